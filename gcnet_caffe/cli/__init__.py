@@ -1,0 +1,76 @@
+"""The `gcnet` command: one verb a module; each parses, calls the library, prints."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from gcnet_caffe import __version__
+from gcnet_caffe.errors import GcnetError
+
+#: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
+VERBS = {
+    "make-net": "write network prototxts",
+    "make-solver": "write solver prototxts",
+    "make-faces": "render synthetic faces in CK+'s layout",
+    "make-manifest": "list a data set's images, subjects, expressions, references",
+    "make-lmdb": "align, augment and pack the faces of a manifest",
+    "check": "hold a net's LMDBs against the net that will read them",
+}
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Show each option's default, except where there is none to show."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, False, True, argparse.SUPPRESS) or not action.option_strings:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def _parser(verb, module):
+    parser = argparse.ArgumentParser(
+        prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def _usage():
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        ["usage: gcnet VERB [options]", "", "verbs (gcnet VERB --help tells more):", *lines]
+    )
+
+
+def main(argv=None):
+    """Run one verb; return the exit status (0 done, 1 failed, 2 misused)."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv[:1] in (["-h"], ["--help"]):
+        print(_usage())
+        return 0
+    if argv[:1] == ["--version"]:
+        print(f"gcnet-caffe {__version__}")
+        return 0
+    if not argv or argv[0] not in VERBS:
+        found = f"unknown verb {argv[0]!r}" if argv else "no verb given"
+        print(f"gcnet: error: {found}; wanted one of {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    verb = argv[0]
+    module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
+    args = _parser(verb, module).parse_args(argv[1:])
+    try:
+        return module.run(args) or 0
+    except GcnetError as error:
+        status, message = error.exit_code, str(error)
+    except BrokenPipeError:  # the reader of our stdout (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        status, message = 1, f"{where}{error.strerror or error}"
+    except KeyboardInterrupt:
+        status, message = 130, "interrupted"
+    print(f"gcnet {verb}: error: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,43 @@
+"""Outputs that appear under their final name only when they are complete."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from gcnet_caffe.errors import UsageError
+
+
+@contextlib.contextmanager
+def atomic(path, overwrite=False):
+    """Yield a temporary sibling of `path` to write a file or folder at; rename it on success.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name. Missing parent folders are made.
+    overwrite : bool
+        Replace an existing file. An existing folder is never replaced.
+
+    Raises
+    ------
+    UsageError
+        `path` exists, and `overwrite` is false or it is a folder.
+    """
+    path = Path(path)
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UsageError(f"{path}: exists already; remove it or give another path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield scratch / path.name
+        os.replace(scratch / path.name, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path, text):
+    """Write `text` to `path` (replacing it), whole or not at all."""
+    with atomic(path, overwrite=True) as scratch:
+        scratch.write_text(text, encoding="utf-8")
