@@ -1,0 +1,35 @@
+"""Write a network as Caffe prototxts: what `caffe train` reads, and what recognises."""
+
+import dataclasses
+from pathlib import Path
+
+from gcnet_caffe import nets
+from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.cli._targets import add_target_flags, check_target, fitted, write_all
+from gcnet_caffe.files import write_text
+
+
+def add_arguments(parser):
+    add_target_flags(parser, writes="prototxt")
+    parser.add_argument(
+        "--with-reconstruction",
+        action="store_true",
+        help="also write the deploy net that keeps decoders 2 (S0R1, S1R1)",
+    )
+    add_option_flags(parser, nets.NetOptions, nets.net_defaults("S1R1"))
+
+
+def run(args):
+    if args.all:
+        write_all("prototxt")
+        write_all("solvers")
+        return
+    check_target(args)
+    defaults = nets.net_defaults(args.variant, args.fold)
+    options = dataclasses.replace(defaults, **given_options(args, nets.NetOptions))
+    options = fitted(options, args, "test_batch_size", options.data)
+    texts = nets.net_files(args.variant, options, args.fold, args.name, args.with_reconstruction)
+    for name, text in texts.items():
+        path = Path(args.output) / name
+        write_text(path, text)
+        print(path)

@@ -1,0 +1,145 @@
+"""The networks of figure 2; `build` reads top to bottom like figure 3."""
+
+from typing import NamedTuple
+
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.nets import losses
+from gcnet_caffe.nets.blocks import classifier, decoder, encoder
+from gcnet_caffe.nets.writer import TEST_ONLY, TRAIN_ONLY, NetWriter
+
+IMAGE_SIZE = 64
+
+
+class Variant(NamedTuple):
+    """What a variant has: its panel of figure 2, and which parts of figure 3."""
+
+    figure: str
+    compares: bool
+    generates: bool
+    contrastive: bool
+    reconstructs: bool
+
+
+VARIANTS = {
+    #                  figure  compares generates  S      R
+    "cnn": Variant("2a", False, False, False, False),
+    "metric": Variant("2b", True, False, True, False),
+    "S0R0": Variant("2c", True, True, False, False),
+    "S1R0": Variant("2d", True, True, True, False),
+    "S0R1": Variant("2e", True, True, False, True),
+    "S1R1": Variant("2f", True, True, True, True),
+}
+
+
+def build(variant, options, deploy=False, with_reconstruction=False):
+    """Build one of `VARIANTS`.
+
+    Parameters
+    ----------
+    variant : str
+        A key of `VARIANTS`.
+    options : NetOptions
+    deploy : bool
+        The net that recognises: `query` (and `reference` for ``metric``), N x 1 x 64 x 64 with
+        values 0..1, in; blobs `prob`, `feature`, `delta` and `generated_reference` out. Otherwise
+        the net that `caffe train` reads, for both phases.
+    with_reconstruction : bool
+        Keep decoders 2 in the deploy net, for the response maps of figure 4: blobs
+        `reconstructed_query` and `reconstructed_reference`.
+
+    Returns
+    -------
+    NetWriter
+    """
+    has = VARIANTS[variant]
+    if with_reconstruction and not has.reconstructs:
+        raise UsageError(f"--with-reconstruction: {variant} has no decoders 2; S0R1 and S1R1 have")
+    train = not deploy
+    reconstructs = has.reconstructs and (train or with_reconstruction)
+    net = NetWriter(f"gcnet_{variant}{'_deploy' if deploy else ''}")
+
+    if train:
+        query, reference, label = _pair_data(net, options)
+    else:
+        query = add_input(net, "query")
+        reference = add_input(net, "reference") if has.compares and not has.generates else None
+
+    # Encoder 1 and decoder 1, the generator: the reference image X_r = G(X), eq. (3)
+    if has.generates:
+        code = encoder(net, query, "enc1", options)
+        compared = decoder(
+            net, code, "dec1", options, "generated_reference", options.decoder_lr_mult
+        )
+        if train:
+            losses.image_loss(net, "loss_generation", compared, reference, options.lambda_g)
+    else:
+        compared = reference
+
+    # Encoder 2, the contrastive encoder: one set of parameters, two branches
+    query_code = encoder(net, query, "enc2", options, shared=has.compares, masks=reconstructs)
+    embedding = net.add("query_embedding", "Flatten", query_code.blob)
+    if has.compares:
+        reference_code = encoder(
+            net, compared, "enc2", options, "_reference", shared=True, masks=reconstructs
+        )
+        other = net.add("reference_embedding", "Flatten", reference_code.blob)
+        delta = losses.normalized_distance(net, embedding, other)
+        if train and has.contrastive:
+            losses.contrastive_loss(net, embedding, other, label, options)
+    else:
+        delta = embedding
+        if train:
+            net.add("reference_unused", "Silence", reference, [])
+
+    # Decoders 2: the query and the reference image from their embeddings, eq. (7) to (9)
+    if reconstructs:
+        mult = options.decoder_lr_mult
+        image_i = decoder(net, query_code, "dec2i", options, "reconstructed_query", mult)
+        image_r = decoder(net, reference_code, "dec2r", options, "reconstructed_reference", mult)
+        if train:
+            losses.image_loss(net, "loss_query", image_i, query, options.lambda_ri)
+            losses.image_loss(net, "loss_reference", image_r, reference, options.lambda_rr)
+
+    # Classification layers
+    score = classifier(net, delta, "fc1", "fc2", options.num_classes, options, train)
+    if train:
+        losses.classification_loss(net, score, label, options.ignored_label, TEST_ONLY)
+    else:
+        net.add("prob", "Softmax", score)
+    return net
+
+
+def add_data(net, options, tops):
+    """Add the Data layers of both phases: crops of 64 x 64, scaled to 0..1, mirrored in TRAIN."""
+    for include, name, batch_size, mirror in (
+        (TRAIN_ONLY, "train_lmdb", options.batch_size, True),
+        (TEST_ONLY, "test_lmdb", options.test_batch_size, False),
+    ):
+        net.add(
+            "data",
+            "Data",
+            (),
+            tops,
+            include=include,
+            transform_param={"scale": 1 / 255, "crop_size": IMAGE_SIZE, "mirror": mirror},
+            data_param={
+                "source": f"{options.data}/{name}",
+                "batch_size": batch_size,
+                "backend": "LMDB",
+            },
+        )
+
+
+def add_input(net, name):
+    """Add the Input layer of a deploy net: 1 x 1 x 64 x 64, which a caller may reshape."""
+    shape = [{"dim": [1, 1, IMAGE_SIZE, IMAGE_SIZE]}]
+    return net.add(name, "Input", input_param={"shape": shape})
+
+
+def _pair_data(net, options):
+    # one Datum holds query and reference, so that both get the same crop and mirror
+    add_data(net, options, ["pair", "label"])
+    query, reference = net.add(
+        "split_pair", "Slice", "pair", ["query", "reference"], slice_param={"axis": 1}
+    )
+    return query, reference, "label"

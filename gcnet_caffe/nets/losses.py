@@ -1,0 +1,83 @@
+"""The distance of eq. (2), and the losses of eq. (4) to (9), from stock layers where they exist."""
+
+#: Added to the sum of squares under the root, so that a zero vector has a bounded gradient.
+NORM_EPSILON = 1e-6
+
+_SQUARE = {"power": 2.0}
+_SUM_OVER_VALUES = {"operation": "SUM", "axis": 1}
+
+
+def normalized_distance(net, query, reference):
+    """Add delta of eq. (2): | En(X)/||En(X)|| - En(Xr)/||En(Xr)|| |, element by element (N x p)."""
+    return net.add("delta", "NormalizedDistance", [query, reference])
+
+
+def classification_loss(net, score, label, ignored_label, train_test):
+    """Add the cross entropy, and the accuracy in the TEST phase."""
+    ignore = {} if ignored_label is None else {"ignore_label": ignored_label}
+    net.add("loss_classification", "SoftmaxWithLoss", [score, label], loss_param=ignore)
+    net.add("accuracy", "Accuracy", [score, label], accuracy_param=ignore, include=train_test)
+
+
+def image_loss(net, name, image, target, weight):
+    """Add 1/(2N) times the sum of squared pixel differences: eq. (5), (8), (9) over the batch."""
+    net.add(name, "EuclideanLoss", [image, target], loss_weight=[weight])
+
+
+def contrastive_loss(net, query, reference, label, options):
+    """Add eq. (6) on two N x p embeddings, and the share of dissimilar pairs inside the margin."""
+    if options.contrastive_on == "normalized":
+        query = _unit_length(net, query, "query")
+        reference = _unit_length(net, reference, "reference")
+    similar = _similar(net, label, options.neutral_label)
+    net.add(
+        "loss_contrastive",
+        "ContrastiveLoss",
+        [query, reference, similar],
+        loss_weight=[options.lambda_s],
+        contrastive_loss_param={"margin": options.margin},
+    )
+    _share_inside_margin(net, query, reference, similar, options.margin)
+
+
+def _similar(net, label, neutral_label):
+    """Add Caffe's `sim`, 1 - alpha of eq. (6): 1 where the query is neutral, like its reference.
+
+    Neutral has the highest label, so ReLU(label - (neutral - 1)) is 1 for it and 0 for the others.
+    A Threshold layer would say it plainly, but it has no backward, and `caffe time` calls that.
+    """
+    shift = {"shift": float(1 - neutral_label)}
+    similar = net.add("similar", "Power", label, power_param=shift)
+    return net.add("similar_relu", "ReLU", similar, similar)
+
+
+def _unit_length(net, blob, name):
+    """Add blob / ||blob|| (N x p)."""
+    square = net.add(f"{name}_square", "Power", blob, power_param=_SQUARE)
+    norm2 = net.add(f"{name}_norm2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
+    inverse = {"power": -0.5, "shift": NORM_EPSILON}
+    inverse_norm = net.add(f"{name}_inverse_norm", "Power", norm2, power_param=inverse)
+    return net.add(f"{name}_unit", "Scale", [blob, inverse_norm], scale_param={"axis": 0})
+
+
+def _share_inside_margin(net, query, reference, similar, margin):
+    """Add the top `dissimilar_in_margin`, 0..1: the pairs for which eq. (6) has a gradient.
+
+    Written as the accuracy of a two-class score (margin^2 - distance^2, 0) whose right answer is
+    class 0, over the pairs that are not similar.
+    """
+    minus = {"operation": "SUM", "coeff": [1.0, -1.0]}
+    difference = net.add("pair_difference", "Eltwise", [query, reference], eltwise_param=minus)
+    square = net.add("pair_square", "Power", difference, power_param=_SQUARE)
+    distance2 = net.add("pair_distance2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
+    room = {"scale": -1.0, "shift": margin**2}
+    inside = net.add("inside_margin", "Power", distance2, power_param=room)
+    outside = net.add("outside_margin", "Power", inside, power_param={"scale": 0.0})
+    column = {"shape": {"dim": [-1, 1]}}
+    columns = [
+        net.add(f"{blob}_column", "Reshape", blob, reshape_param=column)
+        for blob in (inside, outside)
+    ]
+    score = net.add("margin_score", "Concat", columns, concat_param={"axis": 1})
+    ignore_similar = {"ignore_label": 1}
+    net.add("dissimilar_in_margin", "Accuracy", [score, similar], accuracy_param=ignore_similar)

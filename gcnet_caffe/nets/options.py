@@ -1,0 +1,85 @@
+"""What a network can be asked to be, with the paper's numbers as defaults."""
+
+from dataclasses import dataclass, field
+
+from gcnet_caffe.errors import UsageError
+
+PADDINGS = ("same", "valid")
+CONTRASTIVE_ON = ("normalized", "raw")
+LAST_BLOCKS = ("statistics", "slow", "plain", "none")
+
+
+def _option(default, text):
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class NetOptions:
+    """Options of a network; docs/interpretation.md compares those the paper leaves open."""
+
+    num_classes: int = _option(7, "expressions, or identities for pretrain-identity")
+    neutral_class: bool = _option(
+        False,
+        "neutral is the last of the classes (CK+ with 8); otherwise a neutral query's label "
+        "is num_classes: the classifier ignores it, the contrastive loss uses it",
+    )
+    neutral_queries: bool = _option(True, "the LMDBs hold no neutral queries")
+    padding: str = _option("same", "same: latent 96 x 8 x 8; valid: 96 x 6 x 6")
+    margin: float = _option(1.0, "m of eq. (6), in units of the embeddings' L2 distance")
+    contrastive_on: str = _option(
+        "normalized", "eq. (6) compares embeddings of length 1 (normalized) or raw ones"
+    )
+    last_block: str = _option(
+        "statistics",
+        "the Scale that ends a decoder. statistics: from the pixels' spread and mean, "
+        "lr_mult 0.01; slow: from 1 and 0, lr_mult 0.01; plain: like the others; none: left out",
+    )
+    lambda_g: float = _option(1.0, "weight of the generative loss, eq. (5)")
+    lambda_s: float = _option(1.0, "weight of the contrastive loss, eq. (6)")
+    lambda_ri: float = _option(0.25, "weight of the query's reconstruction, eq. (8)")
+    lambda_rr: float = _option(0.25, "weight of the reference's reconstruction, eq. (9)")
+    decoder_lr_mult: float = _option(10.0, "lr_mult of the decoders when fine-tuning")
+    dropout: float = _option(0.5, "dropout ratio before the first FC layer")
+    fc_relu: bool = _option(True, "no ReLU between the two FC layers")
+    moving_average_fraction: float = _option(
+        0.999, "BatchNorm's; a schedule of a few hundred iterations wants about 0.95"
+    )
+    batch_size: int = _option(64, "images a TRAIN iteration")
+    test_batch_size: int = _option(1, "images a TEST iteration")
+    data: str = _option("data/ck7/fold0", "folder of train_lmdb and test_lmdb")
+
+    def __post_init__(self):
+        _one_of("padding", self.padding, PADDINGS)
+        _one_of("contrastive-on", self.contrastive_on, CONTRASTIVE_ON)
+        _one_of("last-block", self.last_block, LAST_BLOCKS)
+        for name in ("num_classes", "batch_size", "test_batch_size"):
+            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("lambda_g", "lambda_s", "lambda_ri", "lambda_rr", "decoder_lr_mult"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        _require("margin", self.margin, self.margin > 0, "more than 0")
+        _require("dropout", self.dropout, 0 <= self.dropout < 1, "0 <= ratio < 1")
+        fraction = self.moving_average_fraction
+        _require("moving_average_fraction", fraction, 0 < fraction < 1, "between 0 and 1")
+        if self.neutral_class and not self.neutral_queries:
+            raise UsageError("--neutral-class wants neutral queries; drop --no-neutral-queries")
+
+    @property
+    def ignored_label(self):
+        """The label of neutral queries that the classifier ignores, or None."""
+        if self.neutral_class or not self.neutral_queries:
+            return None
+        return self.num_classes
+
+    @property
+    def neutral_label(self):
+        """The label of neutral, the highest there is."""
+        return self.num_classes - 1 if self.neutral_class else self.num_classes
+
+
+def _one_of(name, value, allowed):
+    _require(name, value, value in allowed, f"one of {', '.join(allowed)}")
+
+
+def _require(name, value, holds, wanted):
+    if not holds:
+        raise UsageError(f"--{name.replace('_', '-')}: found {value!r}, wanted {wanted}")

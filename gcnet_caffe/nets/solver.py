@@ -1,0 +1,101 @@
+"""Solver prototxts: section IV-A's numbers as defaults."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.schema import caffe_pb, to_text
+
+#: Readings of "a gamma term of 0.75" under Caffe's inv policy, base_lr (1 + gamma iter)^-power:
+#: (gamma, power). docs/interpretation.md shows the curves.
+GAMMA_READINGS = {
+    "power-0.75": (1e-4, 0.75),  # Caffe's own reference schedule, whose power is the 0.75
+    "gamma-0.75-power-0.75": (0.75, 0.75),
+    "gamma-0.75-constant": (0.75, None),  # no power: Caffe's default 0, a constant rate
+}
+
+
+def _option(default, text):
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """Options of a solver; names are Caffe's field names, defaults the paper's (section IV-A)."""
+
+    net: str = _option("", "the net's prototxt")
+    snapshot_prefix: str = _option("", "path prefix of the snapshots")
+    base_lr: float = _option(0.001, "base learning rate")
+    gamma_reading: str = _option(
+        "power-0.75", f"reading of the paper's gamma: {', '.join(GAMMA_READINGS)}"
+    )
+    momentum: float = _option(0.9, "Nesterov's momentum")
+    weight_decay: float = _option(0.0001, "L2 weight decay")
+    max_iter: int = _option(300000, "iterations to train")
+    clip_gradients: Optional[float] = _option(None, "clip the gradient's L2 norm to this")
+    random_seed: Optional[int] = _option(None, "seed of fillers, crops, mirrors and dropout")
+    display: int = _option(100, "iterations between log lines")
+    snapshot: int = _option(10000, "iterations between snapshots")
+    test_iter: int = _option(1, "TEST batches a test")
+    test_interval: int = _option(1000, "iterations between tests")
+
+    def __post_init__(self):
+        if self.gamma_reading not in GAMMA_READINGS:
+            raise UsageError(
+                f"--gamma-reading: found {self.gamma_reading!r}, "
+                f"wanted one of {', '.join(GAMMA_READINGS)}"
+            )
+        for name in ("base_lr", "max_iter", "test_iter", "test_interval"):
+            if getattr(self, name) <= 0:
+                raise UsageError(
+                    f"--{name.replace('_', '-')}: found {getattr(self, name)}, wanted more than 0"
+                )
+
+
+def build_solver(options):
+    """Return the SolverParameter for `options` (a SolverOptions).
+
+    `solver_mode` is left out: `caffe train` then runs on the CPU without `-gpu` and on the GPU
+    with it. `layer_wise_reduce` is off, since Caffe aborts on shared weights with several GPUs
+    otherwise.
+    """
+    gamma, power = GAMMA_READINGS[options.gamma_reading]
+    solver = caffe_pb.SolverParameter(
+        net=options.net,
+        type="Nesterov",
+        base_lr=options.base_lr,
+        lr_policy="inv",
+        gamma=gamma,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        max_iter=options.max_iter,
+        display=options.display,
+        snapshot=options.snapshot,
+        snapshot_prefix=options.snapshot_prefix,
+        test_iter=[options.test_iter],
+        test_interval=options.test_interval,
+        layer_wise_reduce=False,
+    )
+    for name, value in (
+        ("power", power),
+        ("clip_gradients", options.clip_gradients),
+        ("random_seed", options.random_seed),
+    ):
+        if value is not None:
+            setattr(solver, name, value)
+    return solver
+
+
+def solver_text(options, header=()):
+    """Return the solver's prototxt, each line of `header` first as a comment."""
+    return "".join(f"# {line}\n" for line in header) + to_text(build_solver(options))
+
+
+def exact_test(count, largest=128):
+    """Return (batch_size, test_iter) whose product is exactly `count` images.
+
+    The batch is the largest divisor of `count` up to `largest`; Caffe's test cursor wraps, so
+    that any other product would count some images twice or not at all.
+    """
+    batch_size = max(n for n in range(1, min(count, largest) + 1) if count % n == 0)
+    return batch_size, count // batch_size
