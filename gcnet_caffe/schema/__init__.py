@@ -3,6 +3,7 @@
 from gcnet_caffe.schema._io import (
     parse_text,
     read_binary,
+    read_file,
     read_net,
     read_solver,
     read_text,
@@ -17,6 +18,7 @@ __all__ = [
     "caffe_pb",
     "parse_text",
     "read_binary",
+    "read_file",
     "read_net",
     "read_solver",
     "read_text",

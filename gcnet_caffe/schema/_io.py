@@ -34,17 +34,19 @@ def to_text(message):
     return text_format.MessageToString(message)
 
 
-def read_text(path, message):
-    """Read the prototxt at `path` as the class `message`."""
+def read_file(path):
+    """Return the text of the file at `path`."""
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        return Path(path).read_bytes().decode("utf-8")
     except OSError as error:
         raise SchemaError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise SchemaError(
-            f"{path}: not text; wanted a {message.DESCRIPTOR.name} prototxt"
-        ) from None
-    return parse_text(text, message, path)
+        raise SchemaError(f"{path}: not text; wanted a prototxt") from None
+
+
+def read_text(path, message):
+    """Read the prototxt at `path` as the class `message`."""
+    return parse_text(read_file(path), message, path)
 
 
 def read_binary(path, message):
