@@ -2,4 +2,5 @@
 
 from _gcnet import run
 
-run("make-faces")
+if __name__ == "__main__":  # worker processes import this file
+    run("make-faces")

@@ -1,0 +1,79 @@
+"""Render synthetic faces with seven expressions, in the layout of CK+ or of CASIA-WebFace.
+
+Without --identities: sequences from neutral to the peak of an expression, as CK+ has them on disk
+(cohn-kanade-images, Emotion, Landmarks). With --identities: stills of many people in folders of
+their own, with a manifest.csv, for pre-training.
+"""
+
+import argparse
+
+from gcnet_caffe.data import synthetic
+from gcnet_caffe.data.parallel import cores
+from gcnet_caffe.errors import UsageError
+
+
+def _size(text):
+    """ "240" or "320x240" as (width, height)."""
+    width, _, height = text.partition("x")
+    try:
+        size = int(width), int(height or width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: wanted pixels, as in 240 or 320x240") from None
+    if min(size) < 64 or max(size) > 2000:
+        raise argparse.ArgumentTypeError(f"{text!r}: each side must be 64 to 2000 pixels")
+    return size
+
+
+def add_arguments(parser):
+    """Declare the options of `gcnet make-faces`."""
+    parser.add_argument("-o", "--output", default="data/synthetic", help="folder to make")
+    parser.add_argument("--subjects", type=int, default=30, help="people who act the expressions")
+    parser.add_argument("--frames", type=int, default=8, help="frames per sequence, at least 4")
+    parser.add_argument(
+        "--unlabelled",
+        type=float,
+        default=0.3,
+        help="chance that a subject has one more sequence, without a label",
+    )
+    parser.add_argument(
+        "--identities", type=int, help="write stills of this many people instead of sequences"
+    )
+    parser.add_argument(
+        "--images-per-identity", type=int, default=20, help="stills of each of the --identities"
+    )
+    parser.add_argument("--size", type=_size, default="240", help="pixels, as in 240 or 320x240")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faces")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes")
+
+
+def run(args):
+    """Render, and say what was written."""
+    _check(args)
+    common = {"size": args.size, "seed": args.seed, "workers": args.workers}
+    if args.identities is None:
+        count = synthetic.write_ck_tree(
+            args.output, args.subjects, args.frames, unlabelled=args.unlabelled, **common
+        )
+        print(f"{args.output}: {count} frames of {args.subjects} subjects, in CK+'s layout")
+    else:
+        count = synthetic.write_identity_tree(
+            args.output, args.identities, args.images_per_identity, **common
+        )
+        print(f"{args.output}: {count} images of {args.identities} identities, and manifest.csv")
+
+
+def _check(args):
+    least = {
+        "subjects": 1,
+        "frames": 4,
+        "identities": 1,
+        "images_per_identity": 1,
+        "seed": 0,
+        "workers": 1,
+    }
+    for name, low in least.items():
+        value = getattr(args, name)
+        if value is not None and value < low:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: wanted at least {low}")
+    if not 0 <= args.unlabelled <= 1:
+        raise UsageError(f"--unlabelled {args.unlabelled}: wanted a chance, 0 to 1")

@@ -1,0 +1,120 @@
+"""A grey canvas in face units, on which soft outlines and strokes are painted."""
+
+import cv2
+import numpy as np
+
+#: What the canvas covers, in face units, and its resolution.
+LEFT, RIGHT, TOP, BOTTOM = -4.2, 4.2, -4.4, 5.2
+PIXELS = 36  # per face unit; a 240x240 picture shows about 28
+_SHIFT = 4  # fractional bits of OpenCV's coordinates
+
+
+def to_pixels(points):
+    """Canvas pixels (x, y) of points in face units; pixel centres are whole numbers."""
+    return (np.asarray(points, float) - (LEFT, TOP)) * PIXELS - 0.5
+
+
+class Canvas:
+    """Grey tones and coverage of a picture in face units.
+
+    Attributes
+    ----------
+    tones : (H, W) float32 array
+        Reflectance, 0..1.
+    cover : (H, W) uint8 array
+        0 where nothing of the head was painted.
+    """
+
+    def __init__(self):
+        size = (round((BOTTOM - TOP) * PIXELS), round((RIGHT - LEFT) * PIXELS))
+        self.tones = np.zeros(size, np.float32)
+        self.cover = np.zeros(size, np.uint8)
+
+    def fill(self, outline, tone, opacity=1.0, soft=0.0, inside=None):
+        """Paint the polygon `outline` with `tone` (a number or an array of the canvas's size).
+
+        Parameters
+        ----------
+        outline : (N, 2) array
+            In face units.
+        tone : float or (H, W) array
+            0..1.
+        opacity : float
+            0..1.
+        soft : float
+            Standard deviation of the edge's blur, in face units.
+        inside : (M, 2) array, optional
+            Paint only inside this second polygon.
+        """
+        polygons = [outline] if inside is None else [outline, inside]
+        self._paint(outline, tone, opacity, soft, 0, lambda mask: _fill(mask, polygons))
+
+    def stroke(self, line, tone, width, opacity=1.0, soft=0.0):
+        """Paint along the polyline `line`, `width` face units thick."""
+        thickness = max(1, int(round(width * PIXELS)))
+        self._paint(line, tone, opacity, soft, thickness, lambda mask: _line(mask, line, thickness))
+
+    def silhouette(self, outline):
+        """Mark the polygon `outline` as covered by the head."""
+        cv2.fillPoly(self.cover, [_fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
+
+    def _paint(self, around, tone, opacity, soft, margin, draw):
+        sigma = soft * PIXELS
+        box = _box(around, int(3 * sigma) + margin + 2, self.tones.shape)
+        if box is None:
+            return
+        mask = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
+        draw(_Window(mask, (box[1].start, box[0].start)))
+        if sigma > 0.3:
+            mask = cv2.GaussianBlur(mask, (0, 0), sigma)
+        alpha = mask.astype(np.float32) * np.float32(opacity / 255)
+        tone = tone[box] if isinstance(tone, np.ndarray) else np.float32(tone)
+        part = self.tones[box]
+        part += alpha * (tone - part)
+
+
+class _Window:
+    """A mask and the canvas pixel of its corner."""
+
+    def __init__(self, mask, corner):
+        self.mask, self.corner = mask, corner
+
+
+def _box(points, margin, size):
+    """Slices of the canvas around the points, or None when they lie outside."""
+    pixels = to_pixels(points)
+    low = np.maximum(np.floor(pixels.min(axis=0)).astype(int) - margin, 0)
+    high = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + margin + 1, (size[1], size[0]))
+    if (high <= low).any():
+        return None
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _fixed(points, corner=(0, 0)):
+    return np.round((to_pixels(points) - corner) * 2**_SHIFT).astype(np.int32)
+
+
+def _fill(window, polygons):
+    first, *others = (_fixed(polygon, window.corner) for polygon in polygons)
+    cv2.fillPoly(window.mask, [first], 255, cv2.LINE_AA, _SHIFT)
+    for polygon in others:
+        clip = np.zeros_like(window.mask)
+        cv2.fillPoly(clip, [polygon], 255, cv2.LINE_AA, _SHIFT)
+        np.minimum(window.mask, clip, out=window.mask)
+
+
+def _line(window, line, thickness):
+    points = _fixed(line, window.corner)
+    cv2.polylines(window.mask, [points], False, 255, thickness, cv2.LINE_AA, _SHIFT)
+
+
+def noise(rng, cells, size):
+    """Smooth noise of about -1..1 over `size` (H, W), made of (rows, columns) = `cells` patches."""
+    coarse = np.clip(rng.normal(size=cells), -2, 2).astype(np.float32) / 2
+    return cv2.resize(coarse, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+
+
+def ellipse(centre, radii, count=20):
+    """Polygon of an ellipse, in the units of its arguments."""
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * radii + centre
