@@ -2,4 +2,5 @@
 
 from _gcnet import run
 
-run("make-lmdb")
+if __name__ == "__main__":  # its worker processes import this file, too
+    run("make-lmdb")

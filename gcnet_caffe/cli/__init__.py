@@ -16,11 +16,14 @@ VERBS = {
     "make-manifest": "list a data set's images, subjects, expressions, references",
     "make-lmdb": "align, augment and pack the faces of a manifest",
     "check": "hold a net's LMDBs against the net that will read them",
+    "evaluate": "score a trained net on its test LMDB",
+    "plot": "draw a Caffe training log",
+    "demo": "do all of it on synthetic faces",
 }
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Show each option's default, except where there is none to show."""
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Show each option's default, except where there is none; keep the docstrings' lines."""
 
     def _get_help_string(self, action):
         if action.default in (None, False, True, argparse.SUPPRESS) or not action.option_strings:

@@ -1,0 +1,27 @@
+"""List a data set's images, subjects, expressions and reference images in a manifest (CSV)."""
+
+from gcnet_caffe.data.manifest import write_manifest
+from gcnet_caffe.data.readers import READERS
+
+
+def add_arguments(parser):
+    """Add one subcommand per reader."""
+    readers = parser.add_subparsers(title="readers", dest="reader", required=True)
+    for name, reader in READERS.items():
+        sub = readers.add_parser(
+            name,
+            description=reader.__doc__,
+            help=reader.__doc__.splitlines()[0],
+            formatter_class=parser.formatter_class,
+        )
+        reader.add_arguments(sub)
+        sub.add_argument("-o", "--output", required=True, metavar="CSV", help="manifest to write")
+
+
+def run(args):
+    """Read the data set, write its manifest, print what was found."""
+    options = {k: v for k, v in vars(args).items() if k not in ("reader", "output")}
+    rows, survey = READERS[args.reader].read(**options)
+    write_manifest(args.output, rows)
+    print(f"{args.output}: {len(rows)} rows")
+    print(survey.text(rows))

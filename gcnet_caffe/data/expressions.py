@@ -1,0 +1,66 @@
+"""Expression names and the labels they get: a name's label is its position in the class list.
+
+Neutral always has the highest label. In a class list without neutral, neutral queries carry the
+label K (the number of classes), which the classifier ignores; only the pair loss sees them.
+"""
+
+from gcnet_caffe.errors import ManifestError, UsageError
+
+NEUTRAL = "neutral"
+
+_CK = ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
+
+#: The class lists that have a name of their own.
+CLASS_SETS = {"ck7": _CK, "ck8": (*_CK, NEUTRAL)}
+
+
+def parse_classes(text):
+    """The class list that `text` names (``ck7``) or spells out (``happy,sad,wink``).
+
+    Raises
+    ------
+    UsageError
+        A name is empty or given twice, there are fewer than two, or neutral is not the last.
+    """
+    if text in CLASS_SETS:
+        return CLASS_SETS[text]
+    names = tuple(name.strip() for name in text.split(","))
+    known = ", ".join(CLASS_SETS)
+    if len(names) < 2:
+        raise UsageError(f"--classes {text}: wanted {known}, or at least two names: happy,sad,...")
+    if "" in names or len(set(names)) < len(names):
+        raise UsageError(f"--classes {text}: a name is empty or given twice")
+    if NEUTRAL in names[:-1]:
+        raise UsageError(f"--classes {text}: {NEUTRAL} must be the last class")
+    return names
+
+
+def labels_of(rows, classes, manifest):
+    """The label of each manifest row.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    classes : sequence of str
+    manifest : str or Path
+        The manifest's name, for the error message.
+
+    Returns
+    -------
+    list of int
+        0..K-1, and K for neutral queries where neutral is no class.
+
+    Raises
+    ------
+    ManifestError
+        A row's expression is not one of `classes`.
+    """
+    labels = {name: label for label, name in enumerate(classes)}
+    labels.setdefault(NEUTRAL, len(classes))
+    for number, row in enumerate(rows, start=1):
+        if row.expression not in labels:
+            raise ManifestError(
+                f"{manifest}: row {number}: column 'expression': unknown expression "
+                f"{row.expression!r}; wanted one of {', '.join(labels)}"
+            )
+    return [labels[row.expression] for row in rows]

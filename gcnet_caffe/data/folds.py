@@ -1,0 +1,94 @@
+"""Folds by subject: no person is in both the train and the test images (paper, section IV-B).
+
+Subjects in ascending ID order; fold k tests on the subjects k, k+F, k+2F, ... of F folds.
+"""
+
+import csv
+import io
+
+from gcnet_caffe.data.natural import natural_key
+from gcnet_caffe.errors import ManifestError, UsageError
+
+
+def ordered_subjects(subjects):
+    """The distinct `subjects` in natural order (s2 before s10).
+
+    Raises
+    ------
+    ManifestError
+        Two spellings differ only in leading zeros (S5, S005): one person might then stand in both
+        the train and the test images.
+    """
+    ordered = sorted(set(subjects), key=natural_key)
+    for one, other in zip(ordered, ordered[1:]):
+        if natural_key(one) == natural_key(other):
+            raise ManifestError(
+                f"subjects {one!r} and {other!r} are one number in two spellings; "
+                "wanted one spelling for each subject"
+            )
+    return ordered
+
+
+def assign_folds(subjects, folds):
+    """Give each subject the fold that tests on it.
+
+    Parameters
+    ----------
+    subjects : iterable of str
+        Subject IDs, in any order, repeated or not.
+    folds : int
+        Number of folds, at least 2.
+
+    Returns
+    -------
+    dict of str to int
+        Subject -> fold, 0..folds-1, in subject order.
+
+    Raises
+    ------
+    UsageError
+        Fewer than 2 folds, or a fold would be empty.
+    """
+    ordered = ordered_subjects(subjects)
+    if folds < 2:
+        raise UsageError(f"--folds {folds}: wanted at least 2")
+    if len(ordered) < folds:
+        raise UsageError(
+            f"--folds {folds}: fold {len(ordered)} is empty, there are only {len(ordered)} "
+            f"subjects; wanted at most {len(ordered)} folds"
+        )
+    return {subject: rank % folds for rank, subject in enumerate(ordered)}
+
+
+def check_disjoint(train, test, manifest):
+    """Raise a ManifestError when a subject, or an image, is in both `train` and `test`.
+
+    Parameters
+    ----------
+    train, test : sequences of Row
+    manifest : str or Path
+        The manifest's name, for the error message.
+    """
+    for what, members in (("subject", _subjects), ("image", _images)):
+        both = members(train) & members(test)
+        if both:
+            raise ManifestError(
+                f"{manifest}: {what} {min(both)} is in both the train and the test images"
+            )
+
+
+def fold_sheet(folds):
+    """`folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("subject", "fold"))
+    writer.writerows(folds.items())
+    return text.getvalue()
+
+
+def _subjects(rows):
+    return {row.subject for row in rows}
+
+
+def _images(rows):
+    return {name for row in rows for name in (row.path, row.reference) if name}

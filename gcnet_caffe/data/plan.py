@@ -1,0 +1,212 @@
+"""Which record of which manifest row goes into which LMDB, and under which key."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gcnet_caffe.data.expressions import NEUTRAL, labels_of
+from gcnet_caffe.data.folds import assign_folds, check_disjoint, fold_sheet, ordered_subjects
+from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.errors import ManifestError, UsageError
+
+
+class Target:
+    """One LMDB to be written: the manifest rows it holds, how many records of each, their order.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the output folder.
+    rows : sequence of int
+        Places in the manifest, from 0.
+    copies : int
+        Records per row.
+    rng : numpy Generator, optional
+        Shuffles the records; without it they keep the manifest's order.
+    """
+
+    def __init__(self, path, rows, copies=1, rng=None):
+        self.path, self.copies = path, copies
+        self._first = {row: i * copies for i, row in enumerate(rows)}
+        count = len(rows) * copies
+        self._order = np.arange(count) if rng is None else rng.permutation(count)
+
+    def keys(self, row):
+        """The keys of the records of `row`: the place in the LMDB, then row and copy from 1 and 0."""
+        first = self._first.get(row)
+        if first is None:
+            return []
+        places = self._order[first : first + self.copies]
+        return [f"{place:08d}_{row + 1:07d}_{copy:03d}" for copy, place in enumerate(places)]
+
+    def __contains__(self, row):
+        return row in self._first
+
+
+@dataclass
+class Plan:
+    """What to pack: `rows` of `manifest` with their `labels`, into `targets`.
+
+    `paired` tells whether the reference is packed as well; `options` are recorded in packed.json, and
+    `fold_sheet` (CSV) in folds.csv.
+    """
+
+    manifest: Path
+    rows: list
+    labels: list
+    targets: list
+    paired: bool
+    seed: int
+    options: dict = field(default_factory=dict)
+    fold_sheet: str = ""
+
+    def copies(self, row):
+        """How many records of `row` are needed; 0 when no LMDB holds it."""
+        return max((target.copies for target in self.targets if row in target), default=0)
+
+
+def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_queries=True, seed=0):
+    """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
+
+    The train LMDB holds `copies` records of each query, shuffled; the test LMDB one of each, in the
+    manifest's order. Where neutral is no class, neutral queries have the label K and are in the
+    train LMDB only: there is nothing to score.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    classes : sequence of str
+        Expression names; a name's label is its position.
+    folds : int
+        Number of folds the subjects are dealt into.
+    only : sequence of int, optional
+        The folds to pack; all by default.
+    copies : int
+        Records per train query, the first of them not augmented.
+    neutral_queries : bool
+        Whether to pack queries that are neutral themselves.
+    seed : int
+        Of the shuffle and the augmentation.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ManifestError
+        Unknown expression, missing reference, a subject or image in both train and test, or a fold
+        without images.
+    UsageError
+        An argument makes no sense, or a fold has no subject.
+    """
+    rows = read_manifest(manifest)
+    labels = labels_of(rows, classes, manifest)
+    sheet = assign_folds((row.subject for row in rows), folds)
+    _check_numbers(copies=copies, seed=seed)
+    if not neutral_queries and NEUTRAL in classes:
+        raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
+    kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
+    _check_references(rows, kept, manifest)
+    targets = []
+    for fold in _chosen(only, folds):
+        train = [i for i in kept if sheet[rows[i].subject] != fold]
+        test = [i for i in kept if sheet[rows[i].subject] == fold and labels[i] < len(classes)]
+        _check_fold(rows, train, test, fold, manifest)
+        rng = np.random.default_rng([seed, fold])
+        targets.append(Target(f"fold{fold}/train_lmdb", train, copies, rng))
+        targets.append(Target(f"fold{fold}/test_lmdb", test))
+    options = {
+        "classes": list(classes),
+        "folds": folds,
+        "copies": copies,
+        "neutral_queries": neutral_queries,
+    }
+    return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(sheet))
+
+
+def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
+    """Plan single faces labelled by identity, for ``train_lmdb`` and ``test_lmdb``.
+
+    The label is the rank of the subject in natural order. Of each subject with at least two images
+    a share goes to the test LMDB, at least one image and never all of them, drawn by the seed.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    held_out : float
+        The share, above 0 and below 1.
+    copies : int
+        Records per train image, the first of them not augmented.
+    seed : int
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ManifestError
+        No subject has two images.
+    UsageError
+        An argument makes no sense.
+    """
+    _check_numbers(copies=copies, seed=seed)
+    if not 0 < held_out < 1:
+        raise UsageError(f"--held-out {held_out}: wanted a share above 0 and below 1")
+    rows = read_manifest(manifest)
+    ranks = {subject: i for i, subject in enumerate(ordered_subjects(r.subject for r in rows))}
+    labels = [ranks[row.subject] for row in rows]
+    test = _held_out_rows(labels, held_out, seed)
+    if not test:
+        raise ManifestError(f"{manifest}: no subject has two images, none can be held out")
+    train = sorted(set(range(len(rows))) - set(test))
+    targets = [
+        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
+        Target("test_lmdb", test),
+    ]
+    options = {"identities": len(ranks), "held_out": held_out, "copies": copies}
+    return Plan(manifest, rows, labels, targets, False, seed, options)
+
+
+def _held_out_rows(labels, share, seed):
+    groups = {}
+    for row, label in enumerate(labels):
+        groups.setdefault(label, []).append(row)
+    test = []
+    for label, rows in groups.items():
+        count = min(len(rows) - 1, max(1, int(share * len(rows) + 0.5)))
+        rng = np.random.default_rng([seed, 1, label])
+        test += rng.choice(rows, count, replace=False).tolist()
+    return sorted(test)
+
+
+def _check_numbers(copies, seed):
+    if not 1 <= copies <= 1000:
+        raise UsageError(f"--copies {copies}: wanted 1 to 1000")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: wanted 0 or more")
+
+
+def _check_references(rows, kept, manifest):
+    for i in kept:
+        if not rows[i].reference:
+            raise ManifestError(
+                f"{manifest}: row {i + 1}: column 'reference': empty; a pair needs an image of the "
+                f"neutral face of subject {rows[i].subject!r}"
+            )
+
+
+def _chosen(only, folds):
+    for fold in only or ():
+        if not 0 <= fold < folds:
+            raise UsageError(f"--fold {fold}: wanted 0 to {folds - 1}")
+    return sorted(set(only)) if only else range(folds)
+
+
+def _check_fold(rows, train, test, fold, manifest):
+    for name, members in (("train", train), ("test", test)):
+        if not members:
+            raise ManifestError(f"{manifest}: fold {fold} has no {name} image")
+    check_disjoint([rows[i] for i in train], [rows[i] for i in test], manifest)
