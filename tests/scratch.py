@@ -24,7 +24,7 @@ def write_lmdb(path, labels, channels, size=66, seed=0):
             pixels = coarse.repeat(size // 6 + 1, 1).repeat(size // 6 + 1, 2)[:, :size, :size]
             datum = caffe_pb.Datum(channels=channels, height=size, width=size, label=int(label))
             datum.data = pixels.astype(np.uint8).tobytes()
-            writer.put(f"{index:08d}".encode(), datum.SerializeToString())
+            writer.put(f"{index:08d}", datum.SerializeToString())
 
 
 def make_tree(folder, batch_size=4, folds=(0,), images=24):

@@ -1,0 +1,1 @@
+"""From weights and logs to numbers, tables and pictures."""

@@ -1,0 +1,111 @@
+"""A trained net over its test LMDB, image by image, beside the trivial answers."""
+
+import csv
+import json
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe import files
+from gcnet_caffe.analysis.images import image_scores, read_images, sheet
+from gcnet_caffe.caffe_tool import run_python
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.schema import read_net
+
+#: Image blob of a deploy net -> channel of the Datum that it should equal.
+IMAGE_TARGETS = {
+    "generated_reference": 1,
+    "reconstructed_reference": 1,
+    "reconstructed_query": 0,
+    "reconstruction": 0,
+}
+
+
+def evaluate(model, weights, data, forward):
+    """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
+
+    Parameters
+    ----------
+    model, weights : path
+        Deploy prototxt and .caffemodel.
+    data : path
+        Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors.
+    forward : callable
+        (model, weights, lmdb, blobs) -> {blob: array}, by one engine or the other.
+
+    Returns
+    -------
+    scores : dict
+        `images`: how many; `accuracy`, `chance` (share of the largest class), `recall` by label
+        where the net classifies; and `image_scores` of each image blob.
+    outputs : dict
+        `records` (`Records` of the test LMDB) and the blobs.
+    """
+    tops = {top for layer in read_net(model).layer for top in layer.top}
+    blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
+    test = read_images(Path(data) / "test_lmdb")
+    outputs = forward(model, weights, Path(data) / "test_lmdb", blobs)
+    scores = {"images": len(test.labels)}
+    if "prob" in blobs:
+        scores.update(_classification(outputs["prob"], test.labels, model))
+    wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
+    train = read_images(Path(data) / "train_lmdb").images if wanted else None
+    for blob in wanted:
+        channel = IMAGE_TARGETS[blob]
+        queries = test.images[:, 0] if channel else None
+        scores[blob] = image_scores(
+            outputs[blob][:, 0], test.images[:, channel], train[:, channel], queries
+        )
+    return scores, {"records": test, **outputs}
+
+
+def _classification(prob, labels, model):
+    if labels.max() >= prob.shape[1]:
+        raise GcnetError(
+            f"{model}: {prob.shape[1]} classes, the test LMDB has label {labels.max()}"
+        )
+    right = prob.argmax(1) == labels
+    recall = {int(k): float(right[labels == k].mean()) for k in np.unique(labels)}
+    chance = float(np.bincount(labels).max() / len(labels))
+    return {"accuracy": float(right.mean()), "chance": chance, "recall": recall}
+
+
+def write_evaluation(scores, outputs, folder, columns=12):
+    """Write evaluation.json, predictions.csv and faces.png to `folder`."""
+    folder = Path(folder)
+    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+    if "prob" in outputs:
+        _write_predictions(folder / "predictions.csv", outputs)
+    rows = _picture_rows(outputs, columns)
+    if len(rows) > 1:
+        with files.atomic(folder / "faces.png", overwrite=True) as scratch:
+            cv2.imwrite(str(scratch), sheet(rows))
+
+
+def _write_predictions(path, outputs):
+    records, prob = outputs["records"], outputs["prob"]
+    with files.atomic(path, overwrite=True) as scratch, open(scratch, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["key", "label", "predicted", *(f"prob{k}" for k in range(prob.shape[1]))])
+        for key, label, p in zip(records.keys, records.labels, prob):
+            writer.writerow([key, label, p.argmax(), *(f"{v:.6f}" for v in p)])
+
+
+def _picture_rows(outputs, columns):
+    """Query, true reference, then what the net made of them; `columns` images spread evenly."""
+    records = outputs["records"]
+    chosen = np.linspace(0, len(records.labels) - 1, min(columns, len(records.labels))).astype(int)
+    rows = [records.images[chosen, channel] for channel in range(records.images.shape[1])]
+    rows += [outputs[blob][chosen, 0] for blob in IMAGE_TARGETS if blob in outputs]
+    return [list(row) for row in rows]
+
+
+def by_real_caffe(model, weights, lmdb, blobs):
+    """The `forward` of `evaluate` by real Caffe."""
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        out = Path(folder) / "blobs.npz"
+        run_python("gcnet_caffe.analysis.pycaffe_forward", model, weights, lmdb, out, *blobs)
+        with np.load(out) as found:
+            return {blob: found[blob] for blob in blobs}

@@ -1,0 +1,85 @@
+"""Centre-cropped images of an LMDB, and how well generated ones match them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gcnet_caffe.data.lmdb_file import read_datums
+from gcnet_caffe.errors import LmdbError
+
+CROP = 64
+
+
+class Records(NamedTuple):
+    """An LMDB as Caffe's TEST phase sees it.
+
+    `keys` are strings; `labels` is (N,) int; `images` is (N, C, 64, 64) float32, values 0..1: the
+    centre crop times 1/255, channel 0 the query or image, channel 1 the reference.
+    """
+
+    keys: list
+    labels: np.ndarray
+    images: np.ndarray
+
+
+def read_images(path):
+    """Read the LMDB folder `path` into `Records`.
+
+    The crop is Caffe's: src/caffe/data_transformer.cpp, Transform, TEST phase.
+    """
+    keys, labels, images = [], [], []
+    for key, datum in read_datums(path):
+        shape = datum.channels, datum.height, datum.width
+        if min(shape[1:]) < CROP:
+            raise LmdbError(f"{path}: record {key!r} is {shape}, wanted at least 64x64")
+        pixels = np.frombuffer(datum.data, np.uint8).reshape(shape)
+        top, left = (shape[1] - CROP) // 2, (shape[2] - CROP) // 2
+        images.append(pixels[:, top : top + CROP, left : left + CROP])
+        keys.append(key.decode())
+        labels.append(datum.label)
+    if not keys:
+        raise LmdbError(f"{path}: holds no records")
+    scaled = np.stack(images).astype(np.float32) * np.float32(1 / 255)
+    return Records(keys, np.array(labels), scaled)
+
+
+def image_scores(images, targets, train_targets, queries=None):
+    """Hold generated images against the trivial predictors.
+
+    Parameters
+    ----------
+    images, targets : (N, 64, 64) array
+        What the net gives and what it should, values 0..1.
+    train_targets : (M, 64, 64) array
+        The targets seen in training; their mean is the constant predictor.
+    queries : (N, 64, 64) array, optional
+        The net's input, when it differs from the target: copying it is another predictor.
+
+    Returns
+    -------
+    dict
+        Mean squared errors per pixel (`mse`, `mse_mean_image`, `mse_query`), `gain` =
+        mse_mean_image / mse, `zero_share` of exactly zero output pixels, and `std_ratio`: spread
+        between output images relative to that between targets (0 for a constant output).
+    """
+    scores = {
+        "mse": _mse(images, targets),
+        "mse_mean_image": _mse(train_targets.mean(0)[None], targets),
+    }
+    if queries is not None:
+        scores["mse_query"] = _mse(queries, targets)
+    scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
+    scores["zero_share"] = float((images == 0).mean())
+    scores["std_ratio"] = float(images.std(0).mean() / targets.std(0).mean())
+    return scores
+
+
+def _mse(images, targets):
+    return float(((images - targets) ** 2).mean())
+
+
+def sheet(rows, scale=2, gap=2):
+    """Return rows of images (each a list of (64, 64) arrays, 0..1) as one uint8 picture."""
+    tall = [np.hstack([np.pad(im, gap, constant_values=1) for im in row]) for row in rows]
+    picture = np.clip(np.vstack(tall) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return picture.repeat(scale, 0).repeat(scale, 1)

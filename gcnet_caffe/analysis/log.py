@@ -1,0 +1,69 @@
+"""Caffe 1.0's training log, read into series."""
+
+import re
+from collections import defaultdict
+
+from gcnet_caffe.errors import GcnetError
+
+_ITERATION = re.compile(r"Iteration (\d+)(?: \(.*?\))?, (?:loss = (\S+)|Testing net)")
+_OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)")
+
+
+def read_log(path):
+    """Return {(phase, name): [(iteration, value), ...]} of the log at `path`.
+
+    `phase` is 'Train' or 'Test'; `name` is an output of the net, or 'total loss'.
+
+    Raises
+    ------
+    GcnetError
+        The file holds no line of a training log.
+    """
+    series, iteration = defaultdict(list), 0
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            found = _ITERATION.search(line)
+            if found:
+                iteration = int(found[1])
+                if found[2]:
+                    series["Train", "total loss"].append((iteration, float(found[2])))
+            found = _OUTPUT.search(line)
+            if found:
+                series[found[1], found[2]].append((iteration, float(found[3])))
+    if not series:
+        raise GcnetError(f"{path}: holds no line of a Caffe training log")
+    return dict(series)
+
+
+def draw_log(path, out):
+    """Draw every series of the log at `path` into the picture `out`: losses, then the rest."""
+    plt = import_pyplot()
+    series = read_log(path)
+    losses = [key for key in series if "loss" in key[1]]
+    others = [key for key in series if key not in losses]
+    panels = [keys for keys in (losses, others) if keys]
+    figure, axes = plt.subplots(1, len(panels), figsize=(6 * len(panels), 4), squeeze=False)
+    for axis, keys in zip(axes[0], panels):
+        for phase, name in keys:
+            style = "-" if phase == "Train" else "--o"
+            points = zip(*series[phase, name])
+            axis.plot(*points, style, ms=3, lw=1, label=f"{phase.lower()} {name}")
+        if keys is losses:
+            axis.set_yscale("log")
+        axis.set_xlabel("iteration")
+        axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(out, dpi=100)
+    plt.close(figure)
+
+
+def import_pyplot():
+    """Return matplotlib.pyplot without a screen, or say how to get it."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise GcnetError("drawing needs Matplotlib: pip install 'gcnet-caffe[plot]'") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot

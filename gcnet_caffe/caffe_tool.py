@@ -1,0 +1,97 @@
+"""Real Caffe as a subprocess: `caffe` on PATH, or the image's through docker/caffe."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.schema import read_solver
+
+_LAUNCHER = Path(__file__).resolve().parents[1] / "docker" / "caffe"
+
+
+def launcher():
+    """Return the words before a program's name: none where `caffe` is on PATH.
+
+    Raises
+    ------
+    GcnetError
+        There is neither `caffe` nor this checkout's docker/caffe.
+    """
+    if shutil.which("caffe"):
+        return []
+    if _LAUNCHER.exists():
+        return [str(_LAUNCHER)]
+    raise GcnetError(
+        "no Caffe here: put `caffe` on PATH, or run from a checkout after `make image`"
+    )
+
+
+def train(solver, log, weights=()):
+    """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
+
+    Parameters
+    ----------
+    weights : sequence of str
+        .caffemodel files whose layers are adopted by name.
+
+    Raises
+    ------
+    GcnetError
+        Caffe stopped; the message carries its own last words.
+    """
+    settings = read_solver(solver)
+    command = [*launcher(), "caffe", "train", "-solver", str(solver)]
+    if weights:
+        command += ["-weights", ",".join(map(str, weights))]
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8") as lines:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        _follow(process.stdout, lines, settings.max_iter)
+    if process.wait():
+        raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
+    return Path(f"{settings.snapshot_prefix}_iter_{settings.max_iter}.caffemodel")
+
+
+def run_python(module, *args):
+    """Run `python3 -m module args` where pycaffe is.
+
+    Raises
+    ------
+    GcnetError
+        It failed; the message carries the last line it printed.
+    """
+    command = [*launcher(), "python3", "-m", module, *map(str, args)]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if result.returncode:
+        words = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+        fatal = [line for line in words if _FATAL.match(line)]
+        raise GcnetError(f"{module}: {(fatal or words)[-1]}")
+
+
+_FATAL = re.compile(r"F\d{4} ")
+
+
+def _follow(stream, lines, max_iter):
+    with tqdm(total=max_iter, unit="it", disable=None, leave=False) as bar:
+        for line in stream:
+            lines.write(line)
+            found = re.search(r"Iteration (\d+) .*loss = (\S+)", line)
+            if found:
+                bar.update(int(found[1]) - bar.n)
+                bar.set_postfix_str(f"loss {found[2]}")
+
+
+def _last_words(log):
+    words = Path(log).read_text(encoding="utf-8").strip().splitlines() or ["no output"]
+    fatal = [line.split("] ", 1)[-1] for line in words if _FATAL.match(line)]
+    return fatal[0] if fatal else words[-1]

@@ -1,0 +1,1 @@
+"""Runs of several steps: what is trained after what, and where it all lies."""
