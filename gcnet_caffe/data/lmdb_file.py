@@ -80,6 +80,15 @@ class LmdbWriter:
         return LmdbError(f"{self._name}: cannot write the LMDB: {reason}")
 
 
+def _open(path):
+    if not (Path(path) / "data.mdb").is_file():
+        raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
+    try:
+        return lmdb.open(str(path), readonly=True, lock=False)
+    except lmdb.Error as error:
+        raise LmdbError(f"{path}: cannot read the LMDB: {error}") from None
+
+
 def read_records(path):
     """Yield the (key, value) pairs of the LMDB folder `path` as bytes, in key order.
 
@@ -88,14 +97,14 @@ def read_records(path):
     LmdbError
         There is no LMDB, or it cannot be read.
     """
-    if not (Path(path) / "data.mdb").is_file():
-        raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
-    try:
-        env = lmdb.open(str(path), readonly=True, lock=False)
-    except lmdb.Error as error:
-        raise LmdbError(f"{path}: cannot read the LMDB: {error}") from None
-    with env, env.begin() as transaction:
+    with _open(path) as env, env.begin() as transaction:
         yield from transaction.cursor()
+
+
+def count_records(path):
+    """Return how many records the LMDB folder `path` holds, without reading them."""
+    with _open(path) as env:
+        return env.stat()["entries"]
 
 
 def read_datums(path):
