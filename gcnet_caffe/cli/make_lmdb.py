@@ -1,7 +1,11 @@
-"""Align, augment and pack the faces of a manifest into LMDBs that Caffe reads."""
+"""Align, augment and pack the faces of a manifest into LMDBs that Caffe reads.
+
+`sheet` draws the faces as they would be packed, to be looked at first.
+"""
 
 from pathlib import Path
 
+from gcnet_caffe.data.contact_sheet import write_contact_sheet
 from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
 from gcnet_caffe.data.pack import pack_identities, pack_pairs
 from gcnet_caffe.data.parallel import cores
@@ -9,7 +13,7 @@ from gcnet_caffe.errors import UsageError
 
 
 def add_arguments(parser):
-    """Add the subcommands pairs and identity."""
+    """Add the subcommands pairs, identity and sheet."""
     kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
     def kind(name, text):
@@ -40,27 +44,24 @@ def add_arguments(parser):
         action="store_false",
         help="leave out neutral queries, which only the pair loss uses where neutral is no class",
     )
-    _add_common(pairs, copies=10)
+    _add_packing(pairs, copies=10)
 
     identity = kind("identity", "single faces, labelled by identity, for the pre-trainings")
     identity.add_argument("-o", "--output", default="data/webface", help="folder to write")
     identity.add_argument(
         "--held-out", type=float, default=0.1, help="share of each identity for test_lmdb"
     )
-    _add_common(identity, copies=1)
+    _add_packing(identity, copies=1)
+
+    sheet = kind("sheet", "a picture of some faces as they would be packed")
+    sheet.add_argument("-o", "--output", required=True, metavar="PNG", help="picture to write")
+    sheet.add_argument("--rows", type=int, default=6, help="rows of the manifest to show")
+    _add_common(sheet, "pictures of each face, the first as it is", copies=6)
 
 
-def _add_common(parser, copies):
-    parser.add_argument(
-        "--copies", type=int, default=copies, help="records per train image, the first as it is"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of shuffle and augmentation")
+def _add_packing(parser, copies):
+    _add_common(parser, "records per train image, the first as it is", copies)
     parser.add_argument("--workers", type=int, default=cores(), help="worker processes")
-    parser.add_argument(
-        "--detector-model",
-        metavar="FILE",
-        help="YuNet model for images without landmarks; by default the landmarks extra's",
-    )
     parser.add_argument(
         "--skip-failures",
         action="store_true",
@@ -68,27 +69,38 @@ def _add_common(parser, copies):
     )
 
 
+def _add_common(parser, what, copies):
+    parser.add_argument("--copies", type=int, default=copies, help=what)
+    parser.add_argument("--seed", type=int, default=0, help="of shuffle and augmentation")
+    parser.add_argument(
+        "--detector-model",
+        metavar="FILE",
+        dest="detector",
+        help="YuNet model for images without landmarks; by default the landmarks extra's",
+    )
+
+
 def run(args):
-    """Pack, and print what each LMDB holds."""
-    common = {
-        "copies": args.copies,
-        "seed": args.seed,
-        "workers": args.workers,
-        "detector": args.detector_model,
-        "skip_failures": args.skip_failures,
-    }
-    if args.kind == "identity":
-        packed = pack_identities(args.manifest, args.output, held_out=args.held_out, **common)
-    else:
-        packed = pack_pairs(
-            args.manifest,
-            args.output or _default_output(args.classes),
-            parse_classes(args.classes),
-            folds=args.folds,
-            only=args.fold,
-            neutral_queries=args.neutral_queries,
-            **common,
-        )
+    """Run one of the subcommands."""
+    options = vars(args).copy()
+    {"pairs": _pairs, "identity": _identity, "sheet": _sheet}[options.pop("kind")](**options)
+
+
+def _pairs(manifest, output, classes, fold, **options):
+    output = output or _default_output(classes)
+    _report(pack_pairs(manifest, output, parse_classes(classes), only=fold, **options))
+
+
+def _identity(manifest, output, **options):
+    _report(pack_identities(manifest, output, **options))
+
+
+def _sheet(manifest, output, **options):
+    write_contact_sheet(manifest, output, **options)
+    print(output)
+
+
+def _report(packed):
     for path, facts in packed.lmdbs.items():
         labels = f"labels {min(facts.labels)}..{max(facts.labels)}"
         print(f"{path}: {facts.count} records, {labels}, sha256 {facts.sha256[:16]}")

@@ -65,7 +65,7 @@ def _images(rows, wanted, paired):
     images = {}
     for i in wanted:
         images[rows[i].path] = None
-        if paired:
+        if paired and rows[i].reference:
             images[rows[i].reference] = None
     return list(images)
 

@@ -1,7 +1,7 @@
 """The five landmarks of a face: from 68 points, from the manifest, or from the face detector.
 
-Order, as in OpenCV's YuNet: right eye, left eye, nose tip, right and left mouth corner; right is the
-subject's right, so that the right eye is on the picture's left.
+Order, as in OpenCV's YuNet: right eye, left eye, nose tip, right and left mouth corner. Right is
+the subject's right, so that the right eye is on the picture's left.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""The manifest: a CSV file with one row per query image. Every reader writes one; packing reads one.
+"""The manifest: a CSV file with one row per query image, written by readers, read by packing.
 
 ====================  ==============================================================================
 column                meaning
@@ -10,7 +10,7 @@ reference             image of the same person's neutral face; empty when there 
 sequence              the image sequence it belongs to; empty for stills
 rank                  intensity within the sequence, 0 = neutral first frame; empty for stills
 source                data set
-landmarks             ``x y`` of five points in pixels: right eye, left eye, nose tip, right and left
+landmarks             ``x y`` of five points in pixels: right eye, left eye, nose tip, right, left
                       mouth corner (the subject's right); empty = to be detected
 reference_landmarks   the same for the reference image
 route                 where the landmarks come from (`ROUTES`); empty when there are none yet

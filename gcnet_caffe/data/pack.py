@@ -147,7 +147,7 @@ def _tasks(jobs, seed):
 
 
 def _write(plan, jobs, lmdbs, scratch, workers, failures):
-    """Make the Datums and write them; failures are collected, or where None the first one raised."""
+    """Make and write the Datums; collect failures, or where it is None raise the first."""
     total = sum(map(plan.copies, range(len(plan.rows))))
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, desc="packing", unit="face", disable=None))

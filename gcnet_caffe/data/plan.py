@@ -33,7 +33,7 @@ class Target:
         self._order = np.arange(count) if rng is None else rng.permutation(count)
 
     def keys(self, row):
-        """The keys of the records of `row`: the place in the LMDB, then row and copy from 1 and 0."""
+        """The keys of the records of `row`: place in the LMDB, row (from 1), copy (from 0)."""
         first = self._first.get(row)
         if first is None:
             return []
@@ -48,8 +48,8 @@ class Target:
 class Plan:
     """What to pack: `rows` of `manifest` with their `labels`, into `targets`.
 
-    `paired` tells whether the reference is packed as well; `options` are recorded in packed.json, and
-    `fold_sheet` (CSV) in folds.csv.
+    `paired` tells whether the reference is packed as well; `options` are recorded in packed.json,
+    and `fold_sheet` (CSV) in folds.csv.
     """
 
     manifest: Path

@@ -52,9 +52,10 @@ def add_arguments(parser):
         action="store_false",
         help="leave the first frames out of the queries",
     )
+    parser.add_argument("--source", default="CK+", help="name of the data set")
 
 
-def read(root, frames=3, neutral_queries=True):
+def read(root, frames=3, neutral_queries=True, source="CK+"):
     """List the labelled sequences of CK+.
 
     Parameters
@@ -64,6 +65,8 @@ def read(root, frames=3, neutral_queries=True):
         Queries per sequence, counted from its end; never the first frame.
     neutral_queries : bool
         Whether the first frame is a query too, its own reference.
+    source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def read(root, frames=3, neutral_queries=True):
             survey.skipped["sequences of one frame"] += 1
         else:
             points = landmarks and landmarks / sequence.relative_to(images)
-            rows += _rows(paths, EMOTIONS[label], points, frames, neutral_queries)
+            rows += _rows(paths, EMOTIONS[label], points, frames, neutral_queries, source)
     if not rows:
         raise ManifestError(f"{root}: no labelled sequence in {images} and {emotions}")
     survey.known = _published(seen, rows)
@@ -108,7 +111,7 @@ def read(root, frames=3, neutral_queries=True):
 
 
 def _tree(root, names, wanted=None):
-    """The folder of one of the `names` that holds subjects; None if there is none and none needed."""
+    """The first folder of `names` that holds subjects; None where none does and none is `wanted`."""
     candidates = [root / top / name for top in _TOPS for name in names]
     for folder in candidates:
         if folder.is_dir() and _folders(folder, _SUBJECT):
@@ -163,7 +166,7 @@ def _five_points(folder, frame):
     return five_from_68(points.reshape(68, 2))
 
 
-def _rows(paths, expression, landmarks, frames, neutral_queries):
+def _rows(paths, expression, landmarks, frames, neutral_queries, source):
     """The rows of one sequence: the neutral query, then the last frames."""
     ranks = list(range(1, len(paths)))[-frames:]
     reference_points = _five_points(landmarks, paths[0])
@@ -179,7 +182,7 @@ def _rows(paths, expression, landmarks, frames, neutral_queries):
                 reference=str(paths[0]),
                 sequence="_".join(paths[rank].name.split("_")[:2]),
                 rank=rank,
-                source="CK+",
+                source=source,
                 landmarks=points,
                 reference_landmarks=reference_points,
                 route="file68" if known else "",
