@@ -1,5 +1,40 @@
-.PHONY: image
+# `make demo` and `make test` do all of their own set-up on a fresh Debian machine.
 
-# The image with real Caffe: docker, podman or buildah builds it, whichever is there.
+PYTHON ?= python3
+BIN := .venv/bin
+# one thread for every library, so that tests neither compete nor vary
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: demo test lint bench setup image
+
+# From synthetic faces to a trained and tested S1R1, in the folder demo/.
+demo: setup image
+	$(BIN)/gcnet demo -o demo
+
+# What continuous integration runs. Without an image the tests of real Caffe are skipped, except in CI.
+test: lint
+	docker/image || test -z "$$CI"
+	$(THREADS) $(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: setup image
+	$(BIN)/python benchmarks/packing.py
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	    { echo "needs Python 3.9 or newer: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y python3-venv; } || \
+	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks,plot,dev]'
+	touch $@
+
+# Real Caffe: docker, podman or buildah builds the image, whichever is there.
 image:
 	docker/image
