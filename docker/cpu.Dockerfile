@@ -16,7 +16,27 @@ RUN sed -i "s#http://deb.debian.org/debian#${MIRROR}#" /etc/apt/sources.list \
         python3-numpy python3-opencv python3-lmdb python3-protobuf python3-skimage python3-tqdm \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 
+
+# The plug-in, compiled against Caffe's headers. libcaffe-dev leaves out what its headers need, and
+# its caffe.pb.h comes from a newer protoc than bullseye's: ours is made from pycaffe's descriptor.
+FROM caffe AS plugin
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        libcaffe-dev libboost-dev libgflags-dev libgoogle-glog-dev libprotobuf-dev libopenblas-dev \
+        protobuf-compiler g++ cmake make \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY native /src
+RUN python3 /src/caffe_descriptor.py /tmp/caffe.desc && mkdir -p /build/include \
+ && protoc --descriptor_set_in=/tmp/caffe.desc --cpp_out=/build/include caffe/proto/caffe.proto \
+ && cd /build && cmake -DCPU_ONLY=ON -DCAFFE_PROTO_DIR=/build/include /src && make
+
+FROM caffe
+COPY --from=plugin /build/libgcnet_layers.so /usr/local/lib/
+# `caffe` and `extract_features` on PATH load the plug-in.
+COPY docker/with_layers /usr/local/bin/caffe
+COPY docker/with_layers /usr/local/bin/extract_features
+RUN ldconfig
 # This package last: a change of Python code rebuilds nothing above. (Bullseye's setuptools is too
 # old for the metadata in pyproject.toml, so the folder is copied.)
-COPY gcnet_caffe /usr/lib/python3/dist-packages/gcnet_caffe
 COPY docker/gcnet /usr/local/bin/gcnet
+COPY gcnet_caffe /usr/lib/python3/dist-packages/gcnet_caffe
