@@ -1,0 +1,16 @@
+"""Fixtures that every folder of tests shares."""
+
+import os
+
+import pytest
+
+from tests import real_caffe
+
+
+@pytest.fixture(scope="session")
+def caffe():
+    """Real Caffe (tests/real_caffe.py); without it a skip, and in CI a failure."""
+    reason = real_caffe.missing()
+    if reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return real_caffe
