@@ -48,7 +48,10 @@ def ordered_map(function, tasks, workers, initializer, initargs=()):
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        raise GcnetError("a worker process died (out of memory?); try fewer --workers") from None
+        raise GcnetError(
+            "a worker process died: out of memory (fewer --workers?), or the program that starts "
+            "it lacks `if __name__ == '__main__':`"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

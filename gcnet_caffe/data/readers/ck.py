@@ -111,7 +111,7 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
 
 
 def _tree(root, names, wanted=None):
-    """The first folder of `names` that holds subjects; None where none does and none is `wanted`."""
+    """The first folder of `names` that holds subjects; None where none does, unless `wanted`."""
     candidates = [root / top / name for top in _TOPS for name in names]
     for folder in candidates:
         if folder.is_dir() and _folders(folder, _SUBJECT):
