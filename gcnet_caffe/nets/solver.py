@@ -56,7 +56,8 @@ def build_solver(options):
     """Return the SolverParameter for `options` (a SolverOptions).
 
     `solver_mode` is left out: `caffe train` then runs on the CPU without `-gpu` and on the GPU
-    with it. `layer_wise_reduce` is off, since Caffe aborts on shared weights with several GPUs
+    with it. There is no test before the first iteration, when BatchNorm has no statistics.
+    `layer_wise_reduce` is off, since Caffe aborts on shared weights with several GPUs
     otherwise.
     """
     gamma, power = GAMMA_READINGS[options.gamma_reading]
@@ -74,6 +75,7 @@ def build_solver(options):
         snapshot_prefix=options.snapshot_prefix,
         test_iter=[options.test_iter],
         test_interval=options.test_interval,
+        test_initialization=False,
         layer_wise_reduce=False,
     )
     for name, value in (
