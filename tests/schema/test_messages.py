@@ -57,7 +57,7 @@ def test_the_compiled_schema_is_up_to_date():
 
 @pytest.mark.caffe
 def test_names_numbers_types_and_defaults_are_caffes(caffe, tmp_path):
-    caffe.python(DUMP_DESCRIPTOR, cwd=tmp_path)
+    caffe.run_python(DUMP_DESCRIPTOR, cwd=tmp_path)
     theirs = _entries((tmp_path / "theirs.desc").read_bytes())
     ours = _entries(compile_schema())
     missing = {n for n in theirs if n not in ours and not n.startswith("V0LayerParameter.")}
@@ -67,4 +67,4 @@ def test_names_numbers_types_and_defaults_are_caffes(caffe, tmp_path):
 
 @pytest.mark.caffe
 def test_the_schema_lives_beside_pycaffes_in_one_process(caffe, tmp_path):
-    caffe.python(BOTH_IN_ONE_PROCESS, cwd=tmp_path)
+    caffe.run_python(BOTH_IN_ONE_PROCESS, cwd=tmp_path)
