@@ -37,7 +37,7 @@ void MaxUnpoolLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
   const string& name = this->layer_param_.name();
   CHECK_EQ(bottom[0]->num_axes(), 4) << "layer " << name << ": MaxUnpool wants N x C x h x w";
   CHECK(bottom[0]->shape() == bottom[1]->shape())
-      << "layer " << name << ": data is " << bottom[0]->shape_string() << "but its mask is "
+      << "layer " << name << ": data is " << bottom[0]->shape_string() << " but its mask is "
       << bottom[1]->shape_string();
   gcnet::Pooling& p = pooling_;
   planes_ = bottom[0]->num() * bottom[0]->channels();
@@ -51,7 +51,7 @@ void MaxUnpoolLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
         gcnet::pooled_size(p.height, p.kernel_h, p.stride_h, p.pad_h) == p.pooled_height &&
         gcnet::pooled_size(p.width, p.kernel_w, p.stride_w, p.pad_w) == p.pooled_width)
       << "layer " << name << ": pooling " << p.height << " x " << p.width << " does not give "
-      << p.pooled_height << " x " << p.pooled_width << ", the size of " << "the pooled data";
+      << p.pooled_height << " x " << p.pooled_width << ", the size of the pooled data";
   top[0]->Reshape(bottom[0]->num(), bottom[0]->channels(), p.height, p.width);
 }
 

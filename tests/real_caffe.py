@@ -12,7 +12,7 @@ from pathlib import Path
 LAUNCHER = Path(__file__).resolve().parent.parent / "docker" / "caffe"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def missing():
     """Return why real Caffe cannot run here, or None."""
     result = subprocess.run([LAUNCHER, "caffe", "--version"], capture_output=True, text=True)
