@@ -83,7 +83,9 @@ def _with_landmarks(row, points, detected):
 def _detect(images, model, workers):
     if not images:
         return
-    tasks = ordered_map(_detect_one, images, workers, _start, (detector_model(model),))
+    model = detector_model(model)
+    Detector(model)  # a bad model is one clear error here, and a dead worker there
+    tasks = ordered_map(_detect_one, images, workers, _start, (model,))
     yield from tqdm(tasks, "finding faces", total=len(images), unit="image", disable=None)
 
 

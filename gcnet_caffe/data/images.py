@@ -1,5 +1,7 @@
 """Reading a photograph as grey pixels."""
 
+import io
+
 import cv2
 import numpy as np
 
@@ -27,7 +29,7 @@ def read_grey(path):
     if not data or _is_cut(data):
         raise ImageError(f"{path}: the image is cut off after {len(data)} bytes")
     if data.startswith(b"GIF8"):
-        return _read_gif(path)
+        return _read_gif(data, path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise ImageError(f"{path}: not an image that OpenCV can decode")
@@ -43,16 +45,11 @@ def _is_cut(data):
     return False
 
 
-def _read_gif(path):
+def _read_gif(data, path):
     """The first frame of a GIF, which OpenCV reads only from 4.11 on."""
-    import skimage.io  # slow to import, and seldom needed
+    from PIL import Image  # comes with scikit-image
 
     try:
-        frames = np.asarray(skimage.io.imread(path))
-    except Exception as error:  # whatever the decoder under scikit-image raises on broken data
-        raise ImageError(f"{path}: not a whole GIF image: {error}") from None
-    colours = frames.shape[-1] in (3, 4) and frames.ndim > 2
-    frame = frames.reshape(-1, *frames.shape[-3:])[0] if colours else frames
-    if colours:
-        return cv2.cvtColor(np.ascontiguousarray(frame[..., :3]), cv2.COLOR_RGB2GRAY)
-    return frame.reshape(-1, *frame.shape[-2:])[0]
+        return np.array(Image.open(io.BytesIO(data)).convert("L"))
+    except Exception:  # of many kinds: whatever Pillow stumbles over in broken data
+        raise ImageError(f"{path}: not a whole GIF image") from None

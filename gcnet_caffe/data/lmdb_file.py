@@ -76,8 +76,10 @@ class LmdbWriter:
             raise self._failure(error) from None
 
     def _failure(self, error):
-        reason = getattr(error, "strerror", None) or error
-        return LmdbError(f"{self._name}: cannot write the LMDB: {reason}")
+        reason = str(error).rpartition(": ")[2]  # LMDB makes most of them "Input/output error"
+        return LmdbError(
+            f"{self._name}: cannot write the LMDB: {reason} (disk full, or a limit on file sizes?)"
+        )
 
 
 def _open(path):

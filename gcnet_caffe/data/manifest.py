@@ -100,7 +100,13 @@ def write_manifest(path, rows):
     """Write `rows` to the manifest `path`, whole or not at all (replacing it).
 
     Images below the manifest's folder are written relative to it, others absolute.
+
+    Raises
+    ------
+    ManifestError
+        Two rows have the same path.
     """
+    _refuse_duplicates(rows, path)
     write_text(path, manifest_text(rows, Path(path).parent))
 
 

@@ -77,6 +77,7 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
         raise UsageError(f"--workers {workers}: wanted 1 or more")
     out = Path(out)
     lmdbs = [out / target.path for target in plan.targets]
+    _check_fold_sheet(plan, out / "folds.csv")
     with _outputs(lmdbs, _side_files(plan, out)) as scratch:
         rows, failures = _landmarks(plan, workers, detector, skip_failures)
         jobs = _jobs(plan, rows, failures)
@@ -85,6 +86,14 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
         left_out = {i + 1: failures[i] for i in sorted(failures)}
         _write_side_files(plan, rows, facts, left_out, out, scratch)
     return Packed(facts, left_out)
+
+
+def _check_fold_sheet(plan, path):
+    if plan.fold_sheet and path.exists() and path.read_text() != plan.fold_sheet:
+        raise UsageError(
+            f"{path}: the folds of other subjects, or of another number of folds, are there; "
+            "give another folder"
+        )
 
 
 def _side_files(plan, out):
@@ -115,8 +124,9 @@ def _landmarks(plan, workers, detector, skip_failures):
     wanted = [i for i in range(len(plan.rows)) if plan.copies(i)]
     rows, failures = complete_landmarks(plan.rows, wanted, plan.paired, detector, workers)
     if failures and not skip_failures:
-        for i, reason in failures.items():
-            _log.warning("%s: row %d: %s", plan.manifest, i + 1, reason)
+        if len(failures) > 1:
+            for i, reason in sorted(failures.items()):
+                _log.warning("%s: row %d: %s", plan.manifest, i + 1, reason)
         i = min(failures)
         raise ImageError(
             f"{plan.manifest}: {len(failures)} of {len(wanted)} rows cannot be packed, the first "

@@ -1,0 +1,196 @@
+"""The CK+ reader on a miniature of the real tree, with its traps."""
+
+import cv2
+import numpy as np
+import pytest
+
+from gcnet_caffe.cli import main
+from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.landmarks import five_from_68
+from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.data.readers import ck
+from gcnet_caffe.errors import ManifestError, UsageError
+from tests.data.drawn_faces import drawn_face
+
+#: subject/sequence -> number of frames, label
+SEQUENCES = {
+    "S005/001": (5, 3),
+    "S010/002": (4, 7),
+    "S010/004": (2, 5),
+    "S010/006": (4, None),
+    "S011/001": (1, 1),
+    "S022/005": (0, 6),
+    "S130/001": (4, 2),
+}
+
+
+def points68(shift):
+    return np.random.default_rng(0).uniform(30, 90, (68, 2)).round(3) + shift
+
+
+def build(root, images="cohn-kanade-images", emotion="Emotion", landmarks="Landmarks"):
+    for name, (frames, label) in SEQUENCES.items():
+        stem = name.replace("/", "_")
+        (root / images / name).mkdir(parents=True)
+        (root / images / name / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+        (root / images / name.split("/")[0] / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+        (root / emotion / name).mkdir(parents=True)
+        if landmarks:
+            (root / landmarks / name).mkdir(parents=True)
+        for i in range(frames):
+            frame = f"{stem}_{i + 1:08d}"
+            face = drawn_face(shade=120 + 5 * i)
+            if name == "S130/001":  # one of the RGB sequences
+                face = cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
+            cv2.imwrite(str(root / images / name / f"{frame}.png"), face)
+            if landmarks:
+                text = "".join(f"   {x:.7e}   {y:.7e}\n" for x, y in points68(i))
+                (root / landmarks / name / f"{frame}_landmarks.txt").write_text(text)
+        if label is not None:
+            path = root / emotion / name / f"{stem}_{frames:08d}_emotion.txt"
+            path.write_text(f"   {label:.7e}\n")
+    (root / images / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    return root
+
+
+def by_sequence(rows, sequence):
+    return [row for row in rows if row.sequence == sequence]
+
+
+def test_rows_of_a_sequence(tmp_path):
+    rows, _ = ck.read(build(tmp_path))
+    found = by_sequence(rows, "S005_001")
+    first = f"{tmp_path}/cohn-kanade-images/S005/001/S005_001_00000001.png"
+    assert [(row.expression, row.rank, row.path[-6:]) for row in found] == [
+        ("neutral", 0, "01.png"),
+        ("disgust", 2, "03.png"),
+        ("disgust", 3, "04.png"),
+        ("disgust", 4, "05.png"),
+    ]
+    assert {row.reference for row in found} == {first} and found[0].path == first
+    assert {row.subject for row in found} == {"S005"} and {row.source for row in found} == {"CK+"}
+
+
+def test_landmarks_are_those_of_the_frame(tmp_path):
+    rows, _ = ck.read(build(tmp_path))
+    peak = by_sequence(rows, "S005_001")[-1]
+    np.testing.assert_allclose(peak.landmarks, five_from_68(points68(4)))
+    np.testing.assert_allclose(peak.reference_landmarks, five_from_68(points68(0)))
+    assert peak.route == "file68"
+
+
+def test_a_short_sequence_never_takes_its_first_frame_for_a_query(tmp_path):
+    rows, _ = ck.read(build(tmp_path))
+    found = by_sequence(rows, "S010_004")
+    assert [(row.expression, row.rank) for row in found] == [("neutral", 0), ("happy", 1)]
+
+
+def test_the_seven_labels_are_ck_s_own():
+    assert ck.EMOTIONS == (
+        "neutral",
+        "anger",
+        "contempt",
+        "disgust",
+        "fear",
+        "happy",
+        "sad",
+        "surprise",
+    )
+
+
+def test_what_was_found_and_skipped(tmp_path):
+    rows, survey = ck.read(build(tmp_path))
+    assert dict(survey.skipped) == {
+        "sequences without an Emotion label": 1,
+        "sequences of one frame": 1,
+        "sequences without frames": 1,
+    }
+    text = survey.text(rows)
+    assert "sequences on disk: 6 (published: 593)" in text
+    assert "subjects on disk: 4 (published: 123)" in text
+    assert "labelled sequences: 4 (published: 327)" in text
+    assert "labelled subjects: 3 (published: 118)" in text
+    assert "images: 14 (contempt 3, disgust 3, happy 1, neutral 4, surprise 3)" in text
+
+
+def test_frames_and_no_neutral_queries(tmp_path):
+    rows, _ = ck.read(build(tmp_path), frames=1, neutral_queries=False)
+    assert [(row.sequence, row.rank) for row in rows] == [
+        ("S005_001", 4),
+        ("S010_002", 3),
+        ("S010_004", 1),
+        ("S130_001", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "images, emotion",
+    [
+        ("extended-cohn-kanade-images/cohn-kanade-images", "Emotion_labels/Emotion"),
+        ("CK+/cohn-kanade-images", "CK+/Emotion_labels"),
+        ("Cohn-Kanade Images", "Emotion"),
+    ],
+)
+def test_other_top_folders(tmp_path, images, emotion):
+    assert len(ck.read(build(tmp_path, images, emotion))[0]) == 14
+
+
+def test_without_landmarks_they_are_left_to_the_detector(tmp_path):
+    rows, _ = ck.read(build(tmp_path, landmarks=None))
+    assert {row.route for row in rows} == {""} and rows[0].landmarks is None
+
+
+def test_rgb_frames_read_as_grey(tmp_path):
+    rows, _ = ck.read(build(tmp_path))
+    assert read_grey(by_sequence(rows, "S130_001")[0].path).shape == (120, 160)
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        ck.read(tmp_path / "none")
+
+
+def test_another_tree_is_told_what_was_looked_for(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(ManifestError, match="no CK. images .*looked in .*/cohn-kanade-images, "):
+        ck.read(tmp_path)
+
+
+def test_no_labels(tmp_path):
+    (build(tmp_path) / "Emotion").rename(tmp_path / "elsewhere")
+    with pytest.raises(ManifestError, match="no CK. Emotion labels"):
+        ck.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "nine", "9.0000000e+00", "1.5"])
+def test_a_wrong_label_is_named(tmp_path, text):
+    path = build(tmp_path) / "Emotion/S005/001/S005_001_00000005_emotion.txt"
+    path.write_text(text)
+    with pytest.raises(ManifestError, match=f"{path}: .* wanted one number from 0 to 7"):
+        ck.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["1 2\n" * 67, "1 2\n" * 67 + "1 x\n", "1 2\n" * 67 + "1 nan\n"])
+def test_wrong_landmarks_are_named(tmp_path, text):
+    path = build(tmp_path) / "Landmarks/S005/001/S005_001_00000003_landmarks.txt"
+    path.write_text(text)
+    with pytest.raises(ManifestError, match=f"{path}: wanted 68 lines"):
+        ck.read(tmp_path)
+
+
+def test_command_line(tmp_path, capsys):
+    build(tmp_path / "CK+")
+    out = tmp_path / "ck.csv"
+    assert main(["make-manifest", "ck", "--root", f"{tmp_path}/CK+", "-o", f"{out}"]) == 0
+    assert f"{out}: 14 rows" in capsys.readouterr().out
+    rows = read_manifest(out)
+    assert len(rows) == 14
+    np.testing.assert_allclose(rows[3].landmarks, five_from_68(points68(4)), rtol=1e-6)
+
+
+def test_command_line_without_a_data_set(tmp_path, capsys):
+    out = tmp_path / "ck.csv"
+    assert main(["make-manifest", "ck", "--root", f"{tmp_path}", "-o", f"{out}"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("gcnet make-manifest: error: ") and error.count("\n") == 1
+    assert not out.exists()
