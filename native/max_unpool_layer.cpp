@@ -86,7 +86,7 @@ void MaxUnpoolLayer<Dtype>::Backward_cpu(const vector<Blob<Dtype>*>& top,
   }
   // A net that trains the encoder asks for these: the mask is a top of its pooling, and the size
   // bottom is usually a Split of the pooled blob, which adds up the diffs of its tops.
-  for (int i = 1; i < bottom.size(); ++i) {
+  for (size_t i = 1; i < bottom.size(); ++i) {
     if (propagate_down[i]) {
       caffe_set(bottom[i]->count(), Dtype(0), bottom[i]->mutable_cpu_diff());
     }

@@ -29,7 +29,7 @@ void MaxUnpoolLayer<Dtype>::Backward_gpu(const vector<Blob<Dtype>*>& top,
                                bottom[0]->mutable_gpu_diff());
     CUDA_POST_KERNEL_CHECK;
   }
-  for (int i = 1; i < bottom.size(); ++i) {
+  for (size_t i = 1; i < bottom.size(); ++i) {
     if (propagate_down[i]) {
       caffe_gpu_set(bottom[i]->count(), Dtype(0), bottom[i]->mutable_gpu_diff());
     }
