@@ -18,6 +18,7 @@ VERBS = {
     "check": "hold a net's LMDBs against the net that will read them",
     "evaluate": "score a trained net on its test LMDB",
     "plot": "draw a Caffe training log",
+    "draw-net": "draw the data flow of a net",
     "demo": "do all of it on synthetic faces",
 }
 

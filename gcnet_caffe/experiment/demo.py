@@ -54,7 +54,8 @@ def _commands(out):
 gcnet make-faces -o {out}/faces --subjects 30
 gcnet make-faces -o {out}/identities --identities 40 --images-per-identity 16 --seed 1
 gcnet make-manifest ck --root {out}/faces -o {out}/faces.csv
-gcnet make-lmdb pairs {out}/faces.csv -o {out}/pairs --fold 0 --copies 2 --sheet {out}/packed.png
+gcnet make-lmdb sheet {out}/faces.csv -o {out}/packed.png
+gcnet make-lmdb pairs {out}/faces.csv -o {out}/pairs --fold 0 --copies 2
 gcnet make-lmdb identity {out}/identities/manifest.csv -o {out}/identity
 {_net("pretrain-autoencoder", out, f"{out}/identity", PRETRAIN)}
 {_net("pretrain-identity", out, f"{out}/identity", PRETRAIN, "--num-classes 40")}
