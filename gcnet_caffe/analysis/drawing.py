@@ -7,7 +7,7 @@ from gcnet_caffe.schema import read_net
 
 #: Layer name -> block and its place (column, row), first match wins.
 BLOCKS = (
-    (r"(data|split_pair|query|reference|image)$", "query and\nreference", 0, 2),
+    (r"(data|split_pair|query|reference|image|reference_unused)$", "query and\nreference", 0, 2),
     (r"enc1_", "encoder 1", 1, 1),
     (r"dec1_", "decoder 1", 2, 1),
     (r"ae_dec_", "decoder", 2, 1),
