@@ -27,13 +27,13 @@ _PAIRS = [
 MIRROR = np.arange(68)
 for _right, _left in _PAIRS:
     MIRROR[_right], MIRROR[_left] = _left, _right
-RIGHT_SIDE = np.array(sorted(right for right, _ in _PAIRS))
+LEFT_SIDE = np.array(sorted(left for _, left in _PAIRS))
 MIDLINE = np.flatnonzero(MIRROR == np.arange(68))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _catmull_rom(steps):
-    """(steps, 4) weights of four neighbouring control points along the span between the middle two."""
+    """(steps, 4) weights of four control points along the span between the middle two."""
     t = np.arange(steps)[:, None] / steps
     powers = np.hstack([np.ones_like(t), t, t**2, t**3])
     return powers @ (np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2)

@@ -1,5 +1,6 @@
 """One picture: a subject under actions, pose, light and camera."""
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +9,8 @@ import numpy as np
 from gcnet_caffe.data.synthetic import features, hair, relief
 from gcnet_caffe.data.synthetic.actions import UNITS
 from gcnet_caffe.data.synthetic.canvas import Canvas, noise, to_pixels
-from gcnet_caffe.data.synthetic.subject import face_points, neutral_points
+from gcnet_caffe.data.synthetic.creases import crease_layer
+from gcnet_caffe.data.synthetic.geometry import face_points, neutral_points
 
 
 @dataclass
@@ -76,39 +78,36 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
 
 def _paint(subject, points, show, clothes, gaze):
     """The head in frontal view, as reflectance."""
-    canvas, looks, shape = Canvas(), dict(subject.looks), subject.shape
-    texture = np.random.default_rng(subject.texture)
-    strands = 1 + 0.45 * noise(texture, (12, 90), canvas.tones.shape)
-    skin = looks["skin"] * (1 + 0.07 * noise(texture, (16, 14), canvas.tones.shape))
-    hair_tone = np.minimum(looks["hair"] * strands, 1).astype(np.float32)
-    looks["brow_tone"] = min(looks["hair"], 0.55 * looks["skin"])
-    hair.paint_back_hair(canvas, shape, looks, 0.8 * hair_tone)
+    canvas, looks, shape = Canvas(), subject.looks, subject.shape
+    strands, complexion, spots = _textures(subject.texture, canvas.tones.shape)
+    hair_tone, skin = looks["hair"] * strands, looks["skin"] * complexion
+    hair.paint_back_hair(canvas, shape, looks, 0.75 * hair_tone)
     hair.paint_body(canvas, shape, looks["skin"], clothes)
     hair.paint_ears(canvas, shape, looks["skin"])
-    head = hair.head_outline(shape, points[:17])
-    canvas.fill(head, skin, soft=0.02)
-    canvas.silhouette(head)
-    _paint_freckles(canvas, texture, looks)
+    hair.paint_skin(canvas, shape, points[:17], skin)
+    for spot in spots[: looks["freckles"]]:
+        canvas.stroke([spot, spot + (0.02, 0)], 0.6 * looks["skin"], 0.05, 0.6)
     hair.paint_facial_hair(canvas, points, looks, hair_tone)
-    resting = neutral_points(shape)
-    centres = np.stack([resting[36:42].mean(axis=0), resting[42:48].mean(axis=0)])
+    rest = neutral_points(shape)
+    sockets = rest[36:42].mean(axis=0), rest[42:48].mean(axis=0)
     features.paint_nose(canvas, points, looks["skin"])
-    features.paint_mouth(canvas, points, looks, show)
-    features.paint_eyes(canvas, points, looks, centres, gaze, show)
-    creases = features.crease_layer(points, show, looks["wrinkles"], canvas.tones.shape)
-    canvas.tones *= 1 - 0.8 * creases
-    hair_texture = strands - 1
-    features.paint_brows(canvas, points, looks, shape["brow_thickness"], hair_texture)
+    features.paint_mouth(canvas, points, looks, teeth_edge=rest[62, 1] + 0.10)
+    features.paint_eyes(canvas, points, looks, sockets, np.array(gaze))
+    canvas.tones *= 1 - crease_layer(points, show, looks["wrinkles"], canvas.tones.shape)
+    brow_tone = np.minimum(hair_tone, 0.55 * looks["skin"])
+    features.paint_brows(canvas, points, brow_tone, looks["brows"], shape["brow_thickness"])
     hair.paint_front_hair(canvas, shape, looks, hair_tone)
-    hair.paint_glasses(canvas, points, looks["glasses"])
+    hair.paint_glasses(canvas, looks["glasses"])
     return canvas
 
 
-def _paint_freckles(canvas, rng, looks):
-    for _ in range(looks["freckles"]):
-        x, y = rng.normal(0, 0.9), rng.normal(1.0, 0.35)
-        spot = np.array([(x, y), (x + 0.02, y)])
-        canvas.stroke(spot, 0.6 * looks["skin"], 0.05, 0.6, soft=0.015)
+@functools.lru_cache(maxsize=2)
+def _textures(seed, size):
+    """Of one subject: factors on the tones of hair and skin, (H, W), and where freckles may be."""
+    rng = np.random.default_rng(seed)
+    strands = 1 + 0.25 * noise(rng, (9, 110), size) + 0.25 * noise(rng, (5, 14), size)
+    complexion = 1 + 0.07 * noise(rng, (16, 14), size)
+    return strands, complexion, rng.normal((0, 1.0), (0.9, 0.35), (100, 2))
 
 
 class _Camera:
@@ -140,7 +139,8 @@ class _Camera:
         )
         edge = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
         tones = cv2.remap(canvas.tones, map_x, map_y, **edge)
-        cover = cv2.remap(canvas.cover, map_x, map_y, cv2.INTER_LINEAR)
+        # The outermost pixel of an outline is mixed with the empty canvas.
+        cover = cv2.remap(cv2.erode(canvas.cover, None), map_x, map_y, cv2.INTER_LINEAR)
         return tones, cover.astype(np.float32) / 255
 
     def _surface(self, depth):
@@ -166,7 +166,8 @@ def _expose(face, cover, setting, camera, rng):
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
     ground = setting.background + setting.slope[0] * x + setting.slope[1] * y
     picture = ground + cover * (face - ground)
-    picture = np.clip(setting.exposure * picture, 0.003, 1) ** setting.gamma
+    picture = 1 - np.exp(-2.0 * setting.exposure * np.maximum(picture, 0))  # as film saturates
+    picture = picture**setting.gamma
     sigma = setting.blur * min(width, height) / 240
     if sigma > 0.2:
         picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma)

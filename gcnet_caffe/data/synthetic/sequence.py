@@ -51,9 +51,7 @@ def _draw_peak(subject, expression, rng):
     if rng.random() < 0.2:
         variant = rng.choice(EXPRESSIONS[expression])
     felt = (
-        strengths(variant)
-        * rng.uniform(0.55, 1.05)
-        * np.exp(0.15 * rng.standard_normal(len(UNITS)))
+        strengths(variant) * rng.uniform(0.7, 1.1) * np.exp(0.15 * rng.standard_normal(len(UNITS)))
     )
     right, left = felt * rng.uniform(0.85, 1), felt * rng.uniform(0.85, 1)
     if expression in ONE_SIDED:
@@ -97,7 +95,7 @@ def draw_setting(rng):
         light=np.array(light),
         ambient=rng.uniform(0.35, 0.75),
         exposure=rng.uniform(0.8, 1.1),
-        gamma=rng.uniform(0.8, 1.2),
+        gamma=rng.uniform(1.0, 1.5),
         background=rng.uniform(0.2, 0.8),
         slope=tuple(rng.uniform(-0.2, 0.2, 2)),
         clothes=rng.uniform(0.1, 0.9),
