@@ -25,18 +25,20 @@ RUN apt-get update -q \
         libcaffe-dev libboost-dev libgflags-dev libgoogle-glog-dev libprotobuf-dev libopenblas-dev \
         protobuf-compiler g++ cmake make \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
-COPY native /src
-RUN python3 /src/caffe_descriptor.py /tmp/caffe.desc && mkdir -p /build/include \
+COPY native /src/native
+COPY docker/with_layers docker/gcnet /src/
+RUN python3 /src/native/caffe_descriptor.py /tmp/caffe.desc && mkdir -p /build/include \
  && protoc --descriptor_set_in=/tmp/caffe.desc --cpp_out=/build/include caffe/proto/caffe.proto \
- && cd /build && cmake -DCPU_ONLY=ON -DCAFFE_PROTO_DIR=/build/include /src && make
+ && cd /build && cmake -DCPU_ONLY=ON -DCAFFE_PROTO_DIR=/build/include \
+        -DCMAKE_INSTALL_PREFIX=/usr /src/native \
+ && make install DESTDIR=/install \
+ && install -D /src/with_layers /install/usr/local/bin/caffe \
+ && install -D /src/with_layers /install/usr/local/bin/extract_features \
+ && install -D /src/gcnet /install/usr/local/bin/gcnet
 
 FROM caffe
-COPY --from=plugin /build/libgcnet_layers.so /usr/local/lib/
-# `caffe` and `extract_features` on PATH load the plug-in.
-COPY docker/with_layers /usr/local/bin/caffe
-COPY docker/with_layers /usr/local/bin/extract_features
-RUN ldconfig
+# The plug-in, and the commands on PATH: `caffe` and `extract_features` that load it, `gcnet`.
+COPY --from=plugin /install /
 # This package last: a change of Python code rebuilds nothing above. (Bullseye's setuptools is too
 # old for the metadata in pyproject.toml, so the folder is copied.)
-COPY docker/gcnet /usr/local/bin/gcnet
 COPY gcnet_caffe /usr/lib/python3/dist-packages/gcnet_caffe
