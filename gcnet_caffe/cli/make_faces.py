@@ -5,23 +5,11 @@ Without --identities: sequences from neutral to the peak of an expression, as CK
 their own, with a manifest.csv, for pre-training.
 """
 
-import argparse
+import re
 
 from gcnet_caffe.data import synthetic
 from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.errors import UsageError
-
-
-def _size(text):
-    """ "240" or "320x240" as (width, height)."""
-    width, _, height = text.partition("x")
-    try:
-        size = int(width), int(height or width)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: wanted pixels, as in 240 or 320x240") from None
-    if min(size) < 64 or max(size) > 2000:
-        raise argparse.ArgumentTypeError(f"{text!r}: each side must be 64 to 2000 pixels")
-    return size
 
 
 def add_arguments(parser):
@@ -41,7 +29,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--images-per-identity", type=int, default=20, help="stills of each of the --identities"
     )
-    parser.add_argument("--size", type=_size, default="240", help="pixels, as in 240 or 320x240")
+    parser.add_argument("--size", default="240", help="pixels: 240 for a square, or 320x240")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faces")
     parser.add_argument("--workers", type=int, default=cores(), help="processes")
 
@@ -49,7 +37,7 @@ def add_arguments(parser):
 def run(args):
     """Render, and say what was written."""
     _check(args)
-    common = {"size": args.size, "seed": args.seed, "workers": args.workers}
+    common = {"size": _size(args.size), "seed": args.seed, "workers": args.workers}
     if args.identities is None:
         count = synthetic.write_ck_tree(
             args.output, args.subjects, args.frames, unlabelled=args.unlabelled, **common
@@ -77,3 +65,12 @@ def _check(args):
             raise UsageError(f"--{name.replace('_', '-')} {value}: wanted at least {low}")
     if not 0 <= args.unlabelled <= 1:
         raise UsageError(f"--unlabelled {args.unlabelled}: wanted a chance, 0 to 1")
+
+
+def _size(text):
+    """(width, height) of a text as 240 or 320x240."""
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", text)
+    width, height = (int(side or match[1]) for side in match.groups()) if match else (0, 0)
+    if not 64 <= min(width, height) <= max(width, height) <= 2000:
+        raise UsageError(f"--size {text}: wanted 240 or 320x240, each side 64 to 2000 pixels")
+    return width, height

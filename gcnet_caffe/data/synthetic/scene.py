@@ -70,7 +70,7 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
     canvas = _paint(subject, points, show, setting.clothes, gaze)
     depth = relief.depth_map(subject.shape, points, show)
     canvas.tones *= relief.shading(depth, setting.light, setting.ambient)
-    camera = _Camera(pose, size)
+    camera = Camera(pose, size)
     face, cover = camera.look(canvas, depth)
     image = _expose(face, cover, setting, camera, rng)
     return image, camera.project(points, relief.sample(depth, points))
@@ -110,7 +110,7 @@ def _textures(seed, size):
     return strands, complexion, rng.normal((0, 1.0), (0.9, 0.35), (100, 2))
 
 
-class _Camera:
+class Camera:
     """Weak perspective: turns the surface about the head's middle, then scales and shifts it."""
 
     def __init__(self, pose, size):

@@ -50,9 +50,8 @@ def _draw_peak(subject, expression, rng):
     variant = subject.variants[expression]
     if rng.random() < 0.2:
         variant = rng.choice(EXPRESSIONS[expression])
-    felt = (
-        strengths(variant) * rng.uniform(0.7, 1.1) * np.exp(0.15 * rng.standard_normal(len(UNITS)))
-    )
+    felt = strengths(variant) * rng.uniform(0.75, 1.15)
+    felt *= np.exp(0.15 * rng.standard_normal(len(UNITS)))
     right, left = felt * rng.uniform(0.85, 1), felt * rng.uniform(0.85, 1)
     if expression in ONE_SIDED:
         weak = rng.uniform(0.0, 0.3)
@@ -61,10 +60,10 @@ def _draw_peak(subject, expression, rng):
 
 
 def _courses(frames, rng):
-    """(units,) share of the peak for every frame: 0 at first, above 0.85 in the last three."""
+    """(units,) share of the peak for every frame: 0 at first, above 0.9 in the last three."""
     lag = rng.uniform(-0.08, 0.08, len(UNITS))
     for frame in range(frames):
-        time = np.clip(frame / (frames - 2.5) + lag * (frame > 0), 0, 1)
+        time = np.clip(frame / (frames - 3) + lag * (frame > 0), 0, 1)
         creep = 1 - 0.03 * max(0, frames - 1 - frame)
         yield time**2 * (3 - 2 * time) * creep
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from gcnet_caffe.data.landmarks import five_from_68
 from gcnet_caffe.data.manifest import Row, write_manifest
 from gcnet_caffe.data.parallel import ordered_map
+from gcnet_caffe.data.readers.ck import EMOTIONS
 from gcnet_caffe.data.synthetic.actions import EXPRESSIONS, UNITS, strengths
 from gcnet_caffe.data.synthetic.scene import render
 from gcnet_caffe.data.synthetic.sequence import draw_pose, draw_setting, render_sequence
@@ -23,13 +24,6 @@ from gcnet_caffe.data.synthetic.subject import draw_subject
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.files import atomic
 
-#: CK+'s emotion codes; 0 is neutral and does not occur in its files.
-EMOTION_CODES = {
-    name: code
-    for code, name in enumerate(
-        ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise"), start=1
-    )
-}
 # What a random stream is for: the first words of its seed (numpy pads seeds with zeros, so all
 # seeds here have the same length and no zero at the end).
 _ACTOR, _PLAN, _SEQUENCE, _IDENTITY, _STILL = 1, 2, 3, 4, 5
@@ -107,7 +101,7 @@ def _write_sequence(folder, seed, frames, size, job):
         lines = (f"   {x:.7e}   {y:.7e} \n" for x, y in points)
         (landmarks / f"{stem}_landmarks.txt").write_text("".join(lines))
     if labelled:
-        (emotion / f"{stem}_emotion.txt").write_text(f"   {EMOTION_CODES[expression]:.7e}\n")
+        (emotion / f"{stem}_emotion.txt").write_text(f"   {EMOTIONS.index(expression):.7e}\n")
 
 
 def write_identity_tree(path, identities=40, images=20, size=(240, 240), seed=0, workers=1):
