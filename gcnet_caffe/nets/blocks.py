@@ -23,6 +23,14 @@ LAST_SCALES = {
 }
 
 
+def latent_size(options):
+    """Return p, the number of values in an encoding: 6144 with 'same' padding, 3456 with 'valid'."""
+    side = 64
+    for kernel, channels in ENCODER_BLOCKS:
+        side = (side if options.padding == "same" else side - kernel + 1) // 2
+    return channels * side**2
+
+
 class Code(NamedTuple):
     """What an encoder gives: its output blob, and the arg-max masks of its three poolings."""
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.nets import losses
-from gcnet_caffe.nets.blocks import classifier, decoder, encoder
+from gcnet_caffe.nets.blocks import classifier, decoder, encoder, latent_size
 from gcnet_caffe.nets.writer import TEST_ONLY, TRAIN_ONLY, NetWriter
 
 IMAGE_SIZE = 64
@@ -101,6 +101,9 @@ def build(variant, options, deploy=False, with_reconstruction=False):
             losses.image_loss(net, "loss_reference", image_r, reference, options.lambda_rr)
 
     # Classification layers
+    if has.compares and options.delta_scale == "root":
+        scale = {"scale": latent_size(options) ** 0.5}
+        delta = net.add("delta_scaled", "Power", delta, power_param=scale)
     score = classifier(net, delta, "fc1", "fc2", options.num_classes, options, train)
     if train:
         losses.classification_loss(net, score, label, options.ignored_label, TEST_ONLY)

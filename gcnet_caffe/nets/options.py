@@ -6,6 +6,7 @@ from gcnet_caffe.errors import UsageError
 
 PADDINGS = ("same", "valid")
 CONTRASTIVE_ON = ("normalized", "raw")
+DELTA_SCALES = ("root", "none")
 LAST_BLOCKS = ("statistics", "slow", "plain", "none")
 
 
@@ -39,6 +40,11 @@ class NetOptions:
     lambda_ri: float = _option(0.25, "weight of the query's reconstruction, eq. (8)")
     lambda_rr: float = _option(0.25, "weight of the reference's reconstruction, eq. (9)")
     decoder_lr_mult: float = _option(10.0, "lr_mult of the decoders when fine-tuning")
+    delta_scale: str = _option(
+        "root",
+        "what the classifier reads. root: delta times the square root of its length, so that its "
+        "elements are of order 1; none: delta itself",
+    )
     dropout: float = _option(0.5, "dropout ratio before the first FC layer")
     fc_relu: bool = _option(True, "no ReLU between the two FC layers")
     moving_average_fraction: float = _option(
@@ -51,6 +57,7 @@ class NetOptions:
     def __post_init__(self):
         _one_of("padding", self.padding, PADDINGS)
         _one_of("contrastive-on", self.contrastive_on, CONTRASTIVE_ON)
+        _one_of("delta-scale", self.delta_scale, DELTA_SCALES)
         _one_of("last-block", self.last_block, LAST_BLOCKS)
         for name in ("num_classes", "batch_size", "test_batch_size"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
