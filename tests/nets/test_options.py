@@ -74,6 +74,7 @@ def test_neutral_as_a_class_and_no_neutral_queries():
         ("margin", 0.5, {"loss_contrastive", "inside_margin"}),
         ("dropout", 0.25, {"fc1_dropout"}),
         ("fc_relu", False, {"fc1_relu"}),
+        ("delta_scale", "none", {"delta_scaled", "fc1_dropout"}),
         ("batch_size", 8, set()),  # the second Data layer of the name hides the first
         ("test_batch_size", 2, {"data"}),
         ("data", "elsewhere", {"data"}),
