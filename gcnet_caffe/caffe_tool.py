@@ -48,16 +48,11 @@ def train(solver, log, weights=()):
     if weights:
         command += ["-weights", ",".join(map(str, weights))]
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "w", encoding="utf-8") as lines:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        _follow(process.stdout, lines, settings.max_iter)
-    if process.wait():
+        with subprocess.Popen(command, text=True, **pipe) as process:
+            _follow(process.stdout, lines, settings.max_iter)
+    if process.returncode:
         raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
     return Path(f"{settings.snapshot_prefix}_iter_{settings.max_iter}.caffemodel")
 

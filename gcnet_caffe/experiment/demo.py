@@ -4,18 +4,28 @@ import json
 import shlex
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from gcnet_caffe import caffe_tool
 from gcnet_caffe.errors import GcnetError, UsageError
 
-#: Iterations and batch sizes: a few minutes in real Caffe on two cores.
-PRETRAIN = {"batch_size": 16, "max_iter": 200}
-FINETUNE = {"batch_size": 16, "max_iter": 240}
+
+class Size(NamedTuple):
+    """How much of everything; by default a few minutes of real Caffe on two cores."""
+
+    subjects: int = 30
+    identities: int = 40
+    images_per_identity: int = 16
+    copies: int = 2
+    batch_size: int = 16
+    pretrain_iterations: int = 200
+    finetune_iterations: int = 240
+
 
 _MARK = ".gcnet-demo"
 
 
-def run_demo(out, gcnet):
+def run_demo(out, gcnet, size=None):
     """Make faces, pack, pre-train, transfer, fine-tune S1R1 on fold 0, evaluate: all under `out`.
 
     Parameters
@@ -24,6 +34,7 @@ def run_demo(out, gcnet):
         A folder; an earlier demo's is replaced, another is refused.
     gcnet : callable
         Runs one `gcnet` command from its arguments; returns the exit status.
+    size : Size, optional
 
     Returns
     -------
@@ -31,7 +42,7 @@ def run_demo(out, gcnet):
         What `evaluate` found (see analysis.evaluation).
     """
     _start(Path(out))
-    for command in _commands(out):
+    for command in _commands(out, size or Size()):
         print(f"$ {shlex.join(command)}", flush=True)
         if command[0] == "caffe":
             _train(command, out)
@@ -48,61 +59,63 @@ def _start(out):
     (out / _MARK).touch()
 
 
-def _commands(out):
-    """Yield the commands in order, each a list of words."""
+def _commands(out, size):
+    """Return the commands in order, each a list of words."""
+    pairs, identity = f"{out}/pairs/fold0", f"{out}/identity"
+    autoencoder = _Network("pretrain-autoencoder", out, identity, size.pretrain_iterations)
+    identities = _Network("pretrain-identity", out, identity, size.pretrain_iterations)
+    s1r1 = _Network("S1R1", out, pairs, size.finetune_iterations)
     lines = f"""
-gcnet make-faces -o {out}/faces --subjects 30
-gcnet make-faces -o {out}/identities --identities 40 --images-per-identity 16 --seed 1
+gcnet make-faces -o {out}/faces --subjects {size.subjects}
+gcnet make-faces -o {out}/identities --identities {size.identities} \
+--images-per-identity {size.images_per_identity} --seed 1
 gcnet make-manifest ck --root {out}/faces -o {out}/faces.csv
 gcnet make-lmdb sheet {out}/faces.csv -o {out}/packed.png
-gcnet make-lmdb pairs {out}/faces.csv -o {out}/pairs --fold 0 --copies 2
-gcnet make-lmdb identity {out}/identities/manifest.csv -o {out}/identity
-{_net("pretrain-autoencoder", out, f"{out}/identity", PRETRAIN)}
-{_net("pretrain-identity", out, f"{out}/identity", PRETRAIN, "--num-classes 40")}
-{_net("S1R1", out, f"{out}/pairs/fold0", FINETUNE)}
-{_solver("pretrain-autoencoder", out, f"{out}/identity", PRETRAIN)}
-{_solver("pretrain-identity", out, f"{out}/identity", PRETRAIN)}
-{_solver("S1R1", out, f"{out}/pairs/fold0", FINETUNE)}
-caffe train -solver {out}/solvers/pretrain_autoencoder.prototxt
-caffe train -solver {out}/solvers/pretrain_identity.prototxt
-caffe train -solver {out}/solvers/demo_fold0.prototxt -weights {_pretrained(out)}
+gcnet make-lmdb pairs {out}/faces.csv -o {out}/pairs --fold 0 --copies {size.copies}
+gcnet make-lmdb identity {out}/identities/manifest.csv -o {identity}
+{autoencoder.net(size)}
+{identities.net(size, f"--num-classes {size.identities}")}
+{s1r1.net(size)}
+{autoencoder.solver()}
+{identities.solver()}
+{s1r1.solver()}
+{autoencoder.train()}
+{identities.train()}
+{s1r1.train(f"-weights {autoencoder.weights},{identities.weights}")}
 gcnet plot {out}/demo_fold0.log -o {out}/loss.png
-gcnet evaluate --model {out}/prototxt/demo_S1R1_deploy.prototxt --weights {_trained(out)} \
---data {out}/pairs/fold0 -o {out}
+gcnet evaluate --model {out}/prototxt/demo_S1R1_deploy.prototxt --weights {s1r1.weights} \
+--data {pairs} -o {out}
 """
     return [shlex.split(line) for line in lines.strip().splitlines()]
 
 
-def _net(variant, out, data, schedule, more=""):
-    return (
-        f"gcnet make-net --variant {variant} --name demo -o {out}/prototxt --data {data} "
-        f"--fit-test --batch-size {schedule['batch_size']} --moving-average-fraction 0.95 {more}"
-    )
+class _Network:
+    """The commands that write and train one network of the demo."""
 
+    def __init__(self, variant, out, data, iterations):
+        pretraining = variant.startswith("pretrain")
+        self.stem = variant.replace("-", "_") if pretraining else f"demo_fold0_{variant}"
+        self.target = f"--variant {variant} --name demo --data {data} --fit-test"
+        self.solver_path = f"{out}/solvers/{self.stem if pretraining else 'demo_fold0'}.prototxt"
+        self.out, self.iterations = out, iterations
+        self.weights = f"{out}/snapshots/{self.stem}_iter_{iterations}.caffemodel"
 
-def _solver(variant, out, data, schedule):
-    stem = _stem(variant)
-    return (
-        f"gcnet make-solver --variant {variant} --name demo -o {out}/solvers --data {data} "
-        f"--fit-test --net {out}/prototxt/{stem}_train_test.prototxt "
-        f"--snapshot-prefix {out}/snapshots/{stem} --max-iter {schedule['max_iter']} "
-        f"--display 10 --test-interval {schedule['max_iter']} --random-seed 1"
-    )
+    def net(self, size, more=""):
+        return (
+            f"gcnet make-net {self.target} -o {self.out}/prototxt "
+            f"--batch-size {size.batch_size} --moving-average-fraction 0.95 {more}"
+        )
 
+    def solver(self):
+        return (
+            f"gcnet make-solver {self.target} -o {self.out}/solvers "
+            f"--net {self.out}/prototxt/{self.stem}_train_test.prototxt "
+            f"--snapshot-prefix {self.out}/snapshots/{self.stem} --max-iter {self.iterations} "
+            f"--display 10 --test-interval {max(1, self.iterations // 4)} --random-seed 1"
+        )
 
-def _stem(variant):
-    return variant.replace("-", "_") if variant.startswith("pretrain") else f"demo_fold0_{variant}"
-
-
-def _pretrained(out):
-    names = ("pretrain_autoencoder", "pretrain_identity")
-    return ",".join(
-        f"{out}/snapshots/{name}_iter_{PRETRAIN['max_iter']}.caffemodel" for name in names
-    )
-
-
-def _trained(out):
-    return f"{out}/snapshots/demo_fold0_S1R1_iter_{FINETUNE['max_iter']}.caffemodel"
+    def train(self, more=""):
+        return f"caffe train -solver {self.solver_path} {more}"
 
 
 def _train(command, out):
