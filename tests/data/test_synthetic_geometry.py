@@ -1,5 +1,7 @@
 """Synthetic faces: what the action units do to the landmarks, and where the landmarks are drawn."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -162,7 +164,8 @@ def _bright(image, point):
 @pytest.mark.parametrize("subject", SUBJECTS[:6])
 def test_landmarks_lie_on_the_drawn_features(subject):
     """Lip line, nostrils, pupils are darker than the skin beside them, under turned heads too."""
-    subject.looks.update(glasses="", beard=False, moustache=False, stubble=0.0, fringe=0.0)
+    bare = {"glasses": "", "beard": False, "moustache": False, "stubble": 0.0, "fringe": 0.0}
+    subject = dataclasses.replace(subject, looks={**subject.looks, **bare})
     nothing = np.zeros(len(UNITS))
     pose = scene.Pose(yaw=0.12, pitch=0.05, roll=0.1)
     rng = np.random.default_rng(0)

@@ -79,14 +79,12 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
 def _paint(subject, points, show, clothes, gaze):
     """The head in frontal view, as reflectance."""
     canvas, looks, shape = Canvas(), subject.looks, subject.shape
-    strands, complexion, spots = _textures(subject.texture, canvas.tones.shape)
+    strands, complexion = _textures(subject.texture, looks["freckles"], canvas.tones.shape)
     hair_tone, skin = looks["hair"] * strands, looks["skin"] * complexion
     hair.paint_back_hair(canvas, shape, looks, 0.75 * hair_tone)
     hair.paint_body(canvas, shape, looks["skin"], clothes)
     hair.paint_ears(canvas, shape, looks["skin"])
     hair.paint_skin(canvas, shape, points[:17], skin)
-    for spot in spots[: looks["freckles"]]:
-        canvas.stroke([spot, spot + (0.02, 0)], 0.6 * looks["skin"], 0.05, 0.6)
     hair.paint_facial_hair(canvas, points, looks, hair_tone)
     rest = neutral_points(shape)
     sockets = rest[36:42].mean(axis=0), rest[42:48].mean(axis=0)
@@ -102,12 +100,16 @@ def _paint(subject, points, show, clothes, gaze):
 
 
 @functools.lru_cache(maxsize=2)
-def _textures(seed, size):
-    """Of one subject: factors on the tones of hair and skin, (H, W), and where freckles may be."""
+def _textures(seed, freckles, size):
+    """Factors on the tones of one subject's hair and skin, (H, W) each."""
     rng = np.random.default_rng(seed)
     strands = 1 + 0.25 * noise(rng, (9, 110), size) + 0.25 * noise(rng, (5, 14), size)
     complexion = 1 + 0.07 * noise(rng, (16, 14), size)
-    return strands, complexion, rng.normal((0, 1.0), (0.9, 0.35), (100, 2))
+    spots = np.zeros(size, np.uint8)
+    for x, y in to_pixels(rng.normal((0, 1.0), (0.9, 0.35), (freckles, 2))):
+        cv2.circle(spots, (round(x), round(y)), 1, 255, -1, cv2.LINE_AA)
+    complexion *= 1 - 0.25 * cv2.GaussianBlur(spots, (0, 0), 0.6).astype(np.float32) / 255
+    return strands, complexion
 
 
 class Camera:
