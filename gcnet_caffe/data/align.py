@@ -5,6 +5,9 @@ canonical layout. The paper gives the five points and the size (section IV-A), n
 keeps brows and chin inside the crop, with room for a lowered jaw and for the random 64x64 crop.
 """
 
+import math
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -21,9 +24,27 @@ CANONICAL = np.array(
 CLAHE_CLIP_LIMIT = 2.0
 CLAHE_TILES = (4, 4)
 
+_SAMPLE_SPACING = 1.5  # source pixels; a bilinear sample sees two in each direction
+
+
+class Similarity(NamedTuple):
+    """Scale, rotation and shift of the plane: z -> a z + b, where z = x + iy."""
+
+    a: complex
+    b: complex
+
+    def after(self, first):
+        """The similarity that does `first`, then this one."""
+        return Similarity(self.a * first.a, self.a * first.b + self.b)
+
+    def matrix(self):
+        """As the (2, 3) matrix that takes (x, y, 1) to (x, y)."""
+        a, b = self
+        return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
 
 def fit_similarity(points):
-    """The similarity transform that brings `points` closest to `CANONICAL`, by least squares.
+    """The similarity that brings `points` closest to `CANONICAL`, by least squares.
 
     Parameters
     ----------
@@ -32,27 +53,34 @@ def fit_similarity(points):
 
     Returns
     -------
-    (2, 3) ndarray of float64
-        Matrix from photograph to crop coordinates. It never mirrors.
+    Similarity
+        From photograph to crop coordinates. It never mirrors.
     """
-    source = points @ (1, 1j)  # as complex numbers a similarity is w = a z + b
-    target = CANONICAL @ (1, 1j)
-    centred = source - source.mean()
-    a = (centred.conj() @ (target - target.mean())) / (centred.conj() @ centred).real
-    b = target.mean() - a * source.mean()
-    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    source = _complex(points)
+    middle = source.sum() / 5
+    source = source - middle
+    a = np.vdot(source, _TARGET) / np.vdot(source, source).real
+    return Similarity(complex(a), complex(_MIDDLE - a * middle))
 
 
-def warp(image, matrix):
-    """Sample the crop that `matrix` maps `image` to, in one interpolation.
+def _complex(points):
+    return np.ascontiguousarray(points, np.float64).view(np.complex128).ravel()
+
+
+_MIDDLE = _complex(CANONICAL).mean()
+_TARGET = _complex(CANONICAL) - _MIDDLE
+
+
+def warp(image, similarity):
+    """Sample the crop that `similarity` maps `image` to, in one interpolation.
 
     Where the crop is smaller than the face, each of its pixels is the mean of a grid of bilinear
-    samples about one source pixel apart: sampling once would alias.
+    samples: sampling once would alias.
 
     Parameters
     ----------
     image : (H, W) ndarray of uint8
-    matrix : (2, 3) ndarray
+    similarity : Similarity
         From `image` to crop coordinates.
 
     Returns
@@ -60,13 +88,12 @@ def warp(image, matrix):
     (66, 66) ndarray of uint8
         Beyond the image's border its edge pixels are repeated.
     """
-    shrink = 1 / np.sqrt(np.linalg.det(matrix[:, :2]))
-    grid = max(1, int(np.ceil(shrink)))
-    fine = matrix * grid
-    fine[:, 2] += (grid - 1) / 2  # (0, 0) is the centre of a pixel, not its corner
+    grid = max(1, math.ceil(1 / abs(similarity.a) / _SAMPLE_SPACING))
+    # (0, 0) is the centre of a pixel, not its corner
+    fine = Similarity(grid, (grid - 1) / 2 * (1 + 1j)).after(similarity)
     samples = cv2.warpAffine(
         image,
-        fine,
+        fine.matrix(),
         (SIZE * grid, SIZE * grid),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,

@@ -4,11 +4,13 @@ The paper names the kinds (section IV-A), not the ranges; ours are below. Flippi
 64x64 crop are left to Caffe's Data layer, which draws them anew in every epoch.
 """
 
+import cmath
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from gcnet_caffe.data.align import SIZE, equalise, fit_similarity, warp
+from gcnet_caffe.data.align import SIZE, Similarity, equalise, fit_similarity, warp
 
 #: Uniform ranges of one draw.
 SCALE_RANGE = (0.9, 1.1)
@@ -62,15 +64,14 @@ def face_crop(image, points, drawn=NO_AUGMENTATION):
     -------
     (66, 66) ndarray of uint8
     """
-    crop = equalise(warp(image, _turn(drawn) @ np.vstack([fit_similarity(points), (0, 0, 1)])))
+    crop = equalise(warp(image, _turn(drawn).after(fit_similarity(points))))
     if drawn.gain == 1:
         return crop
     return np.clip(np.rint(crop * drawn.gain), 0, 255).astype(np.uint8)
 
 
 def _turn(drawn):
-    """Scaling and rotation about the centre of the crop, as a (2, 3) matrix."""
-    turn = drawn.scale * np.exp(1j * np.radians(drawn.angle))
+    """Scaling and rotation about the centre of the crop."""
+    turn = cmath.rect(drawn.scale, math.radians(drawn.angle))
     centre = (SIZE - 1) / 2 * (1 + 1j)
-    shift = centre - turn * centre
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return Similarity(turn, centre - turn * centre)

@@ -1,7 +1,6 @@
 """Landmarks for the images of a manifest that have none: detected, in worker processes."""
 
-import os
-from dataclasses import replace
+from os.path import isfile
 
 from tqdm import tqdm
 
@@ -36,44 +35,39 @@ def complete_landmarks(rows, wanted, paired, model=None, workers=1):
         Row -> reason, for wanted rows with a missing image or no face.
     """
     points = _given(rows)
-    images = _images(rows, wanted, paired)
-    missing = {path for path in images if not os.path.isfile(path)}
-    unknown = [path for path in images if path not in points and path not in missing]
-    reasons = {path: f"{path}: no such image file" for path in missing}
+    images = {i: _images(rows[i], paired) for i in wanted}
+    distinct = list(dict.fromkeys(path for paths in images.values() for path in paths))
+    reasons = {path: f"{path}: no such image file" for path in distinct if not isfile(path)}
+    unknown = [path for path in distinct if path not in points and path not in reasons]
     for path, (found, reason) in zip(unknown, _detect(unknown, model, workers)):
         points[path] = found
         if reason:
             reasons[path] = reason
-    rows, failures = list(rows), {}
-    for i in wanted:
-        images = _images(rows, [i], paired)
-        rows[i] = _with_landmarks(rows[i], points, detected=not set(images).isdisjoint(unknown))
-        for path in images:
-            if path in reasons:
-                failures.setdefault(i, reasons[path])
+    rows, failures, unknown = list(rows), {}, set(unknown)
+    for i, paths in images.items():
+        rows[i] = _complete(rows[i], points, paired, not unknown.isdisjoint(paths))
+        failed = [reasons[path] for path in paths if path in reasons]
+        if failed:
+            failures[i] = failed[0]
     return rows, failures
 
 
 def _given(rows):
+    """The landmarks in the manifest, by image; a query's own come before a reference's."""
     points = {row.reference: row.reference_landmarks for row in rows}
     points.update((row.path, row.landmarks) for row in rows if row.landmarks is not None)
     return {path: known for path, known in points.items() if known is not None}
 
 
-def _images(rows, wanted, paired):
-    """The distinct images of the wanted rows, in order."""
-    images = {}
-    for i in wanted:
-        images[rows[i].path] = None
-        if paired and rows[i].reference:
-            images[rows[i].reference] = None
-    return list(images)
+def _images(row, paired):
+    return (row.path, row.reference) if paired and row.reference else (row.path,)
 
 
-def _with_landmarks(row, points, detected):
+def _complete(row, points, paired, detected):
     own, reference = row.landmarks, row.reference_landmarks
-    return replace(
-        row,
+    if own is not None and (reference is not None or not paired):
+        return row
+    return row._replace(
         landmarks=points.get(row.path) if own is None else own,
         reference_landmarks=points.get(row.reference) if reference is None else reference,
         route="detected" if detected else row.route,

@@ -39,9 +39,9 @@ def read_grey(path):
 def _is_cut(data):
     """Whether a PNG or JPEG lacks its end: decoders fill the rest with grey, or print to stderr."""
     if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-64:]
+        return data.rfind(b"IEND", -64) < 0
     if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-4096:]
+        return data.rfind(b"\xff\xd9", -4096) < 0
     return False
 
 

