@@ -2,8 +2,10 @@
 
 import collections
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -58,4 +60,11 @@ def ordered_map(function, tasks, workers, initializer, initargs=()):
 
 def _start(initializer, initargs):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers on Ctrl-C
+    threading.Thread(target=_follow_parent, daemon=True).start()
     initializer(*initargs)
+
+
+def _follow_parent():
+    """End this worker when its parent was killed; it would wait for tasks for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
