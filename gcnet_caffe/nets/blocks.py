@@ -24,11 +24,11 @@ LAST_SCALES = {
 
 
 def latent_size(options):
-    """Return p, the number of values in an encoding: 6144 with 'same' padding, 3456 with 'valid'."""
+    """Return p, the number of values in an encoding: 6144 (same padding) or 3456 (valid)."""
     side = 64
-    for kernel, channels in ENCODER_BLOCKS:
+    for kernel, _ in ENCODER_BLOCKS:
         side = (side if options.padding == "same" else side - kernel + 1) // 2
-    return channels * side**2
+    return ENCODER_BLOCKS[-1][1] * side**2
 
 
 class Code(NamedTuple):
