@@ -45,7 +45,6 @@ def add_arguments(parser):
     parser.add_argument(
         "--exclude",
         action="append",
-        default=[],
         metavar="REGEX",
         help="leave out files whose whole path below the root matches; may be repeated",
     )
@@ -58,7 +57,7 @@ def read(
     expressions=None,
     reference=NEUTRAL,
     neutral_queries=True,
-    exclude=(),
+    exclude=None,
     source=None,
 ):
     """List the images below `root` that match `pattern`.
@@ -77,7 +76,7 @@ def read(
         The found expression that is neutral.
     neutral_queries : bool
         Whether neutral images are queries too.
-    exclude : sequence of str
+    exclude : sequence of str, optional
         Regular expressions of paths to leave out.
     source : str, optional
 
@@ -94,7 +93,7 @@ def read(
     """
     root = Path(root)
     pattern = _compile(pattern, "--pattern")
-    exclude = [_compile(regex, "--exclude") for regex in exclude]
+    exclude = [_compile(regex, "--exclude") for regex in exclude or ()]
     unknown = sorted(set(pattern.groupindex) - set(_GROUPS))
     if unknown or "subject" not in pattern.groupindex:
         found = f"unknown group {unknown[0]!r}" if unknown else "no group 'subject'"
