@@ -42,16 +42,17 @@ def draw_log(path, out):
     losses = [key for key in series if "loss" in key[1]]
     others = [key for key in series if key not in losses]
     panels = [keys for keys in (losses, others) if keys]
-    figure, axes = plt.subplots(1, len(panels), figsize=(6 * len(panels), 4), squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(7 * len(panels), 4), squeeze=False)
     for axis, keys in zip(axes[0], panels):
-        for phase, name in keys:
-            style = "-" if phase == "Train" else "--o"
-            points = zip(*series[phase, name])
-            axis.plot(*points, style, ms=3, lw=1, label=f"{phase.lower()} {name}")
+        names = sorted({name for _, name in keys})
+        for phase, name in sorted(keys, key=lambda key: (key[1], key[0])):
+            style = "--o" if phase == "Test" else "-"
+            colour, label = f"C{names.index(name)}", f"{name} ({phase.lower()})"
+            axis.plot(*zip(*series[phase, name]), style, color=colour, ms=3, lw=1, label=label)
         if keys is losses:
             axis.set_yscale("log")
         axis.set_xlabel("iteration")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
     figure.savefig(out, dpi=100)
     plt.close(figure)
