@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 
 from gcnet_caffe import __version__
@@ -50,7 +51,9 @@ def _usage():
 
 def main(argv=None):
     """Run one verb; return the exit status (0 done, 1 failed, 2 misused)."""
-    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        argv = sys.argv[1:]
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch files go
     if argv[:1] in (["-h"], ["--help"]):
         print(_usage())
         return 0

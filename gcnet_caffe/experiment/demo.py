@@ -69,7 +69,7 @@ def _commands(out, size):
 gcnet make-faces -o {out}/faces --subjects {size.subjects}
 gcnet make-faces -o {out}/identities --identities {size.identities} \
 --images-per-identity {size.images_per_identity} --seed 1
-gcnet make-manifest ck --root {out}/faces -o {out}/faces.csv
+gcnet make-manifest ck --root {out}/faces --source synthetic -o {out}/faces.csv
 gcnet make-lmdb sheet {out}/faces.csv -o {out}/packed.png
 gcnet make-lmdb pairs {out}/faces.csv -o {out}/pairs --fold 0 --copies {size.copies}
 gcnet make-lmdb identity {out}/identities/manifest.csv -o {identity}

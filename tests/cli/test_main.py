@@ -1,0 +1,64 @@
+"""The `gcnet` command and the scripts of tools/."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gcnet_caffe.cli import VERBS, main
+from tests.scratch import ROOT
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: gcnet {verb}" in capsys.readouterr().out
+
+
+def test_help_names_every_verb_and_misuse_is_2(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+    assert main([]) == main(["trian"]) == 2
+    assert "unknown verb 'trian'; wanted one of make-net" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", sorted(path.name for path in (ROOT / "tools").glob("make_*.py")))
+def test_the_scripts_are_the_verbs(tool, tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / tool, "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert f"usage: gcnet {tool[:-3].replace('_', '-')}" in done.stdout
+
+
+def test_without_caffe_there_is_one_line(tmp_path, monkeypatch, capsys):
+    from gcnet_caffe import caffe_tool
+
+    monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(caffe_tool.GcnetError, match="no Caffe here: put `caffe` on PATH"):
+        caffe_tool.launcher()
+
+
+@pytest.mark.caffe
+def test_caffes_last_words_are_ours(caffe, tmp_path, monkeypatch):
+    """A net that Caffe refuses: its fatal line, the log's name, no traceback."""
+    from gcnet_caffe.caffe_tool import train
+    from gcnet_caffe.errors import GcnetError
+    from tests.scratch import make_tree
+
+    monkeypatch.chdir(make_tree(tmp_path / "tree"))
+    net = tmp_path / "tree/prototxt/ck_fold0_cnn_train_test.prototxt"
+    net.write_text(net.read_text().replace('type: "ReLU"', 'type: "ReLUU"'))
+    with pytest.raises(GcnetError) as error:
+        train("solvers/ck_fold0_cnn.prototxt", "train.log")
+    assert "Unknown layer type: ReLUU" in str(error.value) and "(log: train.log)" in str(
+        error.value
+    )
+    assert "\n" not in str(error.value)
