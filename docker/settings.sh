@@ -3,7 +3,7 @@
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 
 # The tag changes with the recipe and the plug-in; Python code is taken from the checkout.
-recipe=$(cd "$root" && find docker/cpu.Dockerfile docker/gcnet native -type f \
+recipe=$(cd "$root" && find docker/{cpu.Dockerfile,gcnet,with_layers} native -type f \
              -not -name '*.md' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-12)
 tag=gcnet-caffe:cpu-$recipe
 
