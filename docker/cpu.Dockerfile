@@ -3,14 +3,14 @@
 
 ARG BASE=debian:bullseye-slim
 FROM ${BASE} AS caffe
-ARG MIRROR=http://deb.debian.org/debian
+ARG MIRROR=
 # Bullseye's support has ended: its Release files may have expired, its files moved to the archive.
 # libopenblas0-pthread: without it libcaffe runs on the slow reference BLAS.
-RUN sed -i "s#http://deb.debian.org/debian#${MIRROR}#" /etc/apt/sources.list \
+RUN { [ -z "${MIRROR}" ] || sed -i -E "s#https?://[^ ]+/debian #${MIRROR} #" /etc/apt/sources.list; } \
  && echo 'Acquire::Check-Valid-Until "false";' > /etc/apt/apt.conf.d/10-archive \
  && echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/10-fast \
  && { apt-get update -q \
-      || { sed -i 's#//deb\.debian\.org#//archive.debian.org#' /etc/apt/sources.list \
+      || { sed -i -E 's#//[^/]+/debian#//archive.debian.org/debian#' /etc/apt/sources.list \
            && apt-get update -q; }; } \
  && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         caffe python3-caffe libopenblas0-pthread \
