@@ -136,7 +136,8 @@ def test_resting_faces_look_like_expressions():
     [
         scene.Pose(),
         scene.Pose(yaw=0.18, pitch=-0.14, roll=0.12, scale=1.1, shift=(0.1, -0.1)),
-        scene.Pose(yaw=-0.2, pitch=0.1, roll=-0.1, scale=0.9, shift=(-0.2, 0.1)),
+        scene.Pose(yaw=-0.35, pitch=0.25, roll=-0.15, scale=0.9, shift=(-0.2, 0.1)),
+        scene.Pose(yaw=0.45, pitch=-0.3),
     ],
 )
 def test_the_camera_shows_a_point_of_the_face_where_it_projects_it(pose):

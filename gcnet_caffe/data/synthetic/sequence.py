@@ -32,7 +32,7 @@ def render_sequence(subject, expression, frames, size, rng):
     for course in _courses(frames, rng):
         jitter = 0.02 * rng.standard_normal((2, len(UNITS))) * (course.mean() > 0)
         moved = _between(pose, drift, course.mean())
-        gaze = 0.03 * rng.standard_normal(2)
+        gaze = 0.06 * rng.standard_normal(2)
         yield render(
             subject,
             np.maximum(course * right + jitter[0], 0),
@@ -48,10 +48,10 @@ def render_sequence(subject, expression, frames, size, rng):
 def _draw_peak(subject, expression, rng):
     """Strengths at the peak, right and left: mostly the subject's favourite variant."""
     variant = subject.variants[expression]
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         variant = rng.choice(EXPRESSIONS[expression])
-    felt = strengths(variant) * rng.uniform(0.75, 1.15)
-    felt *= np.exp(0.15 * rng.standard_normal(len(UNITS)))
+    felt = strengths(variant) * rng.uniform(0.85, 1.2)
+    felt *= np.exp(0.10 * rng.standard_normal(len(UNITS)))
     right, left = felt * rng.uniform(0.85, 1), felt * rng.uniform(0.85, 1)
     if expression in ONE_SIDED:
         weak = rng.uniform(0.0, 0.3)
@@ -81,18 +81,18 @@ def _between(pose, drift, share):
 
 def draw_pose(rng, spread=1.0):
     """A roughly frontal pose; `spread` scales the usual deviations."""
-    yaw, pitch, roll = spread * np.clip(rng.normal(size=3), -2, 2) * (0.09, 0.07, 0.06)
+    yaw, pitch, roll = spread * np.clip(rng.normal(size=3), -2, 2) * (0.17, 0.12, 0.09)
     scale = 1 + 0.05 * np.clip(rng.normal(), -2, 2)
     return Pose(yaw, pitch, roll, scale, tuple(spread * rng.uniform(-0.15, 0.15, 2)))
 
 
 def draw_setting(rng):
     """Light and camera of one recording."""
-    across, up = rng.uniform(-0.8, 0.8), rng.uniform(-0.2, 0.8)
+    across, up = rng.uniform(-1.1, 1.1), rng.uniform(-0.3, 0.9)
     light = (np.sin(across) * np.cos(up), -np.sin(up), np.cos(across) * np.cos(up))
     return Setting(
         light=np.array(light),
-        ambient=rng.uniform(0.35, 0.75),
+        ambient=rng.uniform(0.2, 0.65),
         exposure=rng.uniform(0.8, 1.1),
         gamma=rng.uniform(1.0, 1.5),
         background=rng.uniform(0.2, 0.8),
