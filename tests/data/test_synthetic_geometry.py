@@ -157,6 +157,16 @@ def test_the_camera_shows_a_point_of_the_face_where_it_projects_it(pose):
         assert np.linalg.norm(centre - expected[landmark]) < 0.6, landmark
 
 
+@pytest.mark.parametrize("size", [(64, 64), (240, 240), (320, 200)])
+@pytest.mark.parametrize("shift", [(-2.5, 0), (2.5, 0), (0, -2.5), (0, 2.5)])
+def test_the_camera_keeps_the_face_inside_the_picture(size, shift):
+    surprised = strengths(EXPRESSIONS["surprise"][1])
+    pose = scene.Pose(yaw=0.3, pitch=0.25, roll=0.2, scale=1.1, shift=shift)
+    rng = np.random.default_rng(0)
+    _, points = scene.render(SUBJECTS[1], surprised, surprised, pose, DAYLIGHT, size, rng)
+    assert (points >= 0).all() and (points <= np.array(size) - 1).all()
+
+
 def _bright(image, point):
     x, y = np.round(point).astype(int)
     return image[y - 1 : y + 2, x - 1 : x + 2].mean()

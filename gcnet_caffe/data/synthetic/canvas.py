@@ -5,7 +5,7 @@ import numpy as np
 
 #: What the canvas covers, in face units, and its resolution.
 LEFT, RIGHT, TOP, BOTTOM = -4.3, 4.3, -4.6, 5.2
-PIXELS = 36  # per face unit; a 240x240 picture shows about 28
+PIXELS = 36  # per face unit; a 240x240 picture shows about 27
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 

@@ -71,9 +71,10 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
     depth = relief.depth_map(subject.shape, points, show)
     canvas.tones *= relief.shading(depth, setting.light, setting.ambient)
     camera = Camera(pose, size)
+    heights = relief.sample(depth, points)
+    camera.keep_inside(camera.project(points, heights))
     face, cover = camera.look(canvas, depth)
-    image = _expose(face, cover, setting, camera, rng)
-    return image, camera.project(points, relief.sample(depth, points))
+    return _expose(face, cover, setting, size, rng), camera.project(points, heights)
 
 
 def _paint(subject, points, show, clothes, gaze):
@@ -117,10 +118,10 @@ class Camera:
 
     def __init__(self, pose, size):
         self.size, self.pose = size, pose
-        scale = pose.scale * min(size[0] / 8.6, size[1] / 8.6)
+        scale = pose.scale * min(size) / 9.0
         c, s = np.cos(pose.roll), np.sin(pose.roll)
         self.linear = scale * np.array([(c, -s), (s, c)])
-        self.offset = np.array(size) / 2 - 0.5 + self.linear @ (np.array(pose.shift) + (0, -0.15))
+        self.offset = np.array(size) / 2 - 0.5 + self.linear @ (np.array(pose.shift) + (0, -0.4))
 
     def project(self, points, depth):
         """Pixels of points of the face at the given depths."""
@@ -129,6 +130,11 @@ class Camera:
         behind = depth * np.cos(pose.yaw) - x * np.sin(pose.yaw)
         turned_y = y * np.cos(pose.pitch) + behind * np.sin(pose.pitch)
         return np.stack([turned_x, turned_y], axis=1) @ self.linear.T + self.offset
+
+    def keep_inside(self, pixels, margin=3):
+        """Shift the picture where any of `pixels` is nearer than `margin` to its border."""
+        room = np.array(self.size) - 1 - margin - pixels.max(axis=0)
+        self.offset += np.minimum(room, 0) + np.maximum(margin - pixels.min(axis=0), 0)
 
     def look(self, canvas, depth):
         """Tones and cover (0..1) as the camera sees them, (height, width) float32 arrays."""
@@ -162,8 +168,8 @@ class Camera:
         return x, y
 
 
-def _expose(face, cover, setting, camera, rng):
-    width, height = camera.size
+def _expose(face, cover, setting, size, rng):
+    width, height = size
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
     ground = setting.background + setting.slope[0] * x + setting.slope[1] * y
