@@ -32,7 +32,7 @@ setup: .venv/ready
 	    { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y python3-venv; } || \
 	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks,plot,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks,plot,torch,dev]'
 	touch $@
 
 # Real Caffe: docker, podman or buildah builds the image, whichever is there.

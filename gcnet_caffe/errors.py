@@ -8,6 +8,9 @@
     ├── ImageError                    an image is missing, corrupt, or has no usable face
     ├── LmdbError                     an LMDB cannot be read or written
     ├── CheckError                    an LMDB does not fit the net that will read it
+    ├── NetError                      a net or solver cannot be executed as it is written
+    ├── WeightsError                  weights or a snapshot do not fit, or cannot be read
+    ├── TrainingError                 training cannot go on (the loss is not a number, ...)
     └── UsageError            exit 2  an option's value, or a path given, makes no sense
 
 A message names the file, the layer, key or row, what was found, and what was wanted.
@@ -38,6 +41,18 @@ class LmdbError(GcnetError):
 
 class CheckError(GcnetError):
     """An LMDB does not fit the net that will read it."""
+
+
+class NetError(GcnetError):
+    """A net or solver cannot be executed as it is written."""
+
+
+class WeightsError(GcnetError):
+    """Weights or a snapshot do not fit the net, or cannot be read."""
+
+
+class TrainingError(GcnetError):
+    """Training cannot go on."""
 
 
 class UsageError(GcnetError):

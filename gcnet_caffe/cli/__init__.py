@@ -16,6 +16,10 @@ VERBS = {
     "make-faces": "render synthetic faces in CK+'s layout",
     "make-manifest": "list a data set's images, subjects, expressions, references",
     "make-lmdb": "align, augment and pack the faces of a manifest",
+    "train": "train a net by PyTorch, from Caffe's files",
+    "test": "score a net on its own test data by PyTorch",
+    "time": "measure the layers of a net by PyTorch",
+    "device-query": "show the GPUs that PyTorch sees",
     "check": "hold a net's LMDBs against the net that will read them",
     "evaluate": "score a trained net on its test LMDB",
     "plot": "draw a Caffe training log",
@@ -60,11 +64,11 @@ def main(argv=None):
     if argv[:1] == ["--version"]:
         print(f"gcnet-caffe {__version__}")
         return 0
-    if not argv or argv[0] not in VERBS:
+    if not argv or argv[0].replace("_", "-") not in VERBS:
         found = f"unknown verb {argv[0]!r}" if argv else "no verb given"
         print(f"gcnet: error: {found}; wanted one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
-    verb = argv[0]
+    verb = argv[0].replace("_", "-")
     module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
     args = _parser(verb, module).parse_args(argv[1:])
     try:

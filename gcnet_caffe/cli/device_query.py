@@ -1,0 +1,15 @@
+"""Show the GPUs that PyTorch sees: `caffe device_query` by PyTorch."""
+
+from gcnet_caffe.cli._caffe_flags import add_caffe_flags, gpu_numbers, import_engine
+
+
+def add_arguments(parser):
+    add_caffe_flags(parser, "gpu")
+
+
+def run(args):
+    import_engine()
+    from gcnet_caffe.engine.device import describe_gpus
+
+    lines = describe_gpus(gpu_numbers(args.gpu or "all"))
+    print("\n".join(lines) or "PyTorch sees no GPU here")

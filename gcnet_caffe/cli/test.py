@@ -1,0 +1,27 @@
+"""Score a net on its own TEST data: `caffe test` by PyTorch."""
+
+from gcnet_caffe.cli._caffe_flags import (
+    add_caffe_flags,
+    gpu_numbers,
+    import_engine,
+    require,
+    split_stages,
+)
+from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.engine.options import EngineOptions
+
+
+def add_arguments(parser):
+    add_caffe_flags(parser, "model", "weights", "iterations", "gpu", "level", "stage")
+    add_option_flags(parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng"))
+
+
+def run(args):
+    require(args.model, "Need a model definition to score.")
+    require(args.weights, "Need model weights to score.")
+    options = EngineOptions(**given_options(args, EngineOptions))
+    import_engine()
+    from gcnet_caffe.engine.commands import test
+
+    gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
+    test(args.model, args.weights, args.iterations, gpus, args.level, stages, options)

@@ -1,0 +1,26 @@
+"""Measure how long each layer of a net takes: `caffe time` by PyTorch."""
+
+from gcnet_caffe.cli._caffe_flags import (
+    add_caffe_flags,
+    gpu_numbers,
+    import_engine,
+    require,
+    split_stages,
+)
+from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.engine.options import EngineOptions
+
+
+def add_arguments(parser):
+    add_caffe_flags(parser, "model", "phase", "iterations", "gpu", "level", "stage")
+    add_option_flags(parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng"))
+
+
+def run(args):
+    require(args.model, "Need a model definition to time.")
+    options = EngineOptions(**given_options(args, EngineOptions))
+    import_engine()
+    from gcnet_caffe.engine.commands import time
+
+    gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
+    time(args.model, args.phase, args.iterations, gpus, args.level, stages, options)

@@ -1,0 +1,46 @@
+"""Train or fine-tune a net: `caffe train` by PyTorch, from the same solver, net and LMDB files.
+
+SIGINT stops after writing a snapshot, SIGHUP writes one. With several GPUs, or under torchrun,
+every rank trains on its own records and the gradients are averaged.
+"""
+
+from gcnet_caffe.cli._caffe_flags import (
+    add_caffe_flags,
+    gpu_numbers,
+    import_engine,
+    require,
+    split_stages,
+)
+from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.errors import UsageError
+
+_EFFECTS = ("sigint_effect", "sighup_effect")
+
+
+def add_arguments(parser):
+    add_caffe_flags(parser, "solver", "weights", "snapshot", "gpu", "level", "stage", *_EFFECTS)
+    add_option_flags(parser, EngineOptions, EngineOptions())
+    parser.add_argument("--log", default="", help="write the log to FILE", metavar="FILE")
+
+
+def run(args):
+    require(args.solver, "Need a solver definition to train.")
+    if args.snapshot and args.weights:
+        raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
+    options = EngineOptions(**given_options(args, EngineOptions))
+    import_engine()
+    from gcnet_caffe.engine.commands import Job, train
+
+    job = Job(
+        solver=args.solver,
+        weights=args.weights,
+        snapshot=args.snapshot,
+        gpus=gpu_numbers(args.gpu),
+        level=args.level,
+        stages=split_stages(args.stage),
+        sigint_effect=args.sigint_effect,
+        sighup_effect=args.sighup_effect,
+        log=args.log,
+    )
+    train(job, options)

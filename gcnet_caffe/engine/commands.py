@@ -1,0 +1,154 @@
+"""What `gcnet train`, `test` and `time` do, from file names.
+
+Source: Caffe tools/caffe.cpp.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from gcnet_caffe.engine import distributed, rng, signals
+from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
+from gcnet_caffe.engine.feed import FeedOptions
+from gcnet_caffe.engine.log import Log
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.solver import Solver
+from gcnet_caffe.engine.testing import score
+from gcnet_caffe.engine.timing import time_net
+from gcnet_caffe.engine.weights import copy_weights
+from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.schema import caffe_pb, read_solver
+
+
+class Job(NamedTuple):
+    """What to train, in the words of `caffe train`'s flags."""
+
+    solver: str
+    weights: str = ""
+    snapshot: str = ""
+    gpus: object = None
+    level: int = 0
+    stages: tuple = ()
+    sigint_effect: str = signals.STOP
+    sighup_effect: str = signals.SNAPSHOT
+    log: str = ""
+
+
+def train(job, options):
+    """Train as `job` and the EngineOptions `options` say, on one device or one of each rank.
+
+    Raises
+    ------
+    GcnetError
+        A file, the nets or the devices are not as they must be; or training cannot go on.
+    """
+    param = _read(job)
+    gpus = _gpus_of(job, param)
+    if gpus and len(gpus) > 1 and not distributed.launched():
+        from gcnet_caffe.engine.spawning import train_on_each
+
+        return train_on_each(job._replace(gpus=gpus), options)
+    rank = int(os.environ.get("LOCAL_RANK", 0))
+    if gpus and rank >= len(gpus):
+        raise UsageError(f"rank {rank} of this machine has no GPU: -gpu names {len(gpus)}")
+    device = choose_device(gpus[rank] if gpus else None)
+    prepare_torch(options, device)
+    with contextlib.ExitStack() as stack:
+        group = stack.enter_context(distributed.group(device))
+        log = stack.enter_context(_log(job, param, silent=group.rank > 0))
+        log("Use CPU." if device.type == "cpu" else f"Using GPUs {gpus} ({gpu_name(device)})")
+        requested = stack.enter_context(signals.listening(job.sigint_effect, job.sighup_effect))
+        solver = Solver(param, job.solver, device, options, group, log, requested)
+        if job.snapshot:
+            log(f"Resuming from {job.snapshot}")
+            solver.restore(job.snapshot)
+        log("Starting Optimization")
+        solver.solve()
+        log("Optimization Done.")
+
+
+def _read(job):
+    param = read_solver(job.solver)
+    param.train_state.level = job.level
+    param.train_state.stage.extend(job.stages)
+    if job.snapshot or job.weights:
+        param.ClearField("weights")
+    if job.weights:
+        param.weights.append(job.weights)
+    return param
+
+
+def _gpus_of(job, param):
+    """Return the GPUs to use: the flag's, else the solver file's solver_mode and device_id."""
+    if job.gpus is not None or not param.HasField("solver_mode"):
+        if job.gpus == []:
+            raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
+        return job.gpus
+    if param.solver_mode != caffe_pb.SolverParameter.GPU:
+        return None
+    if not torch.cuda.device_count():
+        print(
+            f"gcnet train: {job.solver}: solver_mode: GPU, and PyTorch sees no GPU here: "
+            "using the CPU",
+            file=sys.stderr,
+        )
+        return None
+    return [param.device_id]
+
+
+@contextlib.contextmanager
+def _log(job, param, silent):
+    """The log on stderr; or in the file job.log, with a progress bar on stderr."""
+    if not job.log or silent:
+        yield Log(silent=silent)
+        return
+    Path(job.log).parent.mkdir(parents=True, exist_ok=True)
+    with open(job.log, "w", encoding="utf-8") as stream:
+        with tqdm(total=param.max_iter, unit="it", disable=None, leave=False) as bar:
+            yield Log(stream, on_iteration=lambda iteration: bar.update(iteration - bar.n))
+
+
+def _open(model, phase, gpus, level, stages, options, weights, log):
+    device = choose_device(gpus[0] if gpus else None)
+    prepare_torch(options, device)
+    log("Use CPU." if device.type == "cpu" else f"Use GPU with device ID {gpus[0]}")
+    draws = rng.CaffeRng(int.from_bytes(os.urandom(4), "little"))
+    feed = FeedOptions(
+        limit_bytes=int(options.data_limit * 2**30),
+        device=None if device.type == "cpu" else device,
+    )
+    net = open_net(model, phase, draws, level, stages, feed=feed)
+    for path in filter(None, map(str.strip, weights.split(","))):
+        copy_weights(net, path, log)
+    net.to(device).use_channels_last()
+    if options.compile:
+        net.compile()
+    return net, device
+
+
+def test(model, weights, iterations, gpus=None, level=0, stages=(), options=None):
+    """Score the net at `model` on its own TEST data; return (loss, {output: means})."""
+    log = Log()
+    if iterations < 1:
+        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
+    net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, weights, log)
+    if not net.data_layers:
+        raise NetError(f"{model}: has no Data layer in phase TEST; nothing to score")
+    return score(net, iterations, log)
+
+
+def time(model, phase, iterations, gpus=None, level=0, stages=(), options=None):
+    """Measure the layers of the net at `model`, forward and backward."""
+    log = Log()
+    if iterations < 1:
+        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
+    if phase not in ("TRAIN", "TEST"):
+        raise UsageError(f'phase must be "TRAIN" or "TEST": found {phase!r}')
+    number = caffe_pb.TRAIN if phase == "TRAIN" else caffe_pb.TEST
+    net, device = _open(model, number, gpus, level, stages, options, "", log)
+    time_net(net, iterations, log, device)

@@ -1,0 +1,103 @@
+"""Looking into a net: the lines of `debug_info`, and where a number went bad.
+
+Source of the lines: Caffe src/caffe/net.cpp, ForwardDebugInfo, BackwardDebugInfo,
+UpdateDebugInfo. Caffe prints a blob that several layers read once for each copy of its Split
+layer; here it has one line, with the sum of its gradients.
+"""
+
+import torch
+
+from gcnet_caffe.engine.log import number
+
+
+def _mean(tensor):
+    return number(tensor.detach().float().abs().mean()) if tensor.numel() else "0"
+
+
+def _params(layer):
+    specs = layer.param.param
+    for index, blob in enumerate(layer.blobs):
+        name = specs[index].name if index < len(specs) else ""
+        yield name or str(index), blob
+
+
+def forward_backward(net, batch, log):
+    """Run `net` forward and backward on `batch`, logging every blob; return loss and outputs."""
+    loss, values = net.run_keeping(batch, retain_grad=True)
+    for step in net.steps:
+        layer = f"    [Forward] Layer {step.layer.name}"
+        for blob_number in step.tops:
+            log(
+                f"{layer}, top blob {net.blob_names[blob_number]} data: {_mean(values[blob_number])}"
+            )
+        for name, blob in _params(step.layer):
+            log(f"{layer}, param blob {name} data: {_mean(blob)}")
+    if torch.is_tensor(loss) and loss.requires_grad:
+        loss.backward()
+    for step in reversed(net.steps):
+        layer = f"    [Backward] Layer {step.layer.name}"
+        for blob_number in step.bottoms:
+            diff = values[blob_number].grad
+            if diff is not None:
+                log(f"{layer}, bottom blob {net.blob_names[blob_number]} diff: {_mean(diff)}")
+        for name, blob in _params(step.layer):
+            if blob.grad is not None:
+                log(f"{layer}, param blob {name} diff: {_mean(blob.grad)}")
+    _log_norms(net, log)
+    return loss, {net.blob_names[n]: values[n] for n in net.output_numbers}
+
+
+def _log_norms(net, log):
+    datas = [learnable.param.detach() for learnable in net.learnable]
+    diffs = [
+        torch.zeros_like(data) if learnable.param.grad is None else learnable.param.grad
+        for data, learnable in zip(datas, net.learnable)
+    ]
+    sums = [
+        number(function(tensors)) for function in (_l1_norm, _l2_norm) for tensors in (datas, diffs)
+    ]
+    log(
+        f"    [Backward] All net params (data, diff): L1 norm = ({sums[0]}, {sums[1]}); "
+        f"L2 norm = ({sums[2]}, {sums[3]})"
+    )
+
+
+def _l1_norm(tensors):
+    return sum(float(tensor.abs().sum()) for tensor in tensors)
+
+
+def _l2_norm(tensors):
+    return sum(float((tensor * tensor).sum()) for tensor in tensors) ** 0.5
+
+
+def copies(net):
+    """Return copies of the learnable blobs."""
+    return [learnable.param.detach().clone() for learnable in net.learnable]
+
+
+def log_update(net, before, log):
+    """Log the blobs as they were `before` an update, and what was taken from them."""
+    for learnable, data in zip(net.learnable, before):
+        diff = data - learnable.param.detach()
+        log(
+            f"    [Update] Layer {learnable.owner.name}, param {learnable.display_name} data: "
+            f"{_mean(data)}; diff: {_mean(diff)}"
+        )
+
+
+def first_bad_blob(net, batch):
+    """Run `net` on `batch` once more and say which blob is the first that is not finite."""
+    for learnable in net.learnable:
+        if not bool(torch.isfinite(learnable.param).all()):
+            return (
+                f"the first bad blob is param {learnable.display_name} of layer "
+                f"{learnable.owner.name!r}: the update before made it so"
+            )
+    with torch.no_grad():
+        _, values = net.run_keeping(batch)
+    for step in net.steps:
+        for blob_number in step.tops:
+            if not bool(torch.isfinite(values[blob_number]).all()):
+                name = net.blob_names[blob_number]
+                return f"the first bad blob is {name!r}, a top of layer {step.layer.name!r}"
+    return "every blob is finite when the batch is run again"

@@ -1,0 +1,52 @@
+"""Which device runs a net, and what is set for the whole process."""
+
+import torch
+
+from gcnet_caffe.errors import UsageError
+
+
+def choose_device(gpu):
+    """Return the torch.device of the GPU number `gpu`, or the CPU for None.
+
+    Raises
+    ------
+    UsageError
+        There is no such GPU.
+    """
+    if gpu is None:
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if gpu >= count:
+        raise UsageError(
+            f"-gpu {gpu}: PyTorch sees {count} GPUs here; leave -gpu out to use the CPU"
+        )
+    return torch.device("cuda", gpu)
+
+
+def prepare_torch(options, device):
+    """Set what of `options` is the whole process's: threads and the precision of float32."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if device.type == "cuda":
+        allowed = options.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+        torch.backends.cudnn.benchmark = True
+
+
+def gpu_name(device):
+    """Return what the GPU `device` calls itself."""
+    return torch.cuda.get_device_name(device)
+
+
+def describe_gpus(numbers):
+    """Return one line for each GPU of `numbers`: name, memory, capability."""
+    lines = []
+    for number in numbers:
+        found = torch.cuda.get_device_properties(choose_device(number))
+        lines.append(
+            f"GPU {number}: {found.name}, {found.total_memory / 2**30:.1f} GiB, "
+            f"compute capability {found.major}.{found.minor}, "
+            f"{found.multi_processor_count} multiprocessors"
+        )
+    return lines

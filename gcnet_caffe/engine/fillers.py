@@ -1,0 +1,108 @@
+"""How learnable blobs start. Source: Caffe include/caffe/filler.hpp."""
+
+import math
+
+import numpy as np
+import torch
+
+_F = np.float32
+
+
+def fill(filler, shape, layer):
+    """Return a float32 CPU tensor of `shape`.
+
+    Parameters
+    ----------
+    filler : FillerParameter or None
+        None is zeros.
+    layer : Layer
+        Its random numbers are drawn; it is named in errors.
+
+    Raises
+    ------
+    NetError
+        No such filler, or it cannot fill such a blob.
+    """
+    if filler is None:
+        return torch.zeros(shape)
+    layer.check(
+        filler.type in _FILLERS,
+        f"filler type: found {filler.type!r}, wanted one of {', '.join(sorted(_FILLERS))}",
+    )
+    layer.check(math.prod(shape) > 0, f"filler {filler.type!r}: a blob of shape {shape} is empty")
+    layer.check(
+        filler.sparse == -1 or (filler.type == "gaussian" and filler.sparse >= 0),
+        f"filler {filler.type!r}: sparse: found {filler.sparse}, wanted -1"
+        + (" or more" if filler.type == "gaussian" else ""),
+    )
+    numbers = _FILLERS[filler.type](filler, shape, layer)
+    return torch.as_tensor(numbers).to("cpu", torch.float32).reshape(shape)
+
+
+def _constant(filler, shape, layer):
+    return np.full(shape, filler.value, _F)
+
+
+def _uniform(filler, shape, layer):
+    layer.check(filler.min <= filler.max, f"filler 'uniform': min {filler.min} > max {filler.max}")
+    return layer.context.rng.uniform(math.prod(shape), filler.min, filler.max)
+
+
+def _gaussian(filler, shape, layer):
+    layer.check(filler.std > 0, f"filler 'gaussian': std: found {filler.std}, wanted more than 0")
+    rng, count = layer.context.rng, math.prod(shape)
+    numbers = rng.gaussian(count, filler.mean, filler.std)
+    if filler.sparse < 0:
+        return numbers
+    probability = filler.sparse / shape[0]
+    layer.check(probability <= 1, f"filler 'gaussian': sparse: at most {shape[0]} outputs")
+    return numbers * rng.bernoulli(count, _F(probability))
+
+
+def _positive_unitball(filler, shape, layer):
+    numbers = layer.context.rng.uniform(math.prod(shape), 0, 1)
+    rows = np.asarray(numbers, _F).reshape(shape[0], -1)
+    sums = np.add.accumulate(rows, axis=1, dtype=_F)[:, -1:]  # one after the other, as Caffe
+    return rows / sums
+
+
+def _scaled(filler, shape):
+    """Return the n of xavier and msra: fan-in, fan-out or their mean."""
+    count = math.prod(shape)
+    fan_in = count // shape[0]
+    fan_out = count // shape[1] if len(shape) > 1 else count
+    norms = {filler.AVERAGE: _F(fan_in + fan_out) / _F(2), filler.FAN_OUT: _F(fan_out)}
+    return norms.get(filler.variance_norm, _F(fan_in))
+
+
+def _xavier(filler, shape, layer):
+    scale = np.sqrt(_F(3) / _scaled(filler, shape))
+    return layer.context.rng.uniform(math.prod(shape), -scale, scale)
+
+
+def _msra(filler, shape, layer):
+    std = np.sqrt(_F(2) / _scaled(filler, shape))
+    return layer.context.rng.gaussian(math.prod(shape), 0, std)
+
+
+def _bilinear(filler, shape, layer):
+    layer.check(
+        len(shape) == 4 and shape[2] == shape[3],
+        f"filler 'bilinear': wanted a blob of 4 axes with square kernels, found {shape}",
+    )
+    size = shape[3]
+    factor = math.ceil(size / 2)
+    centre = _F((size - 1) / (2 * factor))
+    line = 1 - np.abs(np.arange(size, dtype=_F) / _F(factor) - centre)
+    return np.broadcast_to(line[:, None] * line[None, :], shape).copy()
+
+
+_FILLERS = {
+    "bilinear": _bilinear,
+    "constant": _constant,
+    "gaussian": _gaussian,
+    "msra": _msra,
+    "positive_unitball": _positive_unitball,
+    "uniform": _uniform,
+    "xavier": _xavier,
+}

@@ -1,0 +1,272 @@
+"""A Caffe net that runs in PyTorch.
+
+Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward is run once an iteration.
+"""
+
+import torch
+from torch import nn
+
+from gcnet_caffe.engine import fusion
+from gcnet_caffe.engine.graph import Wiring, merged_state, select_layers
+from gcnet_caffe.engine.layers import Context, create_layer
+from gcnet_caffe.engine.layers.base import MAX_COUNT
+from gcnet_caffe.engine.sharing import LearnableBlobs
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.schema import read_net
+
+
+class Net(nn.Module):
+    """The net of a NetParameter whose `state` says the phase, level and stages.
+
+    Parameters
+    ----------
+    param : NetParameter
+        In today's form (see schema.read_net).
+    context : Context
+        Random numbers, phase and place of this net.
+
+    Attributes
+    ----------
+    name : str
+    layers : ModuleList of Layer
+    learnable : list of Learnable
+        In the order of Caffe's learnable_params.
+    inputs, outputs : list of str
+        Blobs that Input layers give; blobs that no layer reads, sorted by name.
+    loss_weights : dict
+        Blob name -> weight, of the outputs that are losses.
+    steps : list of fusion.Step
+        Every layer with the numbers of the blobs it reads and makes.
+    blob_names : list of str
+        The name of each number; an in-place top has its bottom's.
+
+    Raises
+    ------
+    NetError
+        The net cannot be executed as written; the message names the layer and the field.
+    """
+
+    def __init__(self, param, context):
+        super().__init__()
+        self.name, self.origin, self.context = param.name, context.origin, context
+        self.force_backward = param.force_backward
+        self.layers = nn.ModuleList()
+        self.steps, self._shapes = [], []
+        wiring, blobs = Wiring(self.origin), LearnableBlobs(self.origin)
+        for layer_param in select_layers(param, self.origin):
+            self._add(layer_param, wiring, blobs)
+        self.learnable = blobs.all
+        self.blob_names = wiring.names
+        self._finish(wiring)
+
+    def _add(self, layer_param, wiring, blobs):
+        layer = create_layer(layer_param, self.context)
+        bottoms = wiring.bottoms(layer_param)
+        _check_arity(layer)
+        layer.check(
+            len(layer_param.propagate_down) in (0, len(bottoms)),
+            f"propagate_down: found {len(layer_param.propagate_down)}, wanted 0 or "
+            f"{len(bottoms)}, one a bottom",
+        )
+        shapes = layer.setup([self._shapes[number] for number in bottoms])
+        tops = wiring.tops(layer_param, layer.num_tops)
+        for index, shape in enumerate(shapes[: len(tops)]):
+            _check_shape(layer, index, shape)
+            self._shapes.append(tuple(shape))
+        blobs.add(layer)
+        self.layers.append(layer)
+        self.steps.append(fusion.Step(layer, bottoms, tops, tuple(_loss_weights(layer))))
+
+    def _finish(self, wiring):
+        for learnable in self.learnable:
+            learnable.param.requires_grad_(learnable.lr_mult != 0 or self.force_backward)
+        self._final, self.output_numbers = wiring.final(), wiring.outputs()
+        weights = {}
+        for step in self.steps:
+            weights.update(zip(step.tops, step.loss_weights))
+        self.outputs = [self.blob_names[number] for number in self.output_numbers]
+        self.loss_weights = {
+            self.blob_names[number]: weights[number]
+            for number in self.output_numbers
+            if weights.get(number)
+        }
+        sources = [step for step in self.steps if step.layer.is_source]
+        self._sources = sources
+        self.inputs = [
+            self.blob_names[number]
+            for step in sources
+            if step.layer.type == "Input"
+            for number in step.tops
+        ]
+        self._drawing = [layer for layer in self.layers if layer.draws]
+        inner = [step for step in self.steps if not step.layer.is_source]
+        self._plain = fusion.with_lifetimes(inner, self.output_numbers)
+        self._fused = fusion.with_lifetimes(
+            fusion.fuse(inner, set(self.output_numbers)), self.output_numbers
+        )
+        self._compiled = None
+
+    @property
+    def data_layers(self):
+        """The layers that hold a place in an LMDB."""
+        return [layer for layer in self.layers if layer.type == "Data"]
+
+    def shape(self, blob):
+        """Return the shape that the blob named `blob` had when the net was set up."""
+        return self._shapes[self._final[blob]]
+
+    def use_channels_last(self):
+        """Keep the weights of 2-d convolutions in the memory format that is fastest for them."""
+        for layer in self.layers:
+            if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
+                weight = layer.blobs[0]
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+    def compile(self, **options):
+        """Run the layers through torch.compile from now on."""
+        self._compiled = torch.compile(self._run_fused, dynamic=False, **options)
+
+    def next_batch(self, inputs=None):
+        """Return {blob number: tensor} of what the source layers give for the next forward.
+
+        Parameters
+        ----------
+        inputs : dict, optional
+            Input blob name -> tensor; an input left out is zeros.
+        """
+        inputs = dict(inputs or {})
+        values = {}
+        for step in self._sources:
+            made = step.layer()
+            made = made if isinstance(made, tuple) else (made,)
+            for number, tensor in zip(step.tops, made):
+                given = inputs.pop(self.blob_names[number], None)
+                tensor = tensor if given is None else given
+                if self.force_backward and tensor.is_floating_point():
+                    tensor = tensor.detach().requires_grad_()
+                values[number] = tensor
+        if inputs:
+            raise NetError(
+                f"{self.origin}: no input blob {sorted(inputs)[0]!r}; wanted one of {self.inputs}"
+            )
+        return values
+
+    def forward(self, inputs=None):
+        """Run the net on the next batch.
+
+        Returns
+        -------
+        loss : 0-d tensor
+            The sum of the tops of the losses, each times its loss weight.
+        outputs : dict
+            Output blob name -> tensor.
+        """
+        return self.run(self.next_batch(inputs))
+
+    def run(self, batch):
+        """As `forward`, on a `batch` of `next_batch`."""
+        self._prepare(batch)
+        if self._compiled is not None:
+            loss, outputs = self._compiled(batch)
+        else:
+            loss, outputs = self._guarded(self._fused, dict(batch))
+        return loss, dict(zip(self.outputs, outputs))
+
+    def run_keeping(self, batch, retain_grad=False):
+        """As `run`, with nothing fused and no blob forgotten.
+
+        Returns
+        -------
+        loss : 0-d tensor
+        values : dict
+            Number of a blob (see `steps`) -> tensor. The top of an in-place layer has another
+            number than its bottom.
+        """
+        self._prepare(batch)
+        values = dict(batch)
+        loss, _ = self._guarded([step._replace(free=()) for step in self._plain], values)
+        for value in values.values() if retain_grad else ():
+            if value.requires_grad:
+                value.retain_grad()
+        return loss, values
+
+    def blobs(self, inputs=None):
+        """Run the net on the next batch and return {name: tensor}, as Caffe's net.blobs."""
+        _, values = self.run_keeping(self.next_batch(inputs))
+        return {name: values[number] for name, number in self._final.items()}
+
+    def _prepare(self, batch):
+        # labels are checked here
+        for layer in self._drawing:
+            layer.draw()
+
+    def _guarded(self, steps, values):
+        """Run `steps`; a failure inside torch names the layer."""
+        loss = 0.0
+        for step in steps:
+            try:
+                loss = loss + fusion.run_step(step, values)
+            except RuntimeError as error:
+                shapes = [tuple(values[number].shape) for number in step.bottoms]
+                text = str(error).splitlines()[0]
+                raise step.layer.error(f"cannot run on bottoms of {shapes}: {text}") from None
+        return loss, [values[number] for number in self.output_numbers]
+
+    def _run_fused(self, batch):
+        values, loss = dict(batch), 0.0
+        for step in self._fused:
+            loss = loss + fusion.run_step(step, values)
+        return loss, [values[number] for number in self.output_numbers]
+
+
+def _check_arity(layer):
+    for what, limits, found in (
+        ("bottoms", layer.bottoms, len(layer.param.bottom)),
+        ("tops", layer.tops, layer.num_tops),
+    ):
+        fewest, most = limits
+        if found < fewest or (most is not None and found > most):
+            wanted = fewest if fewest == most else f"{fewest} to {most or 'any number'}"
+            raise layer.error(f"found {found} {what}, wanted {wanted}")
+
+
+def _check_shape(layer, index, shape):
+    count = 1
+    for size in shape:
+        count *= size
+    if count > MAX_COUNT or any(size < 0 for size in shape):
+        raise layer.error(f"top {index} would be of shape {tuple(shape)}: too large or negative")
+
+
+def _loss_weights(layer):
+    """Return the weight of each top in the loss (Caffe include/caffe/layer.hpp, SetLossWeights)."""
+    given = list(layer.param.loss_weight)
+    if given:
+        layer.check(
+            len(given) == layer.num_tops,
+            f"loss_weight: found {len(given)}, wanted {layer.num_tops}, one a top",
+        )
+        return given
+    return [float(layer.is_loss and index == 0) for index in range(layer.num_tops)]
+
+
+def open_net(path, phase, rng, level=0, stages=(), **place):
+    """Return the Net of the prototxt at `path`.
+
+    Parameters
+    ----------
+    phase : int
+        TRAIN or TEST.
+    rng : engine.rng generator
+    level : int
+    stages : sequence of str
+        As `caffe test -level -stage` give them.
+    place : dict
+        Further fields of Context.
+    """
+    param = read_net(path)
+    param.state.CopyFrom(merged_state(phase, param.state))
+    param.state.phase = phase
+    param.state.level = level
+    param.state.stage.extend(stages)
+    return Net(param, Context(phase=phase, rng=rng, origin=str(path), **place))

@@ -1,0 +1,40 @@
+"""How the engine runs a net, beyond what Caffe's files say."""
+
+from dataclasses import dataclass, field
+
+from gcnet_caffe.errors import UsageError
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+RNGS = ("caffe", "device")
+
+
+def _option(default, text):
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The options of `gcnet train`, `test` and `time` that Caffe's tool does not have."""
+
+    rng: str = _option(
+        "",
+        "random numbers: caffe (the very streams of CPU Caffe) or device (PyTorch's own, faster "
+        "on a GPU); default: caffe on the CPU, device on a GPU",
+    )
+    precision: str = _option("fp32", "fp32, tf32 (NVIDIA GPUs) or bf16 (autocast)")
+    compile: bool = _option(False, "run the net through torch.compile: a minute first, then faster")
+    cuda_graphs: bool = _option(False, "capture forward and backward as a CUDA graph")
+    threads: int = _option(0, "CPU threads of PyTorch; 0 is PyTorch's default")
+    data_limit: float = _option(
+        4.0, "GiB of an LMDB's records held in memory; a larger one is read as it is needed"
+    )
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"--precision: found {self.precision!r}, wanted {', '.join(PRECISIONS)}"
+            )
+        if self.rng not in ("", *RNGS):
+            raise UsageError(f"--rng: found {self.rng!r}, wanted {', '.join(RNGS)}")
+        if self.threads < 0 or self.data_limit < 0:
+            raise UsageError("--threads, --data-limit: wanted 0 or more")

@@ -1,0 +1,131 @@
+"""Learnable blobs: who owns them, who shares them, and their multipliers.
+
+Source: Caffe src/caffe/net.cpp, AppendParam and ShareTrainedLayersWith.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from gcnet_caffe.errors import NetError, WeightsError
+from gcnet_caffe.schema import caffe_pb
+
+_DEFAULT = caffe_pb.ParamSpec()
+
+
+@dataclass
+class Learnable:
+    """A blob that the solver updates, once however many layers share it.
+
+    Attributes
+    ----------
+    param : torch.nn.Parameter
+    lr_mult, decay_mult : float
+    owner : Layer
+    index : int
+        Which blob of the owner.
+    """
+
+    param: nn.Parameter
+    lr_mult: float
+    decay_mult: float
+    owner: object
+    index: int
+    has_lr_mult: bool
+    has_decay_mult: bool
+
+    @property
+    def display_name(self):
+        """The name that debug lines give it: its `param { name }`, or its index."""
+        specs = self.owner.param.param
+        name = specs[self.index].name if self.index < len(specs) else ""
+        return name or str(self.index)
+
+
+class LearnableBlobs:
+    """Collects the learnable blobs of a net, layer by layer, with Caffe's rules of sharing."""
+
+    def __init__(self, origin):
+        self.all = []
+        self._origin = origin
+        self._owners = {}
+
+    def add(self, layer):
+        """Own or share each blob of `layer`, which is set up.
+
+        Raises
+        ------
+        NetError
+            More `param` than blobs; shapes that differ where share_mode is STRICT, counts where
+            it is PERMISSIVE; multipliers that differ from the owner's.
+        """
+        specs = layer.param.param
+        if len(specs) > len(layer.blobs):
+            raise layer.error(f"{len(specs)} param given, the layer has {len(layer.blobs)} blobs")
+        for index in range(len(layer.blobs)):
+            spec = specs[index] if index < len(specs) else _DEFAULT
+            if spec.name in self._owners:
+                self._share(layer, index, spec, self._owners[spec.name])
+                continue
+            learnable = Learnable(
+                layer.blobs[index],
+                spec.lr_mult,
+                spec.decay_mult,
+                layer,
+                index,
+                spec.HasField("lr_mult"),
+                spec.HasField("decay_mult"),
+            )
+            self.all.append(learnable)
+            if spec.name:
+                self._owners[spec.name] = learnable
+
+    def _share(self, layer, index, spec, owner):
+        mine, theirs = layer.blob_shapes[index], owner.owner.blob_shapes[owner.index]
+        permissive = spec.share_mode == caffe_pb.ParamSpec.PERMISSIVE
+        same = layer.blobs[index].numel() == owner.param.numel() if permissive else mine == theirs
+        if not same:
+            raise NetError(
+                f"{self._origin}: Cannot share param '{spec.name}' owned by layer "
+                f"'{owner.owner.name}' with layer '{layer.name}'; "
+                f"{'count' if permissive else 'shape'} mismatch: the owner's is {theirs}, the "
+                f"sharing layer's {mine}"
+            )
+        layer.blobs[index] = owner.param
+        for field in ("lr_mult", "decay_mult"):
+            self._agree(spec, owner, field)
+
+    def _agree(self, spec, owner, field):
+        """The multiplier of a shared blob is whoever's says it; two must say the same."""
+        if not spec.HasField(field):
+            return
+        found = getattr(spec, field)
+        if getattr(owner, f"has_{field}") and found != getattr(owner, field):
+            raise NetError(
+                f"{self._origin}: Shared param '{spec.name}' has mismatched {field}: "
+                f"{getattr(owner, field):g} in layer '{owner.owner.name}', {found:g} elsewhere"
+            )
+        setattr(owner, f"has_{field}", True)
+        setattr(owner, field, found)
+
+
+def share_trained_layers(net, source):
+    """Make the layers of `net` hold the blobs of the layers of `source` of the same names.
+
+    Raises
+    ------
+    WeightsError
+        Number or shape of the blobs differ.
+    """
+    layers = {layer.name: layer for layer in net.layers}
+    for other in source.layers:
+        layer = layers.get(other.name)
+        if layer is None:
+            continue
+        if layer.blob_shapes != other.blob_shapes:
+            raise WeightsError(
+                f"{net.origin}: layer {layer.name!r}: blobs of shapes {layer.blob_shapes}, the "
+                f"train net's are {other.blob_shapes}"
+            )
+        for index in range(len(layer.blobs)):
+            layer.blobs[index] = other.blobs[index]

@@ -1,0 +1,350 @@
+"""Trains a net as Caffe's solvers do.
+
+Source: Caffe src/caffe/solver.cpp and src/caffe/solvers/*.cpp.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gcnet_caffe.engine import debug, rng, signals, snapshot, weights
+from gcnet_caffe.engine.distributed import Group
+from gcnet_caffe.engine.feed import FeedOptions
+from gcnet_caffe.engine.layers import TEST, Context
+from gcnet_caffe.engine.log import Log, number, output_lines
+from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.engine.rates import check_rate, learning_rate
+from gcnet_caffe.engine.sharing import share_trained_layers
+from gcnet_caffe.engine.smoothing import SmoothedLoss
+from gcnet_caffe.engine.solver_nets import test_nets, train_net
+from gcnet_caffe.engine.updates import create_updater
+from gcnet_caffe.errors import NetError, TrainingError
+
+
+class Solver:
+    """Executes a SolverParameter.
+
+    Parameters
+    ----------
+    param : SolverParameter
+        In today's form (see schema.read_solver). Paths in it are relative to the current folder.
+    origin : str
+        The prototxt, for messages.
+    device : torch.device, optional
+        Default: the CPU.
+    options : EngineOptions, optional
+    group : distributed.Group, optional
+        The solvers that train together with this one.
+    log : Log, optional
+    requested : callable, optional
+        Returns what is asked of the solver: 'stop', 'snapshot' or 'none' (see signals).
+
+    Attributes
+    ----------
+    net : Net
+        The net that is trained.
+    test_nets : list of Net
+        Share its blobs.
+    iteration : int
+        How many updates there have been.
+    updater : updates.Updater
+        Holds the history.
+
+    Raises
+    ------
+    NetError
+        The solver or a net of it cannot be executed as written.
+    """
+
+    def __init__(
+        self, param, origin, device=None, options=None, group=None, log=None, requested=None
+    ):
+        self.param, self.origin = param, str(origin)
+        self.device, self.options = device or torch.device("cpu"), options or EngineOptions()
+        self.group, self.log = group or Group(), log or Log()
+        self.requested = requested or (lambda: signals.NONE)
+        self.iteration, self.current_step = 0, 0
+        self._stopped = False
+        self._check()
+        self.rng = self._make_rng()
+        self.net = self._make_net(train_net(param, origin))
+        sources = test_nets(param, origin) if self.group.rank == 0 else []
+        self.test_nets = [self._make_net(source) for source in sources]
+        for words in param.weights:
+            for path in filter(None, map(str.strip, words.split(","))):
+                weights.copy_weights(self.net, path, self.log)
+        for net in self.test_nets:
+            share_trained_layers(net, self.net)
+        self.group.broadcast([learnable.param for learnable in self.net.learnable])
+        self.updater = create_updater(param, self.net.learnable, self.origin)
+        self._smoothed = SmoothedLoss(param.average_loss)
+        if self.options.compile:
+            self.net.compile()
+        self.log("Solver scaffolding done.")
+
+    def _check(self):
+        if self.param.average_loss < 1:
+            raise NetError(
+                f"{self.origin}: average_loss: found {self.param.average_loss}, wanted 1 or more"
+            )
+        if self.param.iter_size < 1:
+            raise NetError(
+                f"{self.origin}: iter_size: found {self.param.iter_size}, wanted 1 or more"
+            )
+        check_rate(self.param, self.origin)
+        if self.param.snapshot and not self.param.HasField("snapshot_prefix"):
+            raise NetError(f"{self.origin}: snapshot is specified but snapshot_prefix is not")
+        folder = Path(self.param.snapshot_prefix).parent
+        if self.param.snapshot and not os.access(folder, os.W_OK):
+            raise NetError(
+                f"{self.origin}: Cannot write to snapshot prefix '{self.param.snapshot_prefix}': "
+                f"make sure that the folder {folder} exists and is writable"
+            )
+
+    def _make_rng(self):
+        kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
+        seed = self.param.random_seed
+        if seed >= 0:
+            seed += self.group.rank
+        else:
+            seed = int.from_bytes(os.urandom(4), "little")
+        return rng.CaffeRng(seed) if kind == "caffe" else rng.DeviceRng(seed, self.device)
+
+    def _make_net(self, source):
+        phase = source.param.state.phase
+        self.log(f"Creating {'test' if phase == TEST else 'training'} net from {source.origin}")
+        feed = FeedOptions(
+            limit_bytes=int(self.options.data_limit * 2**30),
+            device=None if self.device.type == "cpu" else self.device,
+        )
+        place = {"rank": self.group.rank, "world_size": self.group.size}
+        context = Context(phase=phase, rng=self.rng, origin=source.origin, feed=feed, **place)
+        net = Net(source.param, context).to(self.device)
+        net.use_channels_last()
+        return net
+
+    def solve(self):
+        """Train to max_iter, testing, logging and writing snapshots as the solver file says."""
+        self.log(f"Solving {self.net.name}")
+        self.log(f"Learning Rate Policy: {self.param.lr_policy}")
+        self._stopped = False
+        self.step(self.param.max_iter - self.iteration)
+        every = self.param.snapshot
+        if self.param.snapshot_after_train and (not every or self.iteration % every):
+            self.snapshot()
+        if self._stopped:
+            self.log("Optimization stopped early.")
+            return
+        if self.param.display and self.iteration % self.param.display == 0:
+            with torch.no_grad():
+                loss, _ = self._forward(self.net)
+            self._smoothed.add(float(loss), self.iteration)
+            self.log(f"Iteration {self.iteration}, loss = {number(self._smoothed.value)}")
+        if self.param.test_interval and self.iteration % self.param.test_interval == 0:
+            self.test_all()
+        self.log("Optimization Done.")
+
+    def step(self, iterations):
+        """Do `iterations` updates; less if a stop is requested."""
+        self._smoothed.start(self.iteration)
+        self._timer, self._displayed = time.perf_counter(), self.iteration
+        end = self.iteration + iterations
+        while self.iteration < end and not self._stopped:
+            self._test_if_due()
+            if self.group.agree(self._stopped):
+                self._stopped = True
+                break
+            self._one_iteration()
+            self.log.iteration_done(self.iteration)
+            self._obey(self.group.agree(self.requested()))
+
+    def _test_if_due(self):
+        interval = self.param.test_interval
+        if interval and self.iteration % interval == 0:
+            if self.iteration > 0 or self.param.test_initialization:
+                self.test_all()
+
+    def _one_iteration(self):
+        display = bool(self.param.display) and self.iteration % self.param.display == 0
+        for learnable in self.net.learnable:
+            learnable.param.grad = None
+        show_all = display and self.param.debug_info
+        loss, outputs = self.forward_backward(debugged=show_all)
+        self._smoothed.add(self._finite(loss), self.iteration)
+        if display:
+            self._display(outputs)
+        self.apply_update(display, debugged=show_all)
+
+    def forward_backward(self, debugged=False):
+        """Run the net forward and backward iter_size times; gradients add up in the blobs.
+
+        Returns
+        -------
+        loss : float
+            The mean over iter_size.
+        outputs : dict
+            Output blob name -> tensor, of the last pass.
+        """
+        total = 0.0
+        for _ in range(self.param.iter_size):
+            self._batch = self.net.next_batch()
+            if debugged:
+                loss, outputs = debug.forward_backward(self.net, self._batch, self.log)
+            else:
+                loss, outputs = self._forward(self.net, self._batch)
+                if torch.is_tensor(loss) and loss.requires_grad:
+                    loss.backward()
+            total = total + (loss.detach() if torch.is_tensor(loss) else loss)
+        return total / self.param.iter_size, outputs
+
+    def _forward(self, net, batch=None):
+        batch = net.next_batch() if batch is None else batch
+        reduced = self.options.precision == "bf16"
+        autocast = torch.autocast(self.device.type, torch.bfloat16)
+        with autocast if reduced else contextlib.nullcontext():
+            return net.run(batch)
+
+    def _finite(self, loss):
+        loss = float(loss)
+        if not np.isfinite(loss):
+            bad = debug.first_bad_blob(self.net, self._batch)
+            raise TrainingError(
+                f"{self.origin}: iteration {self.iteration}: the loss is {loss}; {bad}"
+            )
+        return loss
+
+    def apply_update(self, display=False, debugged=False):
+        """Average the gradients over the ranks, and update the learnable blobs once."""
+        rate, self.current_step = learning_rate(self.param, self.iteration, self.current_step)
+        if display:
+            self.log(f"Iteration {self.iteration}, lr = {number(rate)}")
+        if self.group.size > 1:
+            self.group.average(self._gradients())
+        before = debug.copies(self.net) if debugged else None
+        self.updater.step(rate, self.iteration, self.log)
+        if debugged:
+            debug.log_update(self.net, before, self.log)
+        self.iteration += 1
+
+    def _gradients(self):
+        """Return the gradients; every rank has the same blobs, so zeros stand for none."""
+        params = [learnable.param for learnable in self.net.learnable]
+        for param in params:
+            if param.requires_grad and param.grad is None:
+                param.grad = torch.zeros_like(param)
+        return [param.grad for param in params if param.grad is not None]
+
+    def _display(self, outputs):
+        now = time.perf_counter()
+        lapse = now - self._timer
+        rate = (self.iteration - self._displayed) / (lapse or 1)
+        self.log(
+            f"Iteration {self.iteration} ({number(rate)} iter/s, {number(lapse)}s/"
+            f"{self.param.display} iters), loss = {number(self._smoothed.value)}"
+        )
+        self._timer, self._displayed = now, self.iteration
+        values = {name: _values(blob) for name, blob in outputs.items()}
+        for line in output_lines("Train net", values, self.net.loss_weights):
+            self.log(line)
+
+    def _obey(self, request):
+        every = self.param.snapshot
+        if (every and self.iteration % every == 0) or request == signals.SNAPSHOT:
+            self.snapshot()
+        if request == signals.STOP:
+            self._stopped = True
+
+    def test_all(self):
+        """Test every test net, on rank 0."""
+        for index in range(len(self.test_nets)):
+            if not self._stopped:
+                self.test(index)
+
+    def test(self, index=0):
+        """Average the outputs of test net `index` over its test_iter batches; log and return them.
+
+        Returns
+        -------
+        dict or None
+            Output blob name -> list of mean values; None if a stop was requested meanwhile.
+        """
+        self.log(f"Iteration {self.iteration}, Testing net (#{index})")
+        net, batches = self.test_nets[index], self.param.test_iter[index]
+        loss, sums = np.float32(0), None
+        for _ in range(batches):
+            self._obey_while_testing()
+            if self._stopped:
+                self.log("Test interrupted.")
+                return None
+            with torch.no_grad():
+                part, outputs = self._forward(net)
+            loss += np.float32(float(part))
+            values = [_values(blob) for blob in outputs.values()]
+            sums = values if sums is None else [a + b for a, b in zip(sums, values)]
+        if self.param.test_compute_loss:
+            self.log(f"Test loss: {number(loss / batches)}")
+        means = [total / np.float32(batches) for total in sums or []]
+        scores = dict(zip(net.outputs, means))
+        for line in output_lines("Test net", scores, net.loss_weights):
+            self.log(line)
+        return {name: values.tolist() for name, values in scores.items()}
+
+    def _obey_while_testing(self):
+        request = self.requested()
+        while request != signals.NONE:
+            if request == signals.SNAPSHOT:
+                self.snapshot()
+            else:
+                self._stopped = True
+            request = self.requested()
+
+    def snapshot(self):
+        """Write the weights, the solver's state and the side file for an exact resume."""
+        exact = self.group.gather(self._exact_state())
+        if self.group.rank == 0:
+            snapshot.write_snapshot(self, exact, self.log)
+
+    def restore(self, path):
+        """Continue from the .solverstate (or .solverstate.h5) at `path`.
+
+        The resume is exact where the side file of this engine is there; from Caffe's own
+        snapshots it is Caffe's: the data start from their beginning.
+        """
+        found = snapshot.read_snapshot(path, self.updater.history)
+        if found.learned_net:
+            weights.copy_weights(self.net, found.learned_net, self.log)
+        self.iteration, self.current_step = found.iteration, found.current_step
+        with torch.no_grad():
+            for mine, theirs in zip(self.updater.history, found.history):
+                mine.copy_(torch.from_numpy(theirs))
+        states = found.exact
+        if states is None or len(states) != self.group.size:
+            self.log(f"{path}: no resume file of as many solvers: the data start from the first")
+            return
+        self._restore_exact(states[self.group.rank])
+
+    def _exact_state(self):
+        return {
+            "rng": self.rng.state,
+            "smoothed_loss": self._smoothed.state,
+            "data": [
+                [layer.state() for layer in net.data_layers] for net in [self.net, *self.test_nets]
+            ],
+        }
+
+    def _restore_exact(self, state):
+        self.rng.set_state(state["rng"])
+        self._smoothed.state = state["smoothed_loss"]
+        for net, layers in zip([self.net, *self.test_nets], state["data"]):
+            for layer, place in zip(net.data_layers, layers):
+                layer.set_state(place)
+
+
+def _values(blob):
+    """Return the elements of an output blob in the order that Caffe prints them."""
+    return blob.detach().float().cpu().numpy().reshape(-1)
