@@ -82,13 +82,26 @@ class LmdbWriter:
         )
 
 
-def _open(path):
-    if not (Path(path) / "data.mdb").is_file():
+def open_lmdb(path):
+    """Return the environment of the LMDB folder `path`, for reading.
+
+    Raises
+    ------
+    LmdbError
+        There is no LMDB, it cannot be read, or its file is shorter than it says itself.
+    """
+    file = Path(path) / "data.mdb"
+    if not file.is_file():
         raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
     try:
-        return lmdb.open(str(path), readonly=True, lock=False)
+        env = lmdb.open(str(path), readonly=True, lock=False)
+        wanted = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     except lmdb.Error as error:
         raise LmdbError(f"{path}: cannot read the LMDB: {error}") from None
+    if file.stat().st_size < wanted:  # reading on would end the process with SIGBUS
+        env.close()
+        raise LmdbError(f"{path}: truncated: {file.stat().st_size} bytes, wanted {wanted}")
+    return env
 
 
 def read_records(path):
@@ -99,23 +112,24 @@ def read_records(path):
     LmdbError
         There is no LMDB, or it cannot be read.
     """
-    with _open(path) as env, env.begin() as transaction:
+    with open_lmdb(path) as env, env.begin() as transaction:
         yield from transaction.cursor()
 
 
 def count_records(path):
     """Return how many records the LMDB folder `path` holds, without reading them."""
-    with _open(path) as env:
+    with open_lmdb(path) as env:
         return env.stat()["entries"]
 
 
 def read_datums(path):
     """Yield (key, Datum) for each record of the LMDB folder `path`, in key order."""
     for key, value in read_records(path):
-        yield key, _datum(value, path, key)
+        yield key, parse_datum(value, path, key)
 
 
-def _datum(value, path, key):
+def parse_datum(value, path, key):
+    """Return the Datum of the record `key` of the LMDB at `path`."""
     datum = caffe_pb.Datum()
     try:
         datum.ParseFromString(value)
@@ -149,7 +163,7 @@ def describe(path):
     """
     shapes, labels, digest = Counter(), Counter(), hashlib.sha256()
     for key, value in read_records(path):
-        datum = _datum(value, path, key)
+        datum = parse_datum(value, path, key)
         shapes[datum.channels, datum.height, datum.width] += 1
         labels[datum.label] += 1
         for part in (key, value):

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from gcnet_caffe.engine import distributed, rng, signals
 from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
-from gcnet_caffe.engine.feed import FeedOptions
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net

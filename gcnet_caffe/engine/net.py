@@ -91,14 +91,13 @@ class Net(nn.Module):
             if weights.get(number)
         }
         sources = [step for step in self.steps if step.layer.is_source]
-        self._sources = sources
+        self._sources_and_draws = [s for s in self.steps if s.layer.is_source or s.layer.draws]
         self.inputs = [
             self.blob_names[number]
             for step in sources
             if step.layer.type == "Input"
             for number in step.tops
         ]
-        self._drawing = [layer for layer in self.layers if layer.draws]
         inner = [step for step in self.steps if not step.layer.is_source]
         self._plain = fusion.with_lifetimes(inner, self.output_numbers)
         self._fused = fusion.with_lifetimes(
@@ -129,6 +128,8 @@ class Net(nn.Module):
     def next_batch(self, inputs=None):
         """Return {blob number: tensor} of what the source layers give for the next forward.
 
+        The random numbers of that forward are drawn, too, in the order of the layers.
+
         Parameters
         ----------
         inputs : dict, optional
@@ -136,7 +137,11 @@ class Net(nn.Module):
         """
         inputs = dict(inputs or {})
         values = {}
-        for step in self._sources:
+        for step in self._sources_and_draws:
+            if step.layer.draws:
+                step.layer.draw()
+            if not step.layer.is_source:
+                continue
             made = step.layer()
             made = made if isinstance(made, tuple) else (made,)
             for number, tensor in zip(step.tops, made):
@@ -165,7 +170,6 @@ class Net(nn.Module):
 
     def run(self, batch):
         """As `forward`, on a `batch` of `next_batch`."""
-        self._prepare(batch)
         if self._compiled is not None:
             loss, outputs = self._compiled(batch)
         else:
@@ -182,7 +186,6 @@ class Net(nn.Module):
             Number of a blob (see `steps`) -> tensor. The top of an in-place layer has another
             number than its bottom.
         """
-        self._prepare(batch)
         values = dict(batch)
         loss, _ = self._guarded([step._replace(free=()) for step in self._plain], values)
         for value in values.values() if retain_grad else ():
@@ -194,11 +197,6 @@ class Net(nn.Module):
         """Run the net on the next batch and return {name: tensor}, as Caffe's net.blobs."""
         _, values = self.run_keeping(self.next_batch(inputs))
         return {name: values[number] for name, number in self._final.items()}
-
-    def _prepare(self, batch):
-        # labels are checked here
-        for layer in self._drawing:
-            layer.draw()
 
     def _guarded(self, steps, values):
         """Run `steps`; a failure inside torch names the layer."""

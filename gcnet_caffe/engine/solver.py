@@ -13,12 +13,12 @@ import torch
 
 from gcnet_caffe.engine import debug, rng, signals, snapshot, weights
 from gcnet_caffe.engine.distributed import Group
-from gcnet_caffe.engine.feed import FeedOptions
 from gcnet_caffe.engine.layers import TEST, Context
 from gcnet_caffe.engine.log import Log, number, output_lines
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.rates import check_rate, learning_rate
+from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.solver_nets import test_nets, train_net

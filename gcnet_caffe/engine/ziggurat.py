@@ -77,7 +77,9 @@ def standard_normal(words, count):
     run = min(len(block) - place, count - filled)
     found[filled : filled + run] = values[place : place + run]
     if filled + run < count:
-        rest, used = standard_normal(lambda n: words(n + place + run)[place + run :], count - filled - run)
+        rest, used = standard_normal(
+            lambda n: words(n + place + run)[place + run :], count - filled - run
+        )
         found[filled + run :] = rest
         return found, place + run + used
     return found, place + run
@@ -152,5 +154,8 @@ def _exponential(reader):
         if layer == 0:
             shift += _EX32[1]
             continue
-        if _accepted(layer, x, reader, _EX, _EX32, _EY, _EY32, True, _exponential_lower) is not None:
+        if (
+            _accepted(layer, x, reader, _EX, _EX32, _EY, _EY32, True, _exponential_lower)
+            is not None
+        ):
             return x + shift

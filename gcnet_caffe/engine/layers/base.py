@@ -1,4 +1,4 @@
-"""What every layer is: a torch module made from a LayerParameter, and the registry of layer types."""
+"""What every layer is: a torch module made from a LayerParameter. And the registry of types."""
 
 import math
 from dataclasses import dataclass, field
@@ -104,6 +104,10 @@ class Layer(nn.Module):
     takes_indices = False
     #: Bottoms that never get a gradient, like labels (Caffe's AllowForceBackward is false).
     no_gradient = ()
+    #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
+    is_source = False
+    #: (bottom, number of classes, ignored label or None) where a bottom holds class labels.
+    label_range = None
     #: Whether forward draws random numbers; such a layer implements `draw`.
     draws = False
 

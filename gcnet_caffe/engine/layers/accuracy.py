@@ -1,0 +1,54 @@
+"""Accuracy: source Caffe src/caffe/layers/accuracy_layer.cpp."""
+
+import math
+
+import torch
+
+from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.neuron import without_backward
+
+
+@register("Accuracy")
+class Accuracy(Layer):
+    """The share of labels among the top_k predictions; the second top is by class.
+
+    A prediction as large as the label's own counts as better. Has no backward.
+    """
+
+    bottoms, tops, no_gradient = (2, 2), (1, 2), (1,)
+
+    def setup(self, shapes):
+        param, shape = self.param.accuracy_param, shapes[0]
+        self.dim = self.axis(param.axis, len(shape))
+        self.classes = shape[self.dim]
+        labels = math.prod(shape) // max(self.classes, 1)
+        self.check(
+            labels == math.prod(shapes[1]),
+            f"found {math.prod(shapes[1])} labels, wanted {labels} for predictions of {shape}",
+        )
+        self.check(
+            param.top_k <= self.classes,
+            f"top_k: found {param.top_k}, wanted {self.classes} at most",
+        )
+        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
+        self.label_range = (1, self.classes, self.ignore)
+        return [(), (self.classes,)][: self.num_tops]
+
+    def forward(self, bottom, label):
+        data = bottom.detach().movedim(self.dim, -1).reshape(-1, self.classes)
+        label = label.reshape(-1).long()
+        counted = torch.ones_like(label, dtype=torch.bool)
+        if self.ignore is not None:
+            counted = label != self.ignore
+        safe = torch.where(counted, label, 0)
+        own = data.gather(1, safe[:, None])
+        better = (data >= own).sum(1) - 1
+        right = ((better < self.param.accuracy_param.top_k) & counted).to(bottom.dtype)
+        counted = counted.to(bottom.dtype)
+        top = right.sum() / counted.sum().clamp_min(1)
+        if self.num_tops == 1:
+            return without_backward(self, top, bottom)
+        empty = torch.zeros(self.classes, dtype=bottom.dtype, device=bottom.device)
+        hits, all_ = empty.scatter_add(0, safe, right), empty.scatter_add(0, safe, counted)
+        by_class = hits / all_.clamp_min(1)
+        return without_backward(self, top, bottom), without_backward(self, by_class, bottom)

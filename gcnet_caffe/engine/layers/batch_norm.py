@@ -1,0 +1,73 @@
+"""BatchNorm. Source: Caffe src/caffe/layers/batch_norm_layer.cpp."""
+
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import TEST, Layer, register
+
+
+@register("BatchNorm")
+class BatchNorm(Layer):
+    """top = (bottom - mean) / sqrt(variance + eps), by channel (axis 1), without scale or shift.
+
+    Blobs: the decayed sums of the batches' means and unbiased variances (C), and the factor (1)
+    that both are divided by. They are not learned: their lr_mult is 0.
+    """
+
+    def setup(self, shapes):
+        param, shape = self.param.batch_norm_param, shapes[0]
+        self.use_global = self.phase == TEST
+        if param.HasField("use_global_stats"):
+            self.use_global = param.use_global_stats
+        self.channels = 1 if len(shape) == 1 else shape[1]
+        for size in (self.channels, self.channels, 1):
+            self.add_blob((size,))
+        while len(self.param.param) < 3:
+            self.param.param.add()
+        for index, spec in enumerate(self.param.param[:3]):
+            self.check(
+                not (spec.HasField("lr_mult") and spec.lr_mult),
+                f"param {index}: lr_mult: found {spec.lr_mult:g}, wanted 0: the statistics are "
+                "not learned",
+            )
+            spec.lr_mult = 0
+        return [shape]
+
+    def forward(self, bottom):
+        return self.normalize(bottom)
+
+    def normalize(self, bottom, weight=None, bias=None):
+        """Return the top, times `weight` plus `bias` (C) if they are given; update the blobs."""
+        shape = bottom.shape
+        if len(shape) == 1:
+            bottom = bottom.unsqueeze(1)
+        mean_sum, variance_sum, factor = (self.blobs[i].detach() for i in range(3))
+        eps = self.param.batch_norm_param.eps
+        if self.use_global:
+            scale = torch.where(factor == 0, factor, 1 / factor)
+            mean, variance = mean_sum * scale, variance_sum * scale
+            top = F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
+            return top.reshape(shape)
+        mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
+        if bottom.numel() == self.channels:  # one value a channel, which PyTorch refuses
+            top = self._by_hand(bottom, mean, variance, weight, bias, eps)
+        else:
+            top = F.batch_norm(bottom, mean, variance, weight, bias, True, 1.0, eps)
+        fraction = self.param.batch_norm_param.moving_average_fraction
+        with torch.no_grad():
+            factor.mul_(fraction).add_(1)
+            mean_sum.mul_(fraction).add_(mean)
+            variance_sum.mul_(fraction).add_(variance)
+        return top.reshape(shape)
+
+    def _by_hand(self, bottom, mean, variance, weight, bias, eps):
+        axes = [0, *range(2, bottom.dim())]
+        by_channel = [1, -1] + [1] * (bottom.dim() - 2)
+        found = bottom.mean(axes)
+        with torch.no_grad():
+            mean.copy_(found)
+            variance.zero_()
+        top = (bottom - found.view(by_channel)) * eps**-0.5
+        if weight is not None:
+            top = top * weight.view(by_channel)
+        return top if bias is None else top + bias.view(by_channel)

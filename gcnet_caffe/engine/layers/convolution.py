@@ -1,0 +1,108 @@
+"""Convolution and Deconvolution. Source: Caffe src/caffe/layers/base_conv_layer.cpp."""
+
+import math
+
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import Layer, register
+
+_CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+class _Filters(Layer):
+    """What both have in common: 1 to 3 spatial axes after `axis`, groups, bias."""
+
+    bottoms, tops = (1, None), (1, None)
+
+    def setup(self, shapes):
+        param, shape = self.param.convolution_param, shapes[0]
+        self.check(len(self.param.bottom) == self.num_tops, "wanted as many tops as bottoms")
+        self.check(all(other == shape for other in shapes), "bottoms must have one shape")
+        self.channel_axis = self.axis(param.axis, len(shape))
+        spatial = len(shape) - self.channel_axis - 1
+        self.check(
+            1 <= spatial <= 3, f"axis {param.axis}: leaves {spatial} spatial axes, wanted 1 to 3"
+        )
+        self.kernel = self._spatial("kernel_size", "kernel", spatial, None)
+        self.stride = self._spatial("stride", "stride", spatial, 1)
+        self.padding = self._spatial("pad", "pad", spatial, 0)
+        self.dilation = self._spatial("dilation", None, spatial, 1)
+        for name in ("kernel", "stride", "dilation"):
+            self.check(min(getattr(self, name)) > 0, f"{name}: found 0, wanted 1 or more")
+        self.group, outputs = param.group, param.num_output
+        channels = shape[self.channel_axis]
+        self.check(outputs > 0, "num_output: found 0, wanted 1 or more")
+        self.check(
+            self.group > 0 and channels % self.group == 0 and outputs % self.group == 0,
+            f"group {self.group}: must divide the {channels} channels and num_output {outputs}",
+        )
+        self.add_blob(self._weight_shape(channels, outputs), param.weight_filler)
+        if param.bias_term:
+            self.add_blob((outputs,), param.bias_filler)
+        sizes = [self._size(n, i) for i, n in enumerate(shape[self.channel_axis + 1 :])]
+        self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shape}")
+        return [(*shape[: self.channel_axis], outputs, *sizes)] * len(shapes)
+
+    def _spatial(self, name, short, count, default):
+        """Return one value an axis: repeated, given once for all, or as _h and _w."""
+        param = self.param.convolution_param
+        given = list(getattr(param, name))
+        if short and (param.HasField(f"{short}_h") or param.HasField(f"{short}_w")):
+            self.check(not given, f"{name} and {short}_h, {short}_w: give one or the other")
+            self.check(count == 2, f"{short}_h and {short}_w are for 2 spatial axes")
+            return (getattr(param, f"{short}_h"), getattr(param, f"{short}_w"))
+        self.check(
+            len(given) in ({1, count} if default is None else {0, 1, count}),
+            f"{name}: found {len(given)} values, wanted 1 or {count}",
+        )
+        return tuple(given or [default]) * (1 if len(given) == count else count)
+
+    def _run(self, function, bottom):
+        leading = bottom.shape[: self.channel_axis]
+        if len(leading) != 1:
+            bottom = bottom.reshape(math.prod(leading), *bottom.shape[self.channel_axis :])
+        bias = self.blob(1) if len(self.blobs) > 1 else None
+        top = function(
+            bottom,
+            self.blob(0),
+            bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.group,
+        )
+        return top if len(leading) == 1 else top.reshape(*leading, *top.shape[1:])
+
+    def forward(self, *bottoms):
+        function = self.functions[len(self.kernel)]
+        tops = tuple(self._run(function, bottom) for bottom in bottoms)
+        return tops if len(tops) > 1 else tops[0]
+
+
+@register("Convolution")
+class Convolution(_Filters):
+    """top = weight * bottom + bias; blobs: weight (O, C / group, kernel...), bias (O)."""
+
+    functions = _CONVOLVE
+
+    def _weight_shape(self, channels, outputs):
+        return (outputs, channels // self.group, *self.kernel)
+
+    def _size(self, size, axis):
+        extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return (size + 2 * self.padding[axis] - extent) // self.stride[axis] + 1
+
+
+@register("Deconvolution")
+class Deconvolution(_Filters):
+    """The transpose of a convolution; blobs: weight (C, O / group, kernel...), bias (O)."""
+
+    functions = _DECONVOLVE
+
+    def _weight_shape(self, channels, outputs):
+        return (channels, outputs // self.group, *self.kernel)
+
+    def _size(self, size, axis):
+        extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return self.stride[axis] * (size - 1) + extent - 2 * self.padding[axis]

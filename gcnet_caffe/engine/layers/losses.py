@@ -1,0 +1,190 @@
+"""Softmax and the losses: source Caffe src/caffe/layers/<name>_layer.cpp."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.schema import caffe_pb
+
+_LOSS = caffe_pb.LossParameter
+_TINY = torch.finfo(torch.float32).tiny
+
+
+class _Loss(Layer):
+    """A layer of two bottoms whose first top is a loss: its weight is 1 by default."""
+
+    bottoms, auto_tops, is_loss = (2, 2), True, True
+
+
+@register("Softmax")
+class Softmax(Layer):
+    """top = exp(bottom) / sum of exp(bottom) along `axis`."""
+
+    def setup(self, shapes):
+        self.dim = self.axis(self.param.softmax_param.axis, len(shapes[0]))
+        return [shapes[0]]
+
+    def forward(self, bottom):
+        return F.softmax(bottom, self.dim)
+
+
+def normalization_of(param, default):
+    """Return the normalization mode of a LossParameter, the old `normalize` included."""
+    if param.HasField("normalization") or not param.HasField("normalize"):
+        return param.normalization if param.HasField("normalization") else default
+    return _LOSS.VALID if param.normalize else _LOSS.BATCH_SIZE
+
+
+def normalizer(mode, valid, outer, inner):
+    """Return what a sum of losses is divided by: at least 1."""
+    if mode == _LOSS.FULL:
+        return float(outer * inner)
+    if mode == _LOSS.VALID:
+        return valid.clamp_min(1)
+    return float(max(outer, 1)) if mode == _LOSS.BATCH_SIZE else 1.0
+
+
+@register("SoftmaxWithLoss")
+class SoftmaxWithLoss(_Loss):
+    """The mean of -log of the labels' probabilities; the second top is the probabilities."""
+
+    tops, no_gradient = (1, 2), (1,)
+
+    def setup(self, shapes):
+        shape = shapes[0]
+        self.dim = self.axis(self.param.softmax_param.axis, len(shape))
+        labels = math.prod(shape) // max(shape[self.dim], 1)
+        self.check(
+            labels == math.prod(shapes[1]),
+            f"found {math.prod(shapes[1])} labels, wanted {labels} for predictions of {shape}",
+        )
+        param = self.param.loss_param
+        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
+        self.label_range = (1, shape[self.dim], self.ignore)
+        self.mode = normalization_of(param, _LOSS.VALID)
+        return [(), shape][: self.num_tops]
+
+    def forward(self, bottom, label):
+        outer, inner = bottom.shape[: self.dim], bottom.shape[self.dim + 1 :]
+        label = label.reshape(*outer, *inner).long()
+        counted = torch.ones_like(label) if self.ignore is None else (label != self.ignore).long()
+        logs = F.log_softmax(bottom, self.dim)
+        safe = (label * counted).unsqueeze(self.dim)
+        # Caffe takes the log of at least FLT_MIN
+        picked = logs.gather(self.dim, safe).squeeze(self.dim)
+        picked = picked + (picked.clamp_min(math.log(_TINY)) - picked).detach()
+        total = -(picked * counted).sum()
+        valid = counted.sum().to(bottom.dtype)
+        loss = total / normalizer(self.mode, valid, math.prod(outer), math.prod(inner))
+        return (loss, logs.exp()) if self.num_tops == 2 else loss
+
+
+@register("SigmoidCrossEntropyLoss")
+class SigmoidCrossEntropyLoss(_Loss):
+    """The sum of -t log(p) - (1 - t) log(1 - p) with p = sigmoid(bottom), by image."""
+
+    tops, no_gradient = (1, 2), (1,)
+
+    def setup(self, shapes):
+        self.check(
+            math.prod(shapes[0]) == math.prod(shapes[1]),
+            f"found {shapes[1]} targets for inputs of {shapes[0]}",
+        )
+        param = self.param.loss_param
+        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
+        self.mode = normalization_of(param, _LOSS.BATCH_SIZE)
+        return [(), shapes[0]][: self.num_tops]
+
+    def forward(self, bottom, target):
+        target = target.reshape(bottom.shape)
+        counted = torch.ones_like(bottom)
+        if self.ignore is not None:
+            counted = (target.trunc() != self.ignore).to(bottom.dtype)
+        terms = F.binary_cross_entropy_with_logits(bottom, target, reduction="none")
+        outer, inner = bottom.shape[0], math.prod(bottom.shape[1:])
+        total = torch.where(counted > 0, terms, 0.0).sum()
+        loss = total / normalizer(self.mode, counted.sum(), outer, inner)
+        return (loss, torch.sigmoid(bottom)) if self.num_tops == 2 else loss
+
+
+@register("EuclideanLoss")
+class EuclideanLoss(_Loss):
+    """The sum of squared differences / (2 N)."""
+
+    def setup(self, shapes):
+        self.check(
+            math.prod(shapes[0][1:]) == math.prod(shapes[1][1:]) and shapes[0][:1] == shapes[1][:1],
+            f"bottoms differ: {shapes[0]} and {shapes[1]}",
+        )
+        return [()]
+
+    def forward(self, a, b):
+        difference = a - b.reshape(a.shape)
+        return (difference * difference).sum() / (2 * a.shape[0])
+
+
+@register("HingeLoss")
+class HingeLoss(_Loss):
+    """The sum of max(0, 1 - t * bottom), t = 1 at the label and -1 elsewhere, or its squares, / N."""
+
+    no_gradient = (1,)
+
+    def setup(self, shapes):
+        self.check(
+            shapes[0][:1] and math.prod(shapes[1]) == shapes[0][0],
+            f"found labels of {shapes[1]} for predictions of {shapes[0]}",
+        )
+        self.label_range = (1, math.prod(shapes[0][1:]), None)
+        return [()]
+
+    def forward(self, bottom, label):
+        rows = bottom.flatten(1)
+        right = F.one_hot(label.reshape(-1).long(), rows.shape[1]).to(rows.dtype)
+        margins = (1 + rows * (1 - 2 * right)).clamp_min(0)
+        if self.param.hinge_loss_param.norm == caffe_pb.HingeLossParameter.L2:
+            margins = margins.square()
+        return margins.sum() / rows.shape[0]
+
+
+class _Contrastive(torch.autograd.Function):
+    """Both versions of the contrastive loss with Caffe's gradient, which divides by d + 1e-4."""
+
+    @staticmethod
+    def forward(ctx, a, b, similar, margin, legacy):
+        difference = a - b
+        squared = difference.square().sum(1)
+        distance = squared.sqrt()
+        away = margin - (squared if legacy else distance)
+        apart = away.clamp_min(0)
+        loss = torch.where(similar, squared, apart if legacy else apart * apart)
+        factor = torch.ones_like(away) if legacy else away / (distance + 1e-4)
+        factor = torch.where(away > 0, -factor, 0.0)
+        ctx.save_for_backward(difference, torch.where(similar, 1.0, factor))
+        return loss.sum() / (2 * len(a))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        difference, factor = ctx.saved_tensors
+        found = difference * (factor * (gradient / len(factor)))[:, None]
+        return found, -found, None, None, None
+
+
+@register("ContrastiveLoss")
+class ContrastiveLoss(_Loss):
+    """d^2 for similar pairs (label not 0), max(margin - d, 0)^2 for others, / (2 N)."""
+
+    bottoms, no_gradient = (3, 3), (2,)
+
+    def setup(self, shapes):
+        a, b, label = (tuple(shape) + (1,) * (4 - len(shape)) for shape in shapes)
+        self.check(a[:2] == b[:2] and a[2:] == b[2:] == (1, 1), f"bottoms differ: {shapes[:2]}")
+        self.check(math.prod(label) == a[0], f"found labels of {shapes[2]} for {a[0]} pairs")
+        return [()]
+
+    def forward(self, a, b, label):
+        param = self.param.contrastive_loss_param
+        similar = label.reshape(-1).trunc() != 0
+        rows = (a.flatten(1), b.flatten(1))
+        return _Contrastive.apply(*rows, similar, param.margin, param.legacy_version)

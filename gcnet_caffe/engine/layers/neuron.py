@@ -1,0 +1,187 @@
+"""Layers that work on each element: source Caffe src/caffe/layers/<name>_layer.cpp."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import TRAIN, Layer, register
+
+
+class _Neuron(Layer):
+    """A layer whose top has the shape of its bottom."""
+
+    def setup(self, shapes):
+        return [shapes[0]]
+
+
+@register("AbsVal")
+class AbsVal(_Neuron):
+    """top = |bottom|."""
+
+    def forward(self, bottom):
+        return bottom.abs()
+
+
+@register("ReLU")
+class ReLU(_Neuron):
+    """top = max(bottom, 0) + negative_slope * min(bottom, 0)."""
+
+    def forward(self, bottom):
+        slope = self.param.relu_param.negative_slope
+        return F.leaky_relu(bottom, slope) if slope else F.relu(bottom)
+
+
+@register("PReLU")
+class PReLU(_Neuron):
+    """As ReLU with a learned slope. Blob: the slopes by channel, or one for all."""
+
+    def setup(self, shapes):
+        param, shape = self.param.prelu_param, shapes[0]
+        self.check(len(shape) >= 2, f"found a bottom of shape {shape}, wanted 2 axes or more")
+        filler = param.filler
+        if not param.HasField("filler"):
+            filler = type(filler)(type="constant", value=0.25)
+        self.add_blob(() if param.channel_shared else (shape[1],), filler)
+        return [shape]
+
+    def forward(self, bottom):
+        return F.prelu(bottom, self.blob(0).reshape(-1))
+
+
+@register("ELU")
+class ELU(_Neuron):
+    """top = bottom, or alpha * (exp(bottom) - 1) below 0."""
+
+    def forward(self, bottom):
+        return F.elu(bottom, self.param.elu_param.alpha)
+
+
+@register("Sigmoid")
+class Sigmoid(_Neuron):
+    """top = 1 / (1 + exp(-bottom))."""
+
+    def forward(self, bottom):
+        return torch.sigmoid(bottom)
+
+
+@register("TanH")
+class TanH(_Neuron):
+    """top = tanh(bottom)."""
+
+    def forward(self, bottom):
+        return torch.tanh(bottom)
+
+
+@register("Clip")
+class Clip(_Neuron):
+    """top = bottom held between min and max."""
+
+    def forward(self, bottom):
+        return bottom.clamp(self.param.clip_param.min, self.param.clip_param.max)
+
+
+@register("Power")
+class Power(_Neuron):
+    """top = (shift + scale * bottom)^power."""
+
+    def forward(self, bottom):
+        param = self.param.power_param
+        if param.power == 0 or param.scale == 0:
+            value = 1.0 if param.power == 0 else param.shift**param.power
+            return torch.full_like(bottom, value, requires_grad=False)
+        inner = bottom if param.scale == 1 else bottom * param.scale
+        if param.shift:
+            inner = inner + param.shift
+        return inner if param.power == 1 else inner.pow(param.power)
+
+
+@register("Exp")
+class Exp(_Neuron):
+    """top = base^(shift + scale * bottom); base -1 is e."""
+
+    def setup(self, shapes):
+        self._log = _log_of_base(self, self.param.exp_param.base)
+        return [shapes[0]]
+
+    def forward(self, bottom):
+        param = self.param.exp_param
+        top = torch.exp(bottom * (self._log * param.scale))
+        return top * math.exp(self._log * param.shift) if param.shift else top
+
+
+@register("Log")
+class Log(_Neuron):
+    """top = log_base(shift + scale * bottom); base -1 is e."""
+
+    def setup(self, shapes):
+        self._log = _log_of_base(self, self.param.log_param.base)
+        self.check(self._log != 0, "base: found 1, wanted another")
+        return [shapes[0]]
+
+    def forward(self, bottom):
+        param = self.param.log_param
+        return torch.log(bottom * param.scale + param.shift) / self._log
+
+
+def _log_of_base(layer, base):
+    layer.check(base == -1 or base > 0, f"base: found {base}, wanted more than 0, or -1 for e")
+    return 1.0 if base == -1 else math.log(base)
+
+
+class NoBackward(torch.autograd.Function):
+    """Passes a top on; a gradient that reaches it is refused, as by Caffe."""
+
+    @staticmethod
+    def forward(ctx, top, layer, _bottom):
+        ctx.layer = layer
+        return top.clone()
+
+    @staticmethod
+    def backward(ctx, _gradient):
+        raise ctx.layer.error("has no backward, and a loss depends on it; give it loss_weight: 0")
+
+
+def without_backward(layer, top, bottom):
+    """Return `top`, through which no gradient may come back to `bottom`."""
+    if bottom.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        return NoBackward.apply(top.detach(), layer, bottom)
+    return top.detach()
+
+
+@register("Threshold")
+class Threshold(_Neuron):
+    """top = 1 where bottom > threshold, else 0. Has no backward."""
+
+    def forward(self, bottom):
+        top = (bottom > self.param.threshold_param.threshold).to(bottom.dtype)
+        return without_backward(self, top, bottom)
+
+
+@register("Dropout")
+class Dropout(_Neuron):
+    """In TRAIN, zero a share `dropout_ratio` of the elements and scale up the others."""
+
+    draws = True
+
+    def setup(self, shapes):
+        ratio = self.param.dropout_param.dropout_ratio
+        self.check(0 <= ratio < 1, f"dropout_ratio: found {ratio:g}, wanted 0 or more, below 1")
+        self.draws = self.phase == TRAIN
+        self._shape = shapes[0]
+        self.register_buffer("mask", torch.zeros(shapes[0] if self.draws else 0), persistent=False)
+        return [shapes[0]]
+
+    def draw(self):
+        keep = 1.0 - self.param.dropout_param.dropout_ratio
+        drawn = self.context.rng.bernoulli(math.prod(self._shape), keep)
+        mask = torch.as_tensor(drawn).reshape(self._shape).to(self.mask)
+        self.mask = mask.mul_(1.0 / keep)
+
+    def forward(self, bottom):
+        if self.phase != TRAIN:
+            return bottom
+        if bottom.shape != self.mask.shape:
+            self._shape = tuple(bottom.shape)
+            self.draw()
+        return bottom * self.mask

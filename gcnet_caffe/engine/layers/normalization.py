@@ -1,0 +1,98 @@
+"""LRN, MVN and NormalizedDistance.
+
+Source: Caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp; native/normalized_distance_layer.cpp.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.schema import caffe_pb
+
+
+@register("LRN")
+class LRN(Layer):
+    """top = bottom / (k + alpha / n * sum of squares around)^beta, over n channels or n^2 pixels."""
+
+    def setup(self, shapes):
+        param, shape = self.param.lrn_param, shapes[0]
+        self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
+        self.check(param.local_size % 2 == 1, f"local_size {param.local_size}: wanted an odd one")
+        return [shape]
+
+    def forward(self, bottom):
+        param = self.param.lrn_param
+        size, half = param.local_size, (param.local_size - 1) // 2
+        squares = bottom * bottom
+        if param.norm_region == caffe_pb.LRNParameter.ACROSS_CHANNELS:
+            padded = F.pad(squares, (0, 0, 0, 0, half, half))
+            channels = bottom.shape[1]
+            around = sum(padded[:, i : i + channels] for i in range(size))
+            return bottom * (param.k + param.alpha / size * around) ** -param.beta
+        # Caffe's average counts the padding it can reach, and takes k as 1
+        height, width = bottom.shape[2:]
+        total = F.avg_pool2d(F.pad(squares, (half,) * 4), size, 1, divisor_override=1)
+        counts = [_reached(n, size, half, bottom) for n in (height, width)]
+        around = total / (counts[0][:, None] * counts[1])
+        return bottom * (1 + param.alpha * around) ** -param.beta
+
+
+def _reached(length, size, half, like):
+    """Return for each window how many of `length` pixels and the padding before and after it has."""
+    start = torch.arange(length, device=like.device, dtype=like.dtype)
+    return torch.clamp(start + size, max=length + 2 * half) - start
+
+
+class _Normalized(torch.autograd.Function):
+    """(x - mean) / (std + eps) with Caffe's gradient, which treats eps as if it were 0."""
+
+    @staticmethod
+    def forward(ctx, rows, eps):
+        centred = rows - rows.mean(1, keepdim=True)
+        spread = centred.square().mean(1, keepdim=True).sqrt() + eps
+        top = centred / spread
+        ctx.save_for_backward(top, spread)
+        return top
+
+    @staticmethod
+    def backward(ctx, gradient):
+        top, spread = ctx.saved_tensors
+        along = top * (top * gradient).mean(1, keepdim=True)
+        return (gradient - gradient.mean(1, keepdim=True) - along) / spread, None
+
+
+@register("MVN")
+class MVN(Layer):
+    """Zero mean, and unit variance if asked, of each channel or image."""
+
+    def setup(self, shapes):
+        self.check(len(shapes[0]) <= 4, f"found a bottom of shape {shapes[0]}, wanted 4 axes")
+        return [tuple(shapes[0]) + (1,) * (4 - len(shapes[0]))]
+
+    def forward(self, bottom):
+        param = self.param.mvn_param
+        shape = tuple(bottom.shape) + (1,) * (4 - bottom.dim())
+        rows = bottom.reshape(shape[0] if param.across_channels else shape[0] * shape[1], -1)
+        if param.normalize_variance:
+            return _Normalized.apply(rows, param.eps).reshape(shape)
+        return (rows - rows.mean(1, keepdim=True)).reshape(shape)
+
+
+@register("NormalizedDistance")
+class NormalizedDistance(Layer):
+    """top = | a / |a| - b / |b| |, element by element, with |x| = sqrt(sum of squares + 1e-6)."""
+
+    bottoms = (2, 2)
+
+    def setup(self, shapes):
+        self.check(shapes[0] == shapes[1], f"bottoms differ: {shapes[0]} and {shapes[1]}")
+        self.check(len(shapes[0]) >= 2, f"found bottoms of shape {shapes[0]}, wanted N x ...")
+        return [shapes[0]]
+
+    def forward(self, a, b):
+        return (_unit(a) - _unit(b)).abs()
+
+
+def _unit(x):
+    rows = x.reshape(x.shape[0], -1)
+    return (rows * (rows.square().sum(1, keepdim=True) + 1e-6).rsqrt()).reshape(x.shape)

@@ -1,0 +1,241 @@
+"""Pooling and MaxUnpool.
+
+Source: Caffe src/caffe/layers/pooling_layer.cpp, and native/max_unpool_layer.cpp.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.schema import caffe_pb
+
+_MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
+_LOWEST = torch.finfo(torch.float32).min
+
+
+def pooled_size(full, kernel, stride, pad, floor=False):
+    """Return how many windows Caffe makes of `full` pixels."""
+    windows = (full + 2 * pad - kernel) / stride
+    pooled = (math.floor(windows) if floor else math.ceil(windows)) + 1
+    if pad and (pooled - 1) * stride >= full + pad:
+        pooled -= 1
+    return pooled
+
+
+class _Windows(Layer):
+    """Reads kernel, stride and padding of a pooling_param into pairs (height, width)."""
+
+    def _read_windows(self, shape):
+        param = self.param.pooling_param
+        self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
+        if param.global_pooling:
+            given = [n for n in ("kernel_size", "kernel_h", "kernel_w") if param.HasField(n)]
+            self.check(not given, f"global_pooling: {given} cannot be specified")
+            self.kernel = tuple(shape[2:])
+        else:
+            self.kernel = self._pair("kernel_size", "kernel")
+        self.stride, self.pad = self._pair("stride", "stride"), self._pair("pad", "pad")
+        self.check(min(self.kernel) > 0, "kernel_size: found 0, wanted 1 or more")
+        self.check(min(self.stride) > 0, "stride: found 0, wanted 1 or more")
+        self.check(
+            all(pad < kernel for pad, kernel in zip(self.pad, self.kernel)),
+            f"pad {self.pad}: wanted less than the kernel {self.kernel}",
+        )
+        if param.global_pooling:
+            self.check(
+                self.pad == (0, 0) and self.stride == (1, 1),
+                "global_pooling: only pad 0 and stride 1",
+            )
+
+    def _pair(self, name, short):
+        param = self.param.pooling_param
+        both = [f"{short}_h", f"{short}_w"]
+        given = [field for field in both if param.HasField(field)]
+        if not given:
+            self.check(
+                short != "kernel" or param.HasField(name),
+                "wanted kernel_size or kernel_h, kernel_w",
+            )
+            return (getattr(param, name),) * 2
+        self.check(
+            given == both and not param.HasField(name), f"{name}, {both}: give one or both of two"
+        )
+        return tuple(getattr(param, field) for field in both)
+
+
+@register("Pooling")
+class Pooling(_Windows):
+    """MAX or AVE over windows; of MAX, the second top holds the place of each maximum.
+
+    The place is the flat index in the h * w plane of the bottom; of equal values the first wins.
+    """
+
+    tops = (1, 2)
+
+    def setup(self, shapes):
+        param = self.param.pooling_param
+        self._read_windows(shapes[0])
+        self.check(param.pool in (_MAX, _AVE), "pool: STOCHASTIC is not for training on a CPU")
+        self.check(param.pool == _MAX or self.num_tops == 1, "only MAX has a second top, the mask")
+        self.floor = param.round_mode == param.FLOOR
+        sizes = self._sizes(shapes[0][2:])
+        self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shapes[0]}")
+        return [(*shapes[0][:2], *sizes)] * self.num_tops
+
+    def _sizes(self, full):
+        if self.param.pooling_param.global_pooling:
+            return (1, 1)
+        windows = zip(full, self.kernel, self.stride, self.pad)
+        return tuple(pooled_size(*window, self.floor) for window in windows)
+
+    def _fits_torch(self, full, sizes):
+        """Whether PyTorch's pooling makes the same windows: it always drops those outside."""
+        small = all(2 * pad <= kernel for pad, kernel in zip(self.pad, self.kernel))
+        inside = all(
+            (size - 1) * stride < pixels + pad
+            for size, stride, pixels, pad in zip(sizes, self.stride, full, self.pad)
+        )
+        return small and inside
+
+    def forward(self, bottom):
+        full = bottom.shape[2:]
+        sizes = self._sizes(full)
+        kernel = tuple(full) if self.param.pooling_param.global_pooling else self.kernel
+        plain = self._fits_torch(full, sizes)
+        if self.param.pooling_param.pool == _AVE:
+            return self._average(bottom, kernel, plain, sizes)
+        masked = self.num_tops == 2
+        if plain:
+            return F.max_pool2d(
+                bottom,
+                kernel,
+                self.stride,
+                self.pad,
+                ceil_mode=not self.floor,
+                return_indices=masked,
+            )
+        padded = self._padded(bottom, sizes, _LOWEST)
+        top, index = F.max_pool2d(padded, kernel, self.stride, return_indices=True)
+        return (top, self._place(index, padded.shape[3], full)) if masked else top
+
+    def _padded(self, bottom, sizes, value):
+        """Pad so that every window lies inside."""
+        amounts = []
+        for axis in (1, 0):
+            before = self.pad[axis]
+            extent = (sizes[axis] - 1) * self.stride[axis] + self.kernel[axis]
+            amounts += [before, extent - before - bottom.shape[2 + axis]]
+        return F.pad(bottom, amounts, value=value)
+
+    def _place(self, index, width, full):
+        """Turn the index in the padded plane into that in the bottom's; -1 in empty windows."""
+        row, column = index // width - self.pad[0], index % width - self.pad[1]
+        inside = (row >= 0) & (row < full[0]) & (column >= 0) & (column < full[1])
+        return torch.where(inside, row * full[1] + column, -1)
+
+    def _average(self, bottom, kernel, plain, sizes):
+        if plain:
+            return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
+        padded = self._padded(bottom, sizes, 0.0)
+        total = F.avg_pool2d(padded, kernel, self.stride, divisor_override=1)
+        counts = [
+            torch.tensor(
+                [
+                    min(
+                        i * self.stride[axis] + kernel[axis],
+                        bottom.shape[2 + axis] + 2 * self.pad[axis],
+                    )
+                    - i * self.stride[axis]
+                    for i in range(sizes[axis])
+                ],
+                dtype=bottom.dtype,
+                device=bottom.device,
+            )
+            for axis in (0, 1)
+        ]
+        return total / (counts[0][:, None] * counts[1])
+
+
+class _Unpool(torch.autograd.Function):
+    """Unpooling of windows that do not overlap; the gradient is a look-up, done channels-last."""
+
+    @staticmethod
+    def forward(ctx, pooled, mask, height, width):
+        ctx.save_for_backward(mask)
+        return F.max_unpool2d(pooled, mask, 1, output_size=(height, width))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (mask,) = ctx.saved_tensors
+        n, c, h, w = mask.shape
+        if gradient.is_contiguous():
+            found = gradient.flatten(2).gather(2, mask.reshape(n, c, -1)).reshape(mask.shape)
+            return found, None, None, None
+        rows = gradient.permute(0, 2, 3, 1).reshape(n, -1, c)
+        places = mask.permute(0, 2, 3, 1).reshape(n, -1, c)
+        found = rows.gather(1, places).reshape(n, h, w, c).permute(0, 3, 1, 2)
+        return found, None, None, None
+
+
+@register("MaxUnpool")
+class MaxUnpool(_Windows):
+    """Every pooled value goes back to the pixel its mask names; values at one pixel add up.
+
+    Bottoms: pooled data, its mask, and optionally a blob of the size to restore.
+    """
+
+    bottoms = (2, 3)
+    takes_indices = True
+
+    def setup(self, shapes):
+        param = self.param.pooling_param
+        self.check(param.pool == _MAX, "undoes MAX pooling only")
+        self.check(not param.global_pooling, "cannot undo global_pooling")
+        self._read_windows(shapes[0])
+        self.check(shapes[0] == shapes[1], f"data is {shapes[0]} but its mask is {shapes[1]}")
+        self.overlapping = any(s < k for s, k in zip(self.stride, self.kernel))
+        self._checked = False
+        full = self._full(shapes[0], shapes[2] if len(shapes) > 2 else None)
+        windows = zip(full, self.kernel, self.stride, self.pad)
+        self.check(
+            min(full) > 0 and tuple(pooled_size(*window) for window in windows) == shapes[0][2:],
+            f"pooling {full[0]} x {full[1]} does not give {shapes[0][2]} x {shapes[0][3]}, the "
+            "size of the pooled data",
+        )
+        return [(*shapes[0][:2], *full)]
+
+    def _full(self, pooled, sized):
+        if sized is not None:
+            return tuple(sized[2:])
+        windows = zip(pooled[2:], self.kernel, self.stride, self.pad)
+        return tuple((n - 1) * stride + kernel - 2 * pad for n, kernel, stride, pad in windows)
+
+    def forward(self, pooled, mask, sized=None):
+        full = self._full(pooled.shape, None if sized is None else sized.shape)
+        mask = mask.long()
+        if not torch.compiler.is_compiling() and not self._checked:
+            self._check_mask(mask, full)
+        if not self.overlapping:
+            return _Unpool.apply(pooled, mask, *full)
+        n, c = pooled.shape[:2]
+        empty = pooled.new_zeros(n, c, full[0] * full[1])
+        top = empty.scatter_add(2, mask.reshape(n, c, -1), pooled.reshape(n, c, -1))
+        return top.reshape(n, c, *full)
+
+    def _check_mask(self, mask, full):
+        """Refuse a mask of another pooling; looked at in the first pass only."""
+        self._checked = True
+        row, column = mask // full[1], mask % full[1]
+        for place, axis, shape in ((row, 0, (-1, 1)), (column, 1, (1, -1))):
+            first = torch.arange(mask.shape[2 + axis], device=mask.device) * self.stride[axis]
+            first = (first - self.pad[axis]).view(shape)
+            fits = (place >= first) & (place < first + self.kernel[axis])
+            fits &= (place >= 0) & (place < full[axis])
+            self.check(
+                bool(fits.all()),
+                f"a mask entry lies outside its window in a plane of {full[0]} x {full[1]}: the "
+                "pooled size was odd, or the mask comes from another pooling; give the pooled "
+                "blob as third bottom",
+            )

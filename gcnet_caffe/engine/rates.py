@@ -1,0 +1,76 @@
+"""The learning rate of each iteration.
+
+Source: Caffe src/caffe/solvers/sgd_solver.cpp, GetLearningRate; in float32, as there.
+"""
+
+import numpy as np
+
+from gcnet_caffe.errors import NetError
+
+_F = np.float32
+
+#: lr_policy -> the fields that must be 0 or more.
+_POLICIES = {
+    "fixed": (),
+    "step": ("gamma",),
+    "exp": ("gamma",),
+    "inv": ("gamma",),
+    "multistep": ("gamma",),
+    "poly": (),
+    "sigmoid": ("gamma",),
+}
+
+
+def check_rate(param, origin):
+    """Refuse a solver whose learning rate cannot be computed.
+
+    Raises
+    ------
+    NetError
+        Unknown lr_policy, or a field of it is missing or negative.
+    """
+    policy = param.lr_policy
+    if policy not in _POLICIES:
+        raise NetError(
+            f"{origin}: lr_policy: found {policy!r}, wanted one of {', '.join(_POLICIES)}"
+        )
+    for field in _POLICIES[policy]:
+        if getattr(param, field) < 0:
+            raise NetError(f"{origin}: {field}: found {getattr(param, field):g}, wanted 0 or more")
+    if policy in ("step", "sigmoid") and param.stepsize <= 0:
+        raise NetError(f"{origin}: stepsize: found {param.stepsize}, wanted 1 or more")
+
+
+def learning_rate(param, iteration, current_step):
+    """Return the rate of `iteration`, and how many steps have been taken by then.
+
+    Parameters
+    ----------
+    param : SolverParameter
+    iteration, current_step : int
+
+    Returns
+    -------
+    rate : float32
+    current_step : int
+    """
+    base, gamma, power = _F(param.base_lr), _F(param.gamma), _F(param.power)
+    policy = param.lr_policy
+    if policy == "step":
+        current_step = iteration // param.stepsize
+        return base * gamma ** _F(current_step), current_step
+    if policy == "multistep":
+        reached = len(param.stepvalue) > current_step and iteration >= param.stepvalue[current_step]
+        current_step += bool(reached)
+        return base * gamma ** _F(current_step), current_step
+    if policy == "exp":
+        return base * gamma ** _F(iteration), current_step
+    if policy == "inv":
+        return base * (_F(1) + gamma * _F(iteration)) ** -power, current_step
+    if policy == "poly":
+        left = max(_F(1) - _F(iteration) / _F(max(param.max_iter, 1)), _F(0))
+        return base * left**power, current_step
+    if policy == "sigmoid":
+        exponent = -gamma * (_F(iteration) - _F(param.stepsize))
+        return base * (_F(1) / (_F(1) + np.exp(exponent))), current_step
+    return base, current_step

@@ -1,0 +1,190 @@
+"""Snapshots: weights, the solver's state, and a side file for a resume that is exact.
+
+Source: Caffe src/caffe/solver.cpp (Snapshot) and src/caffe/solvers/sgd_solver.cpp
+(SnapshotSolverState..., RestoreSolverState...). Caffe's .solverstate holds neither random numbers
+nor the place in the data. The side file `<prefix>_iter_N.resume.json` does, and the SHA-256 of the
+two files that it belongs to; it is written last.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gcnet_caffe import files
+from gcnet_caffe.engine.hdf5 import is_hdf5, opened
+from gcnet_caffe.engine.weights import blob_from_proto, blob_to_proto, write_caffemodel
+from gcnet_caffe.errors import GcnetError, SchemaError, WeightsError
+from gcnet_caffe.schema import caffe_pb, read_binary
+
+
+class Snapshot(NamedTuple):
+    """What a .solverstate says; `exact` is the side file's state of each rank, or None."""
+
+    iteration: int
+    current_step: int
+    learned_net: str
+    history: list
+    exact: Any = None
+
+
+def write_snapshot(solver, exact, log):
+    """Write the weights, the state and the side file of `solver`, each whole or not at all."""
+    param = solver.param
+    ending = ".h5" if param.snapshot_format == param.HDF5 else ""
+    stem = f"{param.snapshot_prefix}_iter_{solver.iteration}"
+    kind = "HDF5" if ending else "binary proto"
+    model, state = f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
+    side = Path(f"{stem}.resume.json")
+    side.unlink(missing_ok=True)
+    log(f"Snapshotting to {kind} file {model}")
+    write_caffemodel(solver.net, model, param.snapshot_diff)
+    log(f"Snapshotting solver state to {kind} file {state}")
+    history = [tensor.detach().cpu().contiguous().numpy() for tensor in solver.updater.history]
+    found = Snapshot(solver.iteration, solver.current_step, model, history)
+    (_write_hdf5 if ending else _write_binary)(found, state)
+    sums = {Path(path).name: _sha256(path) for path in (model, state)}
+    files.write_text(side, json.dumps({"sha256": sums, "ranks": exact}))
+
+
+def _write_binary(found, path):
+    state = caffe_pb.SolverState(
+        iter=found.iteration, learned_net=found.learned_net, current_step=found.current_step
+    )
+    for array in found.history:
+        blob_to_proto(array, state.history.add())
+    with files.atomic(path, overwrite=True) as scratch:
+        scratch.write_bytes(state.SerializeToString())
+
+
+def _write_hdf5(found, path):
+    with files.atomic(path, overwrite=True) as scratch, opened(scratch, "w") as file:
+        for name, value in (("iter", found.iteration), ("current_step", found.current_step)):
+            file.create_dataset(name, data=np.array([value], np.int32))
+        file.create_dataset("learned_net", data=np.bytes_(found.learned_net.encode() + b"\0"))
+        history = file.create_group("history")
+        for index, array in enumerate(found.history):
+            history.create_dataset(str(index), data=array)
+
+
+def _sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def read_snapshot(path, history):
+    """Read the .solverstate at `path`.
+
+    Parameters
+    ----------
+    history : list of tensor
+        The solver's own: number and shapes must be the same.
+
+    Returns
+    -------
+    Snapshot
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read, or belongs to another net or solver, or its side file to another
+        snapshot. The message offers the snapshot before it.
+    """
+    try:
+        found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
+        _check_history(path, found, history)
+        model = _find_model(path, found.learned_net)
+        return found._replace(learned_net=model, exact=_read_side(path, model))
+    except GcnetError as error:
+        raise WeightsError(f"{error}{_offer(path)}") from None
+
+
+def _read_binary(path):
+    try:
+        state = read_binary(path, caffe_pb.SolverState)
+    except SchemaError as error:
+        raise WeightsError(str(error)) from None
+    if not state.HasField("iter"):
+        raise WeightsError(f"{path}: not a .solverstate (is it the .caffemodel?)")
+    try:
+        history = [blob_from_proto(blob) for blob in state.history]
+    except ValueError as error:
+        raise WeightsError(f"{path}: history: {error}") from None
+    return Snapshot(state.iter, state.current_step, state.learned_net, history)
+
+
+def _read_hdf5(path):
+    with opened(path) as file:
+        names = sorted(file["history"], key=int)
+        learned = file["learned_net"][()] if "learned_net" in file else b""
+        return Snapshot(
+            int(np.ravel(file["iter"])[0]),
+            int(np.ravel(file["current_step"])[0]),
+            bytes(learned).rstrip(b"\0").decode(),
+            [np.array(file["history"][name], np.float32) for name in names],
+        )
+
+
+def _check_history(path, found, history):
+    if len(found.history) != len(history):
+        raise WeightsError(
+            f"{path}: Incorrect length of history blobs: found {len(found.history)}, wanted "
+            f"{len(history)}: it is another net's or another type of solver's"
+        )
+    for index, (theirs, mine) in enumerate(zip(found.history, history)):
+        if tuple(theirs.shape) != tuple(mine.shape):
+            raise WeightsError(
+                f"{path}: history blob {index}: found shape {theirs.shape}, wanted "
+                f"{tuple(mine.shape)}: it is another net's"
+            )
+
+
+def _find_model(path, learned_net):
+    """Return where the weights are: as written, or beside the state."""
+    if not learned_net:
+        return ""
+    for place in (Path(learned_net), Path(path).parent / Path(learned_net).name):
+        if place.is_file():
+            return str(place)
+    raise WeightsError(f"{path}: its weights {learned_net} are not there")
+
+
+def _side_of(path):
+    return Path(re.sub(r"\.solverstate(\.h5)?$", "", str(path)) + ".resume.json")
+
+
+def _read_side(path, model):
+    side = _side_of(path)
+    if not side.is_file():
+        return None
+    try:
+        content = json.loads(side.read_text(encoding="utf-8"))
+        sums, ranks = dict(content["sha256"]), list(content["ranks"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+        raise WeightsError(f"{side}: truncated, or not a resume file") from None
+    for file in (model, path):
+        if sums.get(Path(file).name) != _sha256(file):
+            raise WeightsError(f"{file}: is not the file that {side} was written with")
+    return ranks
+
+
+def _offer(path):
+    """Name the newest snapshot before the one at `path` that can be read."""
+    stem = re.fullmatch(r"(.*_iter_)(\d+)\.solverstate(\.h5)?", str(path))
+    if not stem:
+        return ""
+    earlier = {}
+    for other in Path(path).parent.glob(f"{Path(stem[1]).name}*.solverstate*"):
+        number = re.fullmatch(r".*_iter_(\d+)\.solverstate(\.h5)?", str(other))
+        if number and int(number[1]) < int(stem[2]):
+            earlier[int(number[1])] = other
+    for number in sorted(earlier, reverse=True):
+        try:
+            found = (_read_hdf5 if is_hdf5(earlier[number]) else _read_binary)(earlier[number])
+            _read_side(earlier[number], _find_model(earlier[number], found.learned_net))
+        except GcnetError:
+            continue
+        return f"; the snapshot before it: {earlier[number]}"
+    return ""

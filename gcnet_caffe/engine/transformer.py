@@ -1,0 +1,116 @@
+"""Crop, mirror, mean and scale of a batch of records.
+
+Source: Caffe src/caffe/data_transformer.cpp. The random numbers are drawn in Caffe's order,
+record by record; the pixels are moved for the whole batch at once.
+"""
+
+import numpy as np
+import torch
+
+from gcnet_caffe.engine.layers.base import TRAIN
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import blob_from_proto
+from gcnet_caffe.errors import GcnetError, LmdbError
+from gcnet_caffe.schema import caffe_pb, read_binary
+
+
+class Transformer:
+    """The transform_param of a Data layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        Its transform_param and phase.
+    """
+
+    def __init__(self, layer):
+        self.param = layer.param.transform_param
+        self._train, self._layer = layer.phase == TRAIN, layer
+        layer.check(
+            not (self.param.mean_file and self.param.mean_value),
+            "transform_param: give mean_file or mean_value, not both",
+        )
+        self._mean = self._read_mean()
+        self.draws = self.param.mirror or (self._train and self.param.crop_size > 0)
+        self.rng = None
+
+    def seed(self, rng):
+        """Start the own stream of random numbers (InitRand), if it is needed."""
+        if self.draws:
+            self.rng = CaffeRng(rng.seed())
+
+    def _read_mean(self):
+        """Return the mean as an array that broadcasts against (C, H, W), or None."""
+        if self.param.mean_value:
+            return np.array(self.param.mean_value, np.float32).reshape(-1, 1, 1)
+        if not self.param.mean_file:
+            return None
+        try:
+            mean = blob_from_proto(read_binary(self.param.mean_file, caffe_pb.BlobProto))
+            return mean.reshape(mean.shape[-3:])
+        except (GcnetError, ValueError) as error:
+            raise self._layer.error(f"mean_file: {error}") from None
+
+    def output_shape(self, shape, origin):
+        """Return the (C, H, W) that an image of `shape` becomes.
+
+        Raises
+        ------
+        LmdbError
+            The image is smaller than crop_size, or the mean does not fit it.
+        """
+        crop = self.param.crop_size
+        if crop > min(shape[1:]):
+            raise LmdbError(f"{origin}: {shape[1]} x {shape[2]}, crop_size wants {crop} x {crop}")
+        if self.param.mean_file and self._mean.shape != tuple(shape):
+            raise LmdbError(
+                f"{origin}: of shape {tuple(shape)}, the mean_file's is {self._mean.shape}"
+            )
+        if self.param.mean_value and len(self._mean) not in (1, shape[0]):
+            raise LmdbError(
+                f"{origin}: {shape[0]} channels, mean_value: found {len(self._mean)}, wanted 1 or "
+                f"{shape[0]}"
+            )
+        return (shape[0], crop, crop) if crop else tuple(shape)
+
+    def draw(self, sizes):
+        """Draw for images of `sizes` [(height, width), ...]; return mirrors, tops and lefts."""
+        crop, mirror = self.param.crop_size, self.param.mirror
+        count = len(sizes)
+        mirrors, offsets = np.zeros(count, bool), np.zeros((2, count), np.int64)
+        random_crop = crop and self._train
+        if self.rng is not None:
+            words = self.rng.raw(count * (int(mirror) + 2 * bool(random_crop))).astype(np.int64)
+            words = words.reshape(count, -1)
+            if mirror:
+                mirrors = words[:, 0] % 2 == 1
+        if crop:
+            slack = np.array(sizes).T - crop
+            offsets = words[:, -2:].T % (slack + 1) if random_crop else slack // 2
+        return mirrors, offsets[0], offsets[1]
+
+    def batch(self, stack, indices):
+        """Return the records `indices` of `stack` (N, C, H, W), transformed, as float32."""
+        height, width = stack.shape[2:]
+        mirrors, top, left = self.draw([(height, width)] * len(indices))
+        crop_h = self.param.crop_size or height
+        crop_w = self.param.crop_size or width
+        rows = top[:, None] + np.arange(crop_h)
+        columns = np.where(mirrors[:, None], np.arange(crop_w)[::-1], np.arange(crop_w))
+        columns = columns + left[:, None]
+        rows, columns, records = (
+            torch.as_tensor(a, device=stack.device) for a in (rows, columns, indices)
+        )
+        channels = torch.arange(stack.shape[1], device=stack.device)[None, :, None, None]
+        rows, columns = rows[:, None, :, None], columns[:, None, None, :]
+        pixels = stack[records[:, None, None, None], channels, rows, columns].float()
+        if self._mean is not None:
+            mean = torch.as_tensor(self._mean, device=stack.device)
+            if self.param.mean_file:
+                mean = mean[channels, rows, columns]
+            pixels = pixels - mean
+        return pixels * self.param.scale if self.param.scale != 1 else pixels
+
+    def single(self, image):
+        """As `batch` for one image (C, H, W) of its own size; return (1, C, h, w)."""
+        return self.batch(torch.from_numpy(np.array(image))[None], np.zeros(1, np.int64))

@@ -1,0 +1,182 @@
+"""The update rules of Caffe's solvers, with Caffe's order of operations.
+
+Source: Caffe src/caffe/solvers/*.cpp. Caffe keeps the learning rate inside the momentum, so that
+a changing rate does not rescale what has been gathered (PyTorch's SGD keeps it outside).
+"""
+
+import numpy as np
+import torch
+
+from gcnet_caffe.engine.log import number
+from gcnet_caffe.errors import NetError
+
+_F = np.float32
+
+
+class Updater:
+    """Plain SGD with momentum, and what all the rules have in common.
+
+    Parameters
+    ----------
+    param : SolverParameter
+    learnable : list of Learnable
+    origin : str
+        The solver's file, for messages.
+
+    Attributes
+    ----------
+    history : list of tensor
+        As Caffe's: one a blob, in some rules followed by another one a blob.
+    """
+
+    histories = 1
+    takes_momentum = True
+
+    def __init__(self, param, learnable, origin):
+        self.param, self.learnable = param, learnable
+        self._check(origin)
+        params = [one.param for one in learnable]
+        self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
+
+    def _check(self, origin):
+        param = self.param
+        if param.regularization_type not in ("L1", "L2"):
+            raise NetError(
+                f"{origin}: regularization_type: found {param.regularization_type!r}, wanted L1 or "
+                "L2"
+            )
+        if not self.takes_momentum and param.momentum:
+            raise NetError(f"{origin}: momentum: cannot be used with {param.type}")
+        if param.type == "RMSProp" and not 0 <= param.rms_decay < 1:
+            raise NetError(f"{origin}: rms_decay: found {param.rms_decay:g}, wanted 0 to below 1")
+
+    @torch.no_grad()
+    def step(self, rate, iteration, log):
+        """Update every blob once from its gradient; `.grad` is used up.
+
+        Parameters
+        ----------
+        rate : float32
+            The learning rate.
+        iteration : int
+        log : callable
+            Takes the line about clipped gradients.
+        """
+        blobs = [one.param for one in self.learnable]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in blobs]
+        self._clip(gradients, log)
+        if self.param.iter_size > 1:
+            torch._foreach_mul_(gradients, float(_F(1) / _F(self.param.iter_size)))
+        for index, (one, gradient) in enumerate(zip(self.learnable, gradients)):
+            self._regularize(one, gradient)
+            local_rate = float(_F(rate) * _F(one.lr_mult))
+            one.param.sub_(self._update(index, gradient, local_rate, iteration))
+
+    def _clip(self, gradients, log):
+        limit = self.param.clip_gradients
+        if limit < 0:
+            return
+        norm = float(sum(float((g * g).sum()) for g in gradients) ** 0.5)
+        if norm > limit:
+            factor = limit / norm
+            log(
+                f"Gradient clipping: scaling down gradients (L2 norm {number(norm)} > "
+                f"{number(limit)}) by scale factor {number(factor)}"
+            )
+            torch._foreach_mul_(gradients, factor)
+
+    def _regularize(self, one, gradient):
+        decay = float(_F(self.param.weight_decay) * _F(one.decay_mult))
+        if decay:
+            data = one.param if self.param.regularization_type == "L2" else one.param.sign()
+            gradient.add_(data, alpha=decay)
+
+    def _update(self, index, gradient, rate, iteration):
+        """Return what is taken from blob `index`; update its history."""
+        return self.history[index].mul_(self.param.momentum).add_(gradient, alpha=rate)
+
+
+class Nesterov(Updater):
+    """update = (1 + momentum) * new history - momentum * old history."""
+
+    def _update(self, index, gradient, rate, iteration):
+        history, momentum = self.history[index], self.param.momentum
+        step_back = history * -momentum
+        history.mul_(momentum).add_(gradient, alpha=rate)
+        return step_back.add_(history, alpha=float(_F(1) + _F(momentum)))
+
+
+class AdaGrad(Updater):
+    """history is the sum of squares; update = rate * gradient / (sqrt(history) + delta)."""
+
+    takes_momentum = False
+
+    def _update(self, index, gradient, rate, iteration):
+        history = self.history[index].add_(gradient * gradient)
+        return (gradient / history.sqrt().add_(self.param.delta)).mul_(rate)
+
+
+class RMSProp(Updater):
+    """As AdaGrad with a decayed sum of squares."""
+
+    takes_momentum = False
+
+    def _update(self, index, gradient, rate, iteration):
+        decay = self.param.rms_decay
+        history = self.history[index].mul_(decay)
+        history.add_(gradient * gradient, alpha=float(_F(1 - _F(decay))))
+        return (gradient / history.sqrt().add_(self.param.delta)).mul_(rate)
+
+
+class AdaDelta(Updater):
+    """update = gradient * sqrt((decayed updates^2 + delta) / (decayed gradients^2 + delta))."""
+
+    histories = 2
+
+    def _update(self, index, gradient, rate, iteration):
+        momentum, delta = self.param.momentum, self.param.delta
+        fresh = float(_F(1) - _F(momentum))
+        gradients = self.history[index]
+        updates = self.history[len(self.learnable) + index]
+        gradients.mul_(momentum).add_(gradient * gradient, alpha=fresh)
+        update = gradient * ((updates + delta) / (gradients + delta)).sqrt_()
+        updates.mul_(momentum).add_(update * update, alpha=fresh)
+        return update.mul_(rate)
+
+
+class Adam(Updater):
+    """update = rate * correction * m / (sqrt(v) + delta)."""
+
+    histories = 2
+
+    def _update(self, index, gradient, rate, iteration):
+        beta1, beta2 = _F(self.param.momentum), _F(self.param.momentum2)
+        turn = _F(iteration + 1)
+        correction = np.sqrt(_F(1) - beta2**turn) / (_F(1) - beta1**turn)
+        mean, square = self.history[index], self.history[len(self.learnable) + index]
+        mean.mul_(float(beta1)).add_(gradient, alpha=float(_F(1) - beta1))
+        square.mul_(float(beta2)).add_(gradient * gradient, alpha=float(_F(1) - beta2))
+        return (mean / square.sqrt().add_(self.param.delta)).mul_(float(_F(rate) * correction))
+
+
+_RULES = {
+    "SGD": Updater,
+    "Nesterov": Nesterov,
+    "AdaGrad": AdaGrad,
+    "RMSProp": RMSProp,
+    "AdaDelta": AdaDelta,
+    "Adam": Adam,
+}
+
+
+def create_updater(param, learnable, origin):
+    """Return the Updater of the solver `type`.
+
+    Raises
+    ------
+    NetError
+        Unknown type, or a field that does not go with it.
+    """
+    if param.type not in _RULES:
+        raise NetError(f"{origin}: type: found {param.type!r}, wanted one of {', '.join(_RULES)}")
+    return _RULES[param.type](param, learnable, origin)
