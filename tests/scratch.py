@@ -15,13 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def write_lmdb(path, labels, channels, size=66, seed=0):
-    """Write an LMDB of smooth random images, one a label."""
+    """Write an LMDB of random images, one a label: coarse squares, and noise against ties."""
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     with LmdbWriter(path) as writer:
         for index, label in enumerate(labels):
             coarse = rng.integers(0, 256, (channels, 6, 6))
             pixels = coarse.repeat(size // 6 + 1, 1).repeat(size // 6 + 1, 2)[:, :size, :size]
+            pixels = np.clip(pixels + rng.integers(-20, 21, pixels.shape), 0, 255)
             datum = caffe_pb.Datum(channels=channels, height=size, width=size, label=int(label))
             datum.data = pixels.astype(np.uint8).tobytes()
             writer.put(f"{index:08d}", datum.SerializeToString())

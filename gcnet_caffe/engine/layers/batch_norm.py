@@ -19,7 +19,8 @@ class BatchNorm(Layer):
         self.use_global = self.phase == TEST
         if param.HasField("use_global_stats"):
             self.use_global = param.use_global_stats
-        self.channels = 1 if len(shape) == 1 else shape[1]
+        self.check(len(shape) >= 2, f"found a bottom of shape {shape}, wanted N x C x ...")
+        self.channels = shape[1]
         for size in (self.channels, self.channels, 1):
             self.add_blob((size,))
         while len(self.param.param) < 3:
@@ -38,16 +39,13 @@ class BatchNorm(Layer):
 
     def normalize(self, bottom, weight=None, bias=None):
         """Return the top, times `weight` plus `bias` (C) if they are given; update the blobs."""
-        shape = bottom.shape
-        if len(shape) == 1:
-            bottom = bottom.unsqueeze(1)
         mean_sum, variance_sum, factor = (self.blobs[i].detach() for i in range(3))
         eps = self.param.batch_norm_param.eps
         if self.use_global:
             scale = torch.where(factor == 0, factor, 1 / factor)
             mean, variance = mean_sum * scale, variance_sum * scale
             top = F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
-            return top.reshape(shape)
+            return top
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
         if bottom.numel() == self.channels:  # one value a channel, which PyTorch refuses
             top = self._by_hand(bottom, mean, variance, weight, bias, eps)
@@ -58,7 +56,7 @@ class BatchNorm(Layer):
             factor.mul_(fraction).add_(1)
             mean_sum.mul_(fraction).add_(mean)
             variance_sum.mul_(fraction).add_(variance)
-        return top.reshape(shape)
+        return top
 
     def _by_hand(self, bottom, mean, variance, weight, bias, eps):
         axes = [0, *range(2, bottom.dim())]

@@ -3,6 +3,8 @@
 Source: Caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp; native/normalized_distance_layer.cpp.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -87,12 +89,12 @@ class NormalizedDistance(Layer):
     def setup(self, shapes):
         self.check(shapes[0] == shapes[1], f"bottoms differ: {shapes[0]} and {shapes[1]}")
         self.check(len(shapes[0]) >= 2, f"found bottoms of shape {shapes[0]}, wanted N x ...")
-        return [shapes[0]]
+        return [(shapes[0][0], math.prod(shapes[0][1:]))]
 
     def forward(self, a, b):
         return (_unit(a) - _unit(b)).abs()
 
 
 def _unit(x):
-    rows = x.reshape(x.shape[0], -1)
-    return (rows * (rows.square().sum(1, keepdim=True) + 1e-6).rsqrt()).reshape(x.shape)
+    rows = x.flatten(1)
+    return rows * (rows.square().sum(1, keepdim=True) + 1e-6).rsqrt()

@@ -164,7 +164,7 @@ class _Unpool(torch.autograd.Function):
     @staticmethod
     def forward(ctx, pooled, mask, height, width):
         ctx.save_for_backward(mask)
-        return F.max_unpool2d(pooled, mask, 1, output_size=(height, width))
+        return torch.ops.aten.max_unpool2d(pooled, mask, (height, width))
 
     @staticmethod
     def backward(ctx, gradient):
