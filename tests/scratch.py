@@ -20,9 +20,9 @@ def write_lmdb(path, labels, channels, size=66, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     with LmdbWriter(path) as writer:
         for index, label in enumerate(labels):
-            coarse = rng.integers(0, 256, (channels, 6, 6))
+            coarse = rng.integers(30, 226, (channels, 6, 6))
             pixels = coarse.repeat(size // 6 + 1, 1).repeat(size // 6 + 1, 2)[:, :size, :size]
-            pixels = np.clip(pixels + rng.integers(-20, 21, pixels.shape), 0, 255)
+            pixels = pixels + rng.integers(-30, 31, pixels.shape)
             datum = caffe_pb.Datum(channels=channels, height=size, width=size, label=int(label))
             datum.data = pixels.astype(np.uint8).tobytes()
             writer.put(f"{index:08d}", datum.SerializeToString())

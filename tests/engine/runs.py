@@ -5,16 +5,19 @@ that both engines start from the same weights and see the same crops, mirrors an
 """
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 
+from gcnet_caffe import nets
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.schema import read_solver, to_text
-from gcnet_caffe.schema import read_weights
 
 RECORD = Path(__file__).with_name("record_in_caffe.py")
+VARIANTS = ("cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1")
+PRETRAININGS = ("pretrain_autoencoder", "pretrain_identity")
 
 
 def write_solver(tree, name, **changes):
@@ -31,50 +34,155 @@ def write_solver(tree, name, **changes):
             getattr(param, field).extend(value)
         else:
             setattr(param, field, value)
-    path = f"solvers/recorded_{name}.prototxt"
+    path = f"solvers/recorded_{Path(param.snapshot_prefix).name}.prototxt"
     (tree / path).write_text(to_text(param))
     return path
 
 
-def record(caffe, tree, solver, iterations, each=False, threads=1, out="recorded.npz"):
+def solver_of(tree, what, **changes):
+    """Write the solver of a variant or a pre-training; return its path."""
+    if what in PRETRAININGS:
+        return write_solver(tree, what, **changes)
+    net = f"prototxt/{nets.catalog.train_net_name(what, 0, 'ck')}"
+    changes = {"net": net, "snapshot_prefix": f"snapshots/{what}", **changes}
+    return write_solver(tree, "ck_fold0", **changes)
+
+
+def record(caffe, tree, solver, iterations, how="", threads=1, out="recorded.npz"):
     """Train in real Caffe; return what record_in_caffe.py saves."""
-    how = ["each"] if each else []
-    caffe.run_python(RECORD, tree, [solver, str(iterations), out, *how], threads=threads)
+    arguments = [solver, str(iterations), out, *how.split()]
+    caffe.run_python(RECORD, tree, arguments, threads=threads)
     with np.load(tree / out) as found:
         return dict(found)
 
 
-def make_solver(solver, stream=None, **options):
+def make_solver(solver, **options):
     """Return the engine's Solver of the file `solver`, in the current folder."""
-    return Solver(read_solver(solver), solver, log=Log(stream or io.StringIO()), **options)
-
-
-def blobs_of(path):
-    """Return {(layer, index): float64 array} of the .caffemodel at `path`."""
-    found = {}
-    for layer in read_weights(path).layer:
-        for index, blob in enumerate(layer.blobs):
-            shape = tuple(blob.shape.dim) or (-1,)
-            found[layer.name, index] = np.array(blob.data, np.float64).reshape(shape)
-    return found
+    return Solver(read_solver(solver), solver, log=Log(io.StringIO()), **options)
 
 
 def blobs_in(net):
-    """Return {(layer, index): float64 array} of the blobs of the engine's `net`."""
+    """Return {"layer:index": float32 array} of the blobs of the engine's `net`."""
     return {
-        (layer.name, index): layer.blob(index).detach().double().numpy().copy()
+        f"{layer.name}:{index}": layer.blob(index).detach().numpy().copy()
         for layer in net.layers
         for index in range(len(layer.blobs))
     }
 
 
+def one_step(solver):
+    """Do one iteration; return its loss and {output: array}."""
+    seen = []
+    inner = solver.forward_backward
+
+    def spying(debugged=False):
+        seen.append(inner(debugged))
+        return seen[-1]
+
+    solver.forward_backward = spying
+    solver.step(1)
+    del solver.forward_backward
+    loss, outputs = seen[0]
+    return float(loss), {name: blob.detach().numpy() for name, blob in outputs.items()}
+
+
 def distance(found, wanted):
     """Return ||found - wanted|| / ||wanted||; 0 where both are 0."""
+    wanted = np.asarray(wanted, np.float64)
     size = np.linalg.norm(wanted)
     error = np.linalg.norm(np.asarray(found, np.float64) - wanted)
     return error / size if size else error
 
 
-def total_loss(record, weights):
-    """Return the total loss by iteration of a `record`."""
-    return sum(weight * record[name].reshape(-1) for name, weight in weights.items())
+def total_loss(recorded, weights):
+    """Return the total loss by iteration."""
+    return sum(weight * recorded[name].reshape(-1) for name, weight in weights.items())
+
+
+def _updates(after, before, wanted):
+    """Return the worst blob's distance between two updates, and that of all blobs together."""
+    errors, squares, sizes = [], 0.0, 0.0
+    for key, start in before.items():
+        mine, theirs = after[key] - start, wanted[key] - start
+        errors.append(distance(mine, theirs))
+        squares += np.square(np.float64(1) * mine - theirs).sum()
+        sizes += np.square(np.float64(1) * theirs).sum()
+    return max(errors), float(np.sqrt(squares / sizes))
+
+
+def measure(caffe, tree, what, iterations):
+    """Run `what` in both engines, forced and free; return the deviations from real Caffe.
+
+    Real Caffe with one thread is what is compared with; with two threads it is the calibration.
+
+    Returns
+    -------
+    dict
+        `forced`, `free` -> `engine`, `caffe` -> lists by iteration: `loss`, `worst` (update of
+        the worst blob), `all` (update of all blobs); free: `loss`, and `weights` at the end.
+        `curves`: the losses themselves.
+    """
+    path = solver_of(tree, what)
+    one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
+    forced = record(caffe, tree, path, iterations, "forced", threads=2, out="forced.npz")
+    two = record(caffe, tree, path, iterations, threads=2, out="two.npz")
+    here = os.getcwd()
+    os.chdir(tree)
+    try:
+        found = _compare(path, iterations, one, forced, two)
+    finally:
+        os.chdir(here)
+        for file in (tree / "snapshots").iterdir():
+            file.unlink()
+    return found
+
+
+def _compare(path, iterations, one, forced, two):
+    solver = make_solver(path)
+    weights, prefix = solver.net.loss_weights, solver.param.snapshot_prefix
+    losses = total_loss(one, weights)
+    found = {"forced": {name: {"loss": [], "worst": [], "all": []} for name in ("engine", "caffe")}}
+    after = {}
+    for iteration in range(iterations):
+        solver.restore(f"{prefix}_iter_{iteration}.solverstate")
+        before = blobs_in(solver.net)
+        loss, _ = one_step(solver)
+        after = blobs_in(solver.net)
+        solver_after = make_blobs(f"{prefix}_iter_{iteration + 1}.caffemodel", after)
+        theirs = {key: forced[key][iteration] for key in before}
+        pairs = (("engine", loss, after), ("caffe", total_loss(forced, weights)[iteration], theirs))
+        for name, value, blobs in pairs:
+            worst, together = _updates(blobs, before, solver_after)
+            series = found["forced"][name]
+            series["loss"].append(abs(float(value / losses[iteration]) - 1))
+            series["worst"].append(float(worst))
+            series["all"].append(together)
+    free = make_solver(path)
+    curve = [one_step(free)[0] for _ in range(iterations)]
+    others = {"engine": (np.array(curve), blobs_in(free.net)), "caffe": (total_loss(two, weights), two)}
+    found["free"] = {
+        name: {
+            "loss": np.abs(values / losses - 1).tolist(),
+            "weights": float(np.sqrt(sum(np.square(blobs[k] - one[k]).sum() for k in before)
+                / sum(np.square(one[k]).sum() for k in before))),
+        }
+        for name, (values, blobs) in others.items()
+    }
+    found["curves"] = {
+        "caffe": losses.tolist(),
+        "caffe, 2 threads": total_loss(two, weights).tolist(),
+        "engine": curve,
+    }
+    return found
+
+
+def make_blobs(path, like):
+    """Return {"layer:index": array} of the .caffemodel at `path`, for the keys of `like`."""
+    from gcnet_caffe.engine.weights import read_caffemodel
+
+    return {
+        f"{name}:{index}": array
+        for name, blobs, _ in read_caffemodel(path)
+        for index, array in blobs.items()
+        if f"{name}:{index}" in like
+    }

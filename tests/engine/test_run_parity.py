@@ -4,6 +4,9 @@ Left to themselves two float32 runs part, real Caffe's from its own with another
 threads too. So (a) from real Caffe's weights and history before each iteration one step of the
 engine gives Caffe's loss and Caffe's updates, and (b) the free run stays as near to Caffe's as
 Caffe with two threads does, within a factor of 3.
+
+A near tie in max pooling or at a ReLU that falls the other way changes a blob's update by up to a
+few percent; it does between Caffe with one and with two threads, which is the calibration of (a).
 """
 
 import numpy as np
@@ -15,67 +18,21 @@ from tests.scratch import make_tree
 pytestmark = pytest.mark.caffe
 
 ITERATIONS = 50
-#: What is trained: the solver, and the net if it is not the solver's own.
-VARIANTS = ("cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1")
-PRETRAININGS = ("pretrain_autoencoder", "pretrain_identity")
 
 
 @pytest.fixture(scope="module")
 def tree(caffe, tmp_path_factory):
-    from gcnet_caffe import nets
-
-    folder = make_tree(tmp_path_factory.mktemp("runs"), batch_size=4)
-    (folder / "net_names.txt").write_text(
-        "\n".join(nets.catalog.train_net_name(variant, 0, "ck") for variant in VARIANTS)
-    )
-    return folder
+    return make_tree(tmp_path_factory.mktemp("runs"), batch_size=4)
 
 
-def solver_of(tree, what):
-    if what in PRETRAININGS:
-        return runs.write_solver(tree, what)
-    from gcnet_caffe import nets
-
-    net = f"prototxt/{nets.catalog.train_net_name(what, 0, 'ck')}"
-    return runs.write_solver(tree, "ck_fold0", net=net, snapshot_prefix=f"snapshots/{what}")
-
-
-@pytest.mark.parametrize("what", VARIANTS + PRETRAININGS)
-def test_each_step_from_the_same_state(what, tree, caffe, monkeypatch):
-    monkeypatch.chdir(tree)
-    path = solver_of(tree, what)
-    recorded = runs.record(caffe, tree, path, ITERATIONS, each=True)
-    solver = runs.make_solver(path)
-    prefix = solver.param.snapshot_prefix
-    wanted_losses = runs.total_loss(recorded, solver.net.loss_weights)
-    after = runs.blobs_of(f"{prefix}_iter_0.caffemodel")
-    worst_loss, worst_update = 0.0, 0.0
-    for iteration in range(ITERATIONS):
-        before = after
-        after = runs.blobs_of(f"{prefix}_iter_{iteration + 1}.caffemodel")
-        solver.restore(f"{prefix}_iter_{iteration}.solverstate")
-        loss = step_and_loss(solver)
-        worst_loss = max(worst_loss, abs(loss / wanted_losses[iteration] - 1))
-        for key, blob in runs.blobs_in(solver.net).items():
-            update = runs.distance(blob - before[key], after[key] - before[key])
-            assert update <= 1e-3, (iteration, key)
-            worst_update = max(worst_update, update)
-        for path_ in tree.glob(f"{prefix}_iter_{iteration}.*"):
-            path_.unlink()
-    assert worst_loss <= 1e-5
-    print(f"{what}: loss {worst_loss:.1e}, update {worst_update:.1e}")
-
-
-def step_and_loss(solver):
-    losses = []
-    inner = solver.forward_backward
-
-    def spying(debugged=False):
-        loss, outputs = inner(debugged)
-        losses.append(float(loss))
-        return loss, outputs
-
-    solver.forward_backward = spying
-    solver.step(1)
-    del solver.forward_backward
-    return losses[0]
+@pytest.mark.parametrize("what", runs.VARIANTS + runs.PRETRAININGS)
+def test_run(what, tree, caffe):
+    found = runs.measure(caffe, tree, what, ITERATIONS)
+    engine, itself = found["forced"]["engine"], found["forced"]["caffe"]
+    assert max(engine["loss"]) <= 1e-5
+    assert max(engine["all"]) <= 1e-3
+    assert np.median(engine["worst"]) <= 1e-3
+    assert max(engine["worst"]) <= max(1e-3, 3 * max(itself["worst"]))
+    engine, itself = found["free"]["engine"], found["free"]["caffe"]
+    assert max(engine["loss"]) <= max(1e-5, 3 * max(itself["loss"]))
+    assert engine["weights"] <= max(1e-5, 3 * itself["weights"])
