@@ -52,7 +52,7 @@ class Updater:
 
     @torch.no_grad()
     def step(self, rate, iteration, log):
-        """Update every blob once from its gradient; `.grad` is used up.
+        """Update every blob once from its gradient.
 
         Parameters
         ----------
@@ -70,7 +70,10 @@ class Updater:
         for index, (one, gradient) in enumerate(zip(self.learnable, gradients)):
             self._regularize(one, gradient)
             local_rate = float(_F(rate) * _F(one.lr_mult))
-            one.param.sub_(self._update(index, gradient, local_rate, iteration))
+            update = self._update(index, gradient, local_rate, iteration)
+            one.param.sub_(update)
+            if self.param.snapshot_diff:  # what Caffe then has in the place of the gradient
+                one.param.grad = update.clone()
 
     def _clip(self, gradients, log):
         limit = self.param.clip_gradients

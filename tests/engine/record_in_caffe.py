@@ -1,11 +1,12 @@
 """Run in the image: train with real Caffe and record every iteration, to OUT.npz.
 
-    record_in_caffe.py SOLVER ITERATIONS OUT.npz [snapshots | forced]
+    record_in_caffe.py SOLVER ITERATIONS OUT.npz [snapshots | forced | ulp]
 
 Saved: the values of each output of the train net by iteration, `batch:<blob>` the Data layer's
 tops, `mask:<layer>` which elements each Dropout lets through, and the learnable blobs as
 `<layer>:<index>` after the last iteration. `snapshots` writes one before each iteration and after
 the last. `forced` restores those before each iteration, and saves the blobs after each.
+`ulp` moves every start weight to the next float32 up or down, at random.
 """
 
 import sys
@@ -35,6 +36,12 @@ def blobs():
     }
 
 
+if how == ["ulp"]:
+    rng = np.random.RandomState(0)
+    for params in net.params.values():
+        for blob in params:
+            up = np.where(rng.rand(*blob.data.shape) < 0.5, -np.inf, np.inf)
+            blob.data[...] = np.nextafter(blob.data, up.astype(np.float32))
 for iteration in range(int(iterations)):
     if how == ["snapshots"]:
         solver.snapshot()

@@ -159,12 +159,19 @@ def _compare(path, iterations, one, forced, two):
             series["all"].append(together)
     free = make_solver(path)
     curve = [one_step(free)[0] for _ in range(iterations)]
-    others = {"engine": (np.array(curve), blobs_in(free.net)), "caffe": (total_loss(two, weights), two)}
+    others = {
+        "engine": (np.array(curve), blobs_in(free.net)),
+        "caffe": (total_loss(two, weights), two),
+    }
     found["free"] = {
         name: {
             "loss": np.abs(values / losses - 1).tolist(),
-            "weights": float(np.sqrt(sum(np.square(blobs[k] - one[k]).sum() for k in before)
-                / sum(np.square(one[k]).sum() for k in before))),
+            "weights": float(
+                np.sqrt(
+                    sum(np.square(blobs[k] - one[k]).sum() for k in before)
+                    / sum(np.square(one[k]).sum() for k in before)
+                )
+            ),
         }
         for name, (values, blobs) in others.items()
     }

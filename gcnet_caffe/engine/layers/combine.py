@@ -94,9 +94,7 @@ class ArgMax(Layer):
         data = bottom.detach() if self.has_axis else bottom.detach().flatten(1)
         dim = self.dim if self.has_axis else 1
         size = data.shape[dim]
-        values, places = torch.sort(
-            data.flip(dim), dim=dim, descending=True, stable=True
-        )
+        values, places = torch.sort(data.flip(dim), dim=dim, descending=True, stable=True)
         values = values.narrow(dim, 0, param.top_k)
         places = (size - 1 - places.narrow(dim, 0, param.top_k)).to(bottom.dtype)
         if self.has_axis:

@@ -62,7 +62,12 @@ def _shapes():
     small = normal(2, 2, 2, 3)
     for text in ("", "offset: 1", "axis: 1 offset: 0 offset: 2 offset: 1", "axis: -1 offset: 2"):
         like = normal(2, 3, 4, 3) if "-1" in text else small
-        yield Case("Crop", f"crop_param {{ {text} }}", [normal(2, 3, 4, 5)[:, : 2 if not text or text == "offset: 1" else 3], like], labels=(1,))
+        yield Case(
+            "Crop",
+            f"crop_param {{ {text} }}",
+            [normal(2, 3, 4, 5)[:, : 2 if not text or text == "offset: 1" else 3], like],
+            labels=(1,),
+        )
 
 
 def _combinations():
@@ -73,14 +78,27 @@ def _combinations():
         text = f"eltwise_param {{ operation: PROD stable_prod_grad: {stable} }}"
         yield Case("Eltwise", text, [a, b, c])
     yield Case("Eltwise", "eltwise_param { operation: MAX }", [a, b, c])
-    yield Case("Eltwise", "eltwise_param { operation: MAX }", [ties(2, 9), ties(2, 9)], name="Eltwise[MAX](ties)")
+    yield Case(
+        "Eltwise",
+        "eltwise_param { operation: MAX }",
+        [ties(2, 9), ties(2, 9)],
+        name="Eltwise[MAX](ties)",
+    )
     for operation in ("SUM", "ASUM", "SUMSQ", "MEAN"):
         for text in ("", "axis: 1", "axis: -1 coeff: -2.5"):
             fields = f"reduction_param {{ operation: {operation} {text} }}"
             yield Case("Reduction", fields, [normal(2, 3, 4)])
-    for text in ("", "top_k: 2", "out_max_val: true", "axis: 1", "axis: -1 top_k: 2 out_max_val: true"):
+    for text in (
+        "",
+        "top_k: 2",
+        "out_max_val: true",
+        "axis: 1",
+        "axis: -1 top_k: 2 out_max_val: true",
+    ):
         yield Case("ArgMax", f"argmax_param {{ {text} }}", [normal(3, 4, 5)], backward=False)
-    yield Case("ArgMax", "argmax_param { top_k: 3 }", [ties(3, 7)], backward=False, name="ArgMax(ties)")
+    yield Case(
+        "ArgMax", "argmax_param { top_k: 3 }", [ties(3, 7)], backward=False, name="ArgMax(ties)"
+    )
     yield Case("Silence", "", [a, b], tops=0, backward=False)
 
 
@@ -101,12 +119,30 @@ def _filters():
             yield Case(kind, f"convolution_param {{ num_output: 8 {text} }}", [x])
     text = "convolution_param { num_output: 3 kernel_size: 3 }"
     yield Case("Convolution", text, [x, normal(2, 4, 7, 6)], tops=2, name="Convolution[2 bottoms]")
-    yield Case("Convolution", "convolution_param { num_output: 3 kernel_size: 2 stride: 2 }", [normal(2, 3, 9)])
-    yield Case("Convolution", "convolution_param { num_output: 2 kernel_size: 2 pad: 1 }", [normal(2, 2, 4, 5, 3)])
-    yield Case("Convolution", "convolution_param { num_output: 3 kernel_size: 2 axis: 2 }", [normal(2, 3, 2, 5, 4)])
-    yield Case("Deconvolution", "convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 }", [x])
+    yield Case(
+        "Convolution",
+        "convolution_param { num_output: 3 kernel_size: 2 stride: 2 }",
+        [normal(2, 3, 9)],
+    )
+    yield Case(
+        "Convolution",
+        "convolution_param { num_output: 2 kernel_size: 2 pad: 1 }",
+        [normal(2, 2, 4, 5, 3)],
+    )
+    yield Case(
+        "Convolution",
+        "convolution_param { num_output: 3 kernel_size: 2 axis: 2 }",
+        [normal(2, 3, 2, 5, 4)],
+    )
+    yield Case(
+        "Deconvolution",
+        "convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 }",
+        [x],
+    )
     for text in ("", "bias_term: false", "transpose: true", "axis: 2", "axis: -1"):
-        yield Case("InnerProduct", f"inner_product_param {{ num_output: 5 {text} }}", [normal(3, 2, 4)])
+        yield Case(
+            "InnerProduct", f"inner_product_param {{ num_output: 5 {text} }}", [normal(3, 2, 4)]
+        )
 
 
 def _pools():
@@ -126,8 +162,22 @@ def _pools():
             x = normal(2, 3, *size)
             fields = f"pooling_param {{ pool: MAX {text} }}"
             yield Case("Pooling", fields, [x])
-            yield Case("Pooling", fields, [x], tops=2, only_first=True, name=f"Pooling[{fields}]({size}) with mask")
-            yield Case("Pooling", fields, [ties(2, 3, *size)], tops=2, only_first=True, name=f"Pooling[{fields}]({size}) ties")
+            yield Case(
+                "Pooling",
+                fields,
+                [x],
+                tops=2,
+                only_first=True,
+                name=f"Pooling[{fields}]({size}) with mask",
+            )
+            yield Case(
+                "Pooling",
+                fields,
+                [ties(2, 3, *size)],
+                tops=2,
+                only_first=True,
+                name=f"Pooling[{fields}]({size}) ties",
+            )
             yield Case("Pooling", f"pooling_param {{ pool: AVE {text} }}", [x])
     for text, size, kernel, stride, pad in (
         ("kernel_size: 2 stride: 2", 8, 2, 2, 0),
@@ -141,12 +191,20 @@ def _pools():
             yield Case("MaxUnpool", fields, [pooled + normal(*pooled.shape), mask], labels=(1,))
         yield Case("MaxUnpool", fields, [normal(*pooled.shape), mask, like], labels=(1, 2))
     pooled, mask = _pooled(normal(2, 3, 7, 5), 2, 2, 0)
-    yield Case("MaxUnpool", "pooling_param { kernel_size: 2 stride: 2 }", [pooled, mask, normal(2, 3, 7, 5)], labels=(1, 2))
+    yield Case(
+        "MaxUnpool",
+        "pooling_param { kernel_size: 2 stride: 2 }",
+        [pooled, mask, normal(2, 3, 7, 5)],
+        labels=(1, 2),
+    )
 
 
 def _pooled(x, kernel, stride, pad):
     """Return max pooling and its mask by a plain loop, as the definition says."""
-    count = -(-(x.shape[2] + 2 * pad - kernel) // stride) + 1, -(-(x.shape[3] + 2 * pad - kernel) // stride) + 1
+    count = (
+        -(-(x.shape[2] + 2 * pad - kernel) // stride) + 1,
+        -(-(x.shape[3] + 2 * pad - kernel) // stride) + 1,
+    )
     if pad:
         count = tuple(c - ((c - 1) * stride >= n + pad) for c, n in zip(count, x.shape[2:]))
     top = np.zeros((*x.shape[:2], *count), np.float32)
@@ -155,7 +213,9 @@ def _pooled(x, kernel, stride, pad):
         n, c, i, j = place
         best = -np.inf
         for row in range(max(i * stride - pad, 0), min(i * stride - pad + kernel, x.shape[2])):
-            for column in range(max(j * stride - pad, 0), min(j * stride - pad + kernel, x.shape[3])):
+            for column in range(
+                max(j * stride - pad, 0), min(j * stride - pad + kernel, x.shape[3])
+            ):
                 if x[n, c, row, column] > best:
                     best = x[n, c, row, column]
                     top[place], mask[place] = best, row * x.shape[3] + column
@@ -171,7 +231,14 @@ def _normalizations():
     yield Case("BatchNorm", "batch_norm_param { use_global_stats: true }", [x])
     yield Case("BatchNorm", "batch_norm_param { use_global_stats: false }", [x], phase="TEST")
     yield Case("BatchNorm", "", [normal(2, 3, 4)])
-    for text in ("", "bias_term: true", "axis: 0 num_axes: 2 bias_term: true", "axis: -2 num_axes: -1", "num_axes: 0 bias_term: true", "axis: 2 num_axes: 1"):
+    for text in (
+        "",
+        "bias_term: true",
+        "axis: 0 num_axes: 2 bias_term: true",
+        "axis: -2 num_axes: -1",
+        "num_axes: 0 bias_term: true",
+        "axis: 2 num_axes: 1",
+    ):
         yield Case("Scale", f"scale_param {{ {text} }}", [x])
     for text in ("", "axis: 0 num_axes: 3", "num_axes: 0", "axis: -1"):
         yield Case("Bias", f"bias_param {{ {text} }}", [x])
@@ -179,9 +246,19 @@ def _normalizations():
     yield Case("Scale", "scale_param { axis: 1 bias_term: true }", [x, normal(4, 5)])
     yield Case("Scale", "scale_param { axis: 0 }", [x, normal(3, 4, 5, 2)])
     yield Case("Bias", "bias_param { axis: 0 }", [x, normal(3, 4)])
-    for text in ("", "local_size: 3 alpha: 0.5 beta: 0.6 k: 2", "norm_region: WITHIN_CHANNEL local_size: 3 alpha: 0.7"):
+    for text in (
+        "",
+        "local_size: 3 alpha: 0.5 beta: 0.6 k: 2",
+        "norm_region: WITHIN_CHANNEL local_size: 3 alpha: 0.7",
+    ):
         yield Case("LRN", f"lrn_param {{ {text} }}", [normal(2, 6, 5, 4)])
-    for text in ("", "across_channels: true", "normalize_variance: false", "normalize_variance: false across_channels: true", "eps: 0.5"):
+    for text in (
+        "",
+        "across_channels: true",
+        "normalize_variance: false",
+        "normalize_variance: false across_channels: true",
+        "eps: 0.5",
+    ):
         yield Case("MVN", f"mvn_param {{ {text} }}", [x])
     a, b = ties(4, 30), ties(4, 30)
     b[0], a[1] = a[0], 0
@@ -202,14 +279,34 @@ def _losses():
             text = f"loss_param {{ normalization: {mode} {ignore} }}"
             yield Case("SoftmaxWithLoss", text, [maps, places], labels=(1,))
             binary = (places % 3).clip(0, 2)
-            yield Case("SigmoidCrossEntropyLoss", text, [maps, np.resize(binary, maps.shape)], labels=(1,))
+            yield Case(
+                "SigmoidCrossEntropyLoss", text, [maps, np.resize(binary, maps.shape)], labels=(1,)
+            )
     nothing = np.full(5, 3, np.float32)
-    yield Case("SoftmaxWithLoss", "loss_param { ignore_label: 3 }", [x, nothing], labels=(1,), name="SoftmaxWithLoss(all ignored)")
-    yield Case("SoftmaxWithLoss", "", [x * 80, y], labels=(1,), name="SoftmaxWithLoss(probability 0)")
-    yield Case("SoftmaxWithLoss", "softmax_param { axis: 2 } ", [maps, labels(3, 2, 4, 2)], labels=(1,))
+    yield Case(
+        "SoftmaxWithLoss",
+        "loss_param { ignore_label: 3 }",
+        [x, nothing],
+        labels=(1,),
+        name="SoftmaxWithLoss(all ignored)",
+    )
+    yield Case(
+        "SoftmaxWithLoss", "", [x * 80, y], labels=(1,), name="SoftmaxWithLoss(probability 0)"
+    )
+    yield Case(
+        "SoftmaxWithLoss", "softmax_param { axis: 2 } ", [maps, labels(3, 2, 4, 2)], labels=(1,)
+    )
     yield Case("SoftmaxWithLoss", "loss_weight: 0.3", [x, y], labels=(1,))
-    yield Case("SigmoidCrossEntropyLoss", "", [x * 9, (normal(5, 6) > 0).astype(np.float32)], labels=(1,))
-    yield Case("SigmoidCrossEntropyLoss", "", [x, positive(5, 6) / 2], labels=(1,), name="SigmoidCrossEntropyLoss(soft targets)")
+    yield Case(
+        "SigmoidCrossEntropyLoss", "", [x * 9, (normal(5, 6) > 0).astype(np.float32)], labels=(1,)
+    )
+    yield Case(
+        "SigmoidCrossEntropyLoss",
+        "",
+        [x, positive(5, 6) / 2],
+        labels=(1,),
+        name="SigmoidCrossEntropyLoss(soft targets)",
+    )
     yield Case("EuclideanLoss", "", [x, normal(5, 6)])
     yield Case("EuclideanLoss", "loss_weight: 0.25", [normal(3, 2, 4, 4), normal(3, 2, 4, 4)])
     for norm in ("L1", "L2"):
@@ -221,13 +318,33 @@ def _losses():
             text = f"contrastive_loss_param {{ margin: {margin} legacy_version: {legacy} }}"
             yield Case("ContrastiveLoss", text, [a, b, same], labels=(2,))
     text = "contrastive_loss_param { margin: 2 }"
-    yield Case("ContrastiveLoss", text, [a, b, same * 0], labels=(2,), name="ContrastiveLoss(dissimilar)")
+    yield Case(
+        "ContrastiveLoss", text, [a, b, same * 0], labels=(2,), name="ContrastiveLoss(dissimilar)"
+    )
     for text in ("", "top_k: 2", "ignore_label: 1", "top_k: 3 ignore_label: 0"):
         for tops in (1, 2):
-            yield Case("Accuracy", f"accuracy_param {{ {text} }}", [x, y], tops, (1,), backward=False, name=f"Accuracy[{text}] {tops} tops")
+            yield Case(
+                "Accuracy",
+                f"accuracy_param {{ {text} }}",
+                [x, y],
+                tops,
+                (1,),
+                backward=False,
+                name=f"Accuracy[{text}] {tops} tops",
+            )
     yield Case("Accuracy", "accuracy_param { axis: 1 }", [maps, places], 1, (1,), backward=False)
-    yield Case("Accuracy", "accuracy_param { ignore_label: 3 }", [x, nothing], 1, (1,), backward=False, name="Accuracy(all ignored)")
-    yield Case("Accuracy", "", [ties(9, 4), labels(4, 9)], 1, (1,), backward=False, name="Accuracy(ties)")
+    yield Case(
+        "Accuracy",
+        "accuracy_param { ignore_label: 3 }",
+        [x, nothing],
+        1,
+        (1,),
+        backward=False,
+        name="Accuracy(all ignored)",
+    )
+    yield Case(
+        "Accuracy", "", [ties(9, 4), labels(4, 9)], 1, (1,), backward=False, name="Accuracy(ties)"
+    )
 
 
 CASES = [

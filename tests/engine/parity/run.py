@@ -63,7 +63,11 @@ def by_engine(case, dtype=torch.float32):
             found[f"blob{k}_diff"] = torch.zeros_like(blob) if blob.grad is None else blob.grad
     found.update((f"blob{k}", blob) for k, blob in enumerate(layer.blobs))
     if case.type == "BatchNorm":  # Caffe leaves no gradient there
-        found = {name: value for name, value in found.items() if not name.startswith("blob") or "_" not in name}
+        found = {
+            name: value
+            for name, value in found.items()
+            if not name.startswith("blob") or "_" not in name
+        }
     return {name: value.detach().double().numpy() for name, value in found.items()}
 
 
