@@ -113,23 +113,25 @@ def _updates(after, before, wanted):
 def measure(caffe, tree, what, iterations):
     """Run `what` in both engines, forced and free; return the deviations from real Caffe.
 
-    Real Caffe with one thread is what is compared with; with two threads it is the calibration.
+    Real Caffe with one thread is what is compared with; the calibrations are real Caffe with two
+    threads, and with start weights that are each one float32 step off.
 
     Returns
     -------
     dict
-        `forced`, `free` -> `engine`, `caffe` -> lists by iteration: `loss`, `worst` (update of
-        the worst blob), `all` (update of all blobs); free: `loss`, and `weights` at the end.
-        `curves`: the losses themselves.
+        `forced` -> `engine`, `caffe` -> lists by iteration: `loss`, `worst` (update of
+        the worst blob), `all` (update of all blobs). `free` -> `engine`, `two threads`, `one ulp`
+        -> `loss` and `curve` by iteration, `weights` at the end. `curve`: Caffe's losses.
     """
     path = solver_of(tree, what)
     one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
     forced = record(caffe, tree, path, iterations, "forced", threads=2, out="forced.npz")
     two = record(caffe, tree, path, iterations, threads=2, out="two.npz")
+    ulp = record(caffe, tree, path, iterations, "ulp", out="ulp.npz")
     here = os.getcwd()
     os.chdir(tree)
     try:
-        found = _compare(path, iterations, one, forced, two)
+        found = _compare(path, iterations, one, forced, two, ulp)
     finally:
         os.chdir(here)
         for file in (tree / "snapshots").iterdir():
@@ -137,7 +139,7 @@ def measure(caffe, tree, what, iterations):
     return found
 
 
-def _compare(path, iterations, one, forced, two):
+def _compare(path, iterations, one, forced, two, ulp):
     solver = make_solver(path)
     weights, prefix = solver.net.loss_weights, solver.param.snapshot_prefix
     losses = total_loss(one, weights)
@@ -161,26 +163,25 @@ def _compare(path, iterations, one, forced, two):
     curve = [one_step(free)[0] for _ in range(iterations)]
     others = {
         "engine": (np.array(curve), blobs_in(free.net)),
-        "caffe": (total_loss(two, weights), two),
+        "two threads": (total_loss(two, weights), two),
+        "one ulp": (total_loss(ulp, weights), ulp),
     }
     found["free"] = {
         name: {
             "loss": np.abs(values / losses - 1).tolist(),
-            "weights": float(
-                np.sqrt(
-                    sum(np.square(blobs[k] - one[k]).sum() for k in before)
-                    / sum(np.square(one[k]).sum() for k in before)
-                )
-            ),
+            "weights": _apart(blobs, one, before),
+            "curve": values.tolist(),
         }
         for name, (values, blobs) in others.items()
     }
-    found["curves"] = {
-        "caffe": losses.tolist(),
-        "caffe, 2 threads": total_loss(two, weights).tolist(),
-        "engine": curve,
-    }
+    found["curve"] = losses.tolist()
     return found
+
+
+def _apart(found, wanted, keys):
+    """Return the distance of all blobs together."""
+    error = sum(np.square(np.float64(1) * found[key] - wanted[key]).sum() for key in keys)
+    return float(np.sqrt(error / sum(np.square(np.float64(1) * wanted[key]).sum() for key in keys)))
 
 
 def make_blobs(path, like):

@@ -1,9 +1,9 @@
 """Whole solvers in both engines: from the same weights, and left to themselves.
 
 Left to themselves two float32 runs part, real Caffe's from its own with another number of
-threads too. So (a) from real Caffe's weights and history before each iteration one step of the
+threads or with start weights that are one float32 step off. So (a) from real Caffe's weights and history before each iteration one step of the
 engine gives Caffe's loss and Caffe's updates, and (b) the free run stays as near to Caffe's as
-Caffe with two threads does, within a factor of 3.
+Caffe stays to itself, within a factor of 3.
 
 A near tie in max pooling or at a ReLU that falls the other way changes a blob's update by up to a
 few percent; it does between Caffe with one and with two threads, which is the calibration of (a).
@@ -29,10 +29,12 @@ def tree(caffe, tmp_path_factory):
 def test_run(what, tree, caffe):
     found = runs.measure(caffe, tree, what, ITERATIONS)
     engine, itself = found["forced"]["engine"], found["forced"]["caffe"]
-    assert max(engine["loss"]) <= 1e-5
+    assert np.median(engine["loss"]) <= 1e-6
+    assert max(engine["loss"]) <= max(1e-5, 3 * max(itself["loss"]))
     assert max(engine["all"]) <= 1e-3
     assert np.median(engine["worst"]) <= 1e-3
     assert max(engine["worst"]) <= max(1e-3, 3 * max(itself["worst"]))
-    engine, itself = found["free"]["engine"], found["free"]["caffe"]
-    assert max(engine["loss"]) <= max(1e-5, 3 * max(itself["loss"]))
-    assert engine["weights"] <= max(1e-5, 3 * itself["weights"])
+    free = found["free"]
+    for series in ("loss", "weights"):
+        itself = max(np.max(free[name][series]) for name in ("two threads", "one ulp"))
+        assert np.max(free["engine"][series]) <= 3 * itself

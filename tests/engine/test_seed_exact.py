@@ -39,9 +39,8 @@ def test_weights_batches_and_dropout_masks(what, tree, caffe, monkeypatch):
         for layer in dropouts:
             shown = recorded[f"mask:{layer.name}"][iteration]
             mask = layer.mask.numpy() != 0
-            assert mask[shown].all()  # an element that Caffe shows was let through
-            hidden = mask & ~shown  # let through, and itself 0
-            assert hidden.sum() <= 0.02 * mask.size
+            assert shown.sum() > 100
+            assert mask[shown].all()  # another mask would hide half of what Caffe shows
     assert dropouts
 
 
