@@ -169,15 +169,15 @@ def _caffe(_):
 def _engine(compiled):
     import io
 
-    from gcnet_caffe.engine.device import prepare_torch
+    from gcnet_caffe.engine.device import choose_device, prepare_torch
     from gcnet_caffe.engine.log import Log
     from gcnet_caffe.engine.options import EngineOptions
     from gcnet_caffe.engine.solver import Solver
     from gcnet_caffe.schema import read_solver
 
     options = EngineOptions(compile=compiled)
+    prepare_torch(options, choose_device(None))
     solver = Solver(read_solver(_SOLVER), _SOLVER, options=options, log=Log(io.StringIO()))
-    prepare_torch(options, solver.device)
     return (lambda: solver.step(1)), solver.net.next_batch
 
 

@@ -21,6 +21,9 @@ _EFFECTS = ("sigint_effect", "sighup_effect")
 def add_arguments(parser):
     add_caffe_flags(parser, "solver", "weights", "snapshot", "gpu", "level", "stage", *_EFFECTS)
     add_option_flags(parser, EngineOptions, EngineOptions())
+    parser.add_argument(
+        "--ranks", type=int, default=1, help="processes that train together on the CPU", metavar="N"
+    )
     parser.add_argument("--log", default="", help="write the log to FILE", metavar="FILE")
 
 
@@ -42,5 +45,6 @@ def run(args):
         sigint_effect=args.sigint_effect,
         sighup_effect=args.sighup_effect,
         log=args.log,
+        ranks=args.ranks,
     )
     train(job, options)

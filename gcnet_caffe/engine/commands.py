@@ -26,7 +26,7 @@ from gcnet_caffe.schema import caffe_pb, read_solver
 
 
 class Job(NamedTuple):
-    """What to train, in the words of `caffe train`'s flags."""
+    """What to train, in the words of `caffe train`'s flags; `ranks` processes if on the CPU."""
 
     solver: str
     weights: str = ""
@@ -37,6 +37,7 @@ class Job(NamedTuple):
     sigint_effect: str = signals.STOP
     sighup_effect: str = signals.SNAPSHOT
     log: str = ""
+    ranks: int = 1
 
 
 def train(job, options):
@@ -49,10 +50,11 @@ def train(job, options):
     """
     param = _read(job)
     gpus = _gpus_of(job, param)
-    if gpus and len(gpus) > 1 and not distributed.launched():
+    ranks = len(gpus) if gpus else job.ranks
+    if ranks > 1 and not distributed.launched():
         from gcnet_caffe.engine.spawning import train_on_each
 
-        return train_on_each(job._replace(gpus=gpus), options)
+        return train_on_each(job._replace(gpus=gpus), options, ranks)
     rank = int(os.environ.get("LOCAL_RANK", 0))
     if gpus and rank >= len(gpus):
         raise UsageError(f"rank {rank} of this machine has no GPU: -gpu names {len(gpus)}")

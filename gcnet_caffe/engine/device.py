@@ -1,5 +1,8 @@
 """Which device runs a net, and what is set for the whole process."""
 
+import ctypes
+import sys
+
 import torch
 
 from gcnet_caffe.errors import UsageError
@@ -24,7 +27,8 @@ def choose_device(gpu):
 
 
 def prepare_torch(options, device):
-    """Set what of `options` is the whole process's: threads and the precision of float32."""
+    """Set what is the whole process's: threads, the precision of float32, freed memory."""
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     if device.type == "cuda":
@@ -50,3 +54,20 @@ def describe_gpus(numbers):
             f"{found.multi_processor_count} multiprocessors"
         )
     return lines
+
+
+#: Names of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_freed_memory():
+    """Have malloc give freed blobs out again rather than return them to the system.
+
+    A blob of a few MB is otherwise mapped, filled with zeros page by page and unmapped in every
+    iteration: a third of the time of a training step of S1R1 on two cores (docs/benchmarks.md).
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt:
+            mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+            mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)

@@ -5,6 +5,7 @@ What is fused gives the numbers of the layers it replaces; blobs between them do
 
 from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 
 
@@ -127,3 +128,61 @@ class Joined:
             bias = self.scale.blob(1) if len(self.scale.blobs) > 1 else None
             top = self.layer.normalize(bottom, self.scale.blob(0), bias)
         return F.relu_(top) if self.relu else top
+
+
+#: Layers whose own kernels are faster on a CPU than what torch.compile makes of them.
+_OWN_KERNELS = ("Convolution", "Deconvolution", "BatchNorm", "Pooling", "MaxUnpool")
+
+
+class Segment(NamedTuple):
+    """Steps that run one after the other, compiled together or as they are."""
+
+    steps: list
+    compiled: bool
+
+
+def segments(steps, device):
+    """Cut `steps` into runs that torch.compile is good for and runs that it is not.
+
+    On a GPU everything is one run.
+    """
+    found = []
+    for step in steps:
+        compiled = device.type != "cpu" or step.layer.type not in _OWN_KERNELS
+        if not found or found[-1].compiled != compiled:
+            found.append(Segment([], compiled))
+        found[-1].steps.append(step)
+    return found
+
+
+def run_steps(steps, values):
+    """Run `steps` on `values`; return their part of the loss."""
+    loss = 0.0
+    for step in steps:
+        loss = loss + run_step(step, values)
+    return loss
+
+
+def compiled_segment(segment, **options):
+    """Return a function of `values` that does what `run_steps` does, compiled."""
+    made = {number for step in segment.steps for number in step.tops}
+    inputs = sorted({n for step in segment.steps for n in step.bottoms} - made)
+    freed = {number for step in segment.steps for number in step.free}
+    outputs = sorted(made - freed)
+
+    def pure(*tensors):
+        values = dict(zip(inputs, tensors))
+        steps = [step._replace(free=()) for step in segment.steps]
+        loss = run_steps(steps, values)
+        return loss, [values[number] for number in outputs]
+
+    function = torch.compile(pure, dynamic=False, **options)
+
+    def run(values):
+        loss, tensors = function(*[values[number] for number in inputs])
+        for number in freed - made:
+            del values[number]
+        values.update(zip(outputs, tensors))
+        return loss
+
+    return run

@@ -3,6 +3,9 @@
 Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward is run once an iteration.
 """
 
+import functools
+import math
+
 import torch
 from torch import nn
 
@@ -104,6 +107,24 @@ class Net(nn.Module):
             fusion.fuse(inner, set(self.output_numbers)), self.output_numbers
         )
         self._compiled = None
+        self._check_labels()
+
+    def _check_labels(self):
+        """Hold the labels of the LMDBs against the layers that read them (once, for all records).
+
+        Raises
+        ------
+        NetError
+            A record's label is no class of the layer.
+        """
+        records = {s.tops[1]: s.layer.records for s in self.steps if _gives_labels(s)}
+        for step in self.steps:
+            if step.layer.label_range is None:
+                continue
+            bottom, classes, ignored = step.layer.label_range
+            found = records.get(step.bottoms[bottom])
+            if found is not None:
+                found.check_labels(classes, ignored, f"layer {step.layer.name!r} ({step.layer.type})")
 
     @property
     def data_layers(self):
@@ -114,6 +135,10 @@ class Net(nn.Module):
         """Return the shape that the blob named `blob` had when the net was set up."""
         return self._shapes[self._final[blob]]
 
+    def count(self):
+        """Return how many elements all blobs had when the net was set up."""
+        return sum(math.prod(shape) for shape in self._shapes)
+
     def use_channels_last(self):
         """Keep the weights of 2-d convolutions in the memory format that is fastest for them."""
         for layer in self.layers:
@@ -122,8 +147,14 @@ class Net(nn.Module):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def compile(self, **options):
-        """Run the layers through torch.compile from now on."""
-        self._compiled = torch.compile(self._run_fused, dynamic=False, **options)
+        """Run from now on through torch.compile what it makes faster; `options` are its own."""
+        device = next(iter(self.parameters()), torch.empty(0)).device
+        self._compiled = [
+            fusion.compiled_segment(segment, **options)
+            if segment.compiled
+            else functools.partial(fusion.run_steps, segment.steps)
+            for segment in fusion.segments(self._fused, device)
+        ]
 
     def next_batch(self, inputs=None):
         """Return {blob number: tensor} of what the source layers give for the next forward.
@@ -171,7 +202,9 @@ class Net(nn.Module):
     def run(self, batch):
         """As `forward`, on a `batch` of `next_batch`."""
         if self._compiled is not None:
-            loss, outputs = self._compiled(batch)
+            values = dict(batch)
+            loss = sum(run(values) for run in self._compiled)
+            outputs = [values[number] for number in self.output_numbers]
         else:
             loss, outputs = self._guarded(self._fused, dict(batch))
         return loss, dict(zip(self.outputs, outputs))
@@ -210,11 +243,9 @@ class Net(nn.Module):
                 raise step.layer.error(f"cannot run on bottoms of {shapes}: {text}") from None
         return loss, [values[number] for number in self.output_numbers]
 
-    def _run_fused(self, batch):
-        values, loss = dict(batch), 0.0
-        for step in self._fused:
-            loss = loss + fusion.run_step(step, values)
-        return loss, [values[number] for number in self.output_numbers]
+
+def _gives_labels(step):
+    return step.layer.type == "Data" and len(step.tops) > 1
 
 
 def _check_arity(layer):

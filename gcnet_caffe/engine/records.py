@@ -63,7 +63,7 @@ class Records:
     Attributes
     ----------
     labels : (N,) array of int64
-    images : list of arrays, or None where they are read when they are needed
+    images : list of arrays, or None where they are not held so
     shapes : set of tuple
         The distinct (C, H, W).
     stack : (N, C, H, W) tensor or None
@@ -108,9 +108,23 @@ class Records:
             datum = parse_datum(transaction.get(key), self.source, key)
         return decode(datum, self._color, self._name(key))
 
-    def name(self, index):
-        """Return how errors call record `index`."""
-        return self._name(self._keys[index])
+    def check_labels(self, classes, ignored, reader):
+        """Refuse a label that is neither 0 to `classes` - 1 nor `ignored`; `reader` wants them.
+
+        Raises
+        ------
+        LmdbError
+            The message names the first such record.
+        """
+        wrong = (self.labels < 0) | (self.labels >= classes)
+        if ignored is not None:
+            wrong &= self.labels != ignored
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise LmdbError(
+                f"{self._name(self._keys[first])}: label {self.labels[first]}, {reader} wants "
+                f"0..{classes - 1}" + ("" if ignored is None else f" or {ignored}")
+            )
 
     def _name(self, key):
         return f"{self.source}: record {key.decode(errors='replace')!r}"

@@ -1,4 +1,4 @@
-"""`-gpu 0,1`: one process a GPU on this machine, as torchrun would start them."""
+"""`-gpu 0,1` and `--ranks`: several processes on this machine, as torchrun would start them."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ import torch.multiprocessing as processes
 from gcnet_caffe.errors import GcnetError, TrainingError
 
 
-def train_on_each(job, options):
-    """Run `commands.train` in one process for each GPU of `job`; wait for all of them.
+def train_on_each(job, options, count):
+    """Run `commands.train` in `count` processes, each with its GPU of `job`; wait for all.
 
     Raises
     ------
@@ -21,7 +21,6 @@ def train_on_each(job, options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    count = len(job.gpus)
     started = processes.start_processes(
         _rank, (job, options, count, port), nprocs=count, join=False, start_method="spawn"
     )
