@@ -1,6 +1,10 @@
 # `make demo` and `make test` do all of their own set-up on a fresh Debian machine.
 
 PYTHON ?= python3
+ENGINE ?= torch
+# Where pip finds PyTorch. On ordinary Linux its default comes with gigabytes of CUDA; for a CPU:
+# make demo TORCH_INDEX="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_INDEX ?=
 BIN := .venv/bin
 # one thread for every library, so that tests neither compete nor vary
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -8,8 +12,9 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .PHONY: demo test lint bench setup image
 
 # From synthetic faces to a trained and tested S1R1, in the folder demo/.
-demo: setup image
-	$(BIN)/gcnet demo -o demo
+# ENGINE=caffe trains in real Caffe, in the image.
+demo: setup $(if $(filter caffe,$(ENGINE)),image)
+	$(BIN)/gcnet demo -o demo --engine $(ENGINE)
 
 # What continuous integration runs. Without an image the tests of real Caffe are skipped, except in CI.
 test: lint
@@ -22,6 +27,7 @@ lint: setup
 
 bench: setup image
 	$(BIN)/python benchmarks/packing.py
+	$(BIN)/python benchmarks/training_step.py
 
 setup: .venv/ready
 
@@ -32,6 +38,7 @@ setup: .venv/ready
 	    { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y python3-venv; } || \
 	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt $(TORCH_INDEX) torch
 	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks,plot,torch,dev]'
 	touch $@
 

@@ -102,6 +102,13 @@ def _picture_rows(outputs, columns):
     return [list(row) for row in rows]
 
 
+def by_torch(model, weights, lmdb, blobs):
+    """The `forward` of `evaluate` by the torch engine."""
+    from gcnet_caffe.analysis.engine_forward import forward
+
+    return forward(model, weights, lmdb, blobs)
+
+
 def by_real_caffe(model, weights, lmdb, blobs):
     """The `forward` of `evaluate` by real Caffe."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
@@ -109,3 +116,7 @@ def by_real_caffe(model, weights, lmdb, blobs):
         run_python("gcnet_caffe.analysis.pycaffe_forward", model, weights, lmdb, out, *blobs)
         with np.load(out) as found:
             return {blob: found[blob] for blob in blobs}
+
+
+#: Engine -> the `forward` of `evaluate`.
+ENGINES = {"torch": by_torch, "caffe": by_real_caffe}

@@ -27,9 +27,8 @@ def forward_backward(net, batch, log):
     for step in net.steps:
         layer = f"    [Forward] Layer {step.layer.name}"
         for blob_number in step.tops:
-            log(
-                f"{layer}, top blob {net.blob_names[blob_number]} data: {_mean(values[blob_number])}"
-            )
+            name = net.blob_names[blob_number]
+            log(f"{layer}, top blob {name} data: {_mean(values[blob_number])}")
         for name, blob in _params(step.layer):
             log(f"{layer}, param blob {name} data: {_mean(blob)}")
     if torch.is_tensor(loss) and loss.requires_grad:

@@ -124,7 +124,9 @@ class Net(nn.Module):
             bottom, classes, ignored = step.layer.label_range
             found = records.get(step.bottoms[bottom])
             if found is not None:
-                found.check_labels(classes, ignored, f"layer {step.layer.name!r} ({step.layer.type})")
+                found.check_labels(
+                    classes, ignored, f"layer {step.layer.name!r} ({step.layer.type})"
+                )
 
     @property
     def data_layers(self):

@@ -113,7 +113,7 @@ def _copy_blob(layer, index, array, old, path):
         raise WeightsError(
             f"{path}: Cannot copy param {index} weights from layer '{layer.name}'; shape mismatch. "
             f"Source param shape is {array.shape}; target param shape is {wanted}. To learn this "
-            "layer's parameters from scratch rather than copying from a saved net, rename the layer."
+            "layer's parameters from scratch rather than copying, rename the layer."
         )
     with torch.no_grad():
         blob = layer.blobs[index]

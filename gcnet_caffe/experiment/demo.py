@@ -11,7 +11,7 @@ from gcnet_caffe.errors import GcnetError, UsageError
 
 
 class Size(NamedTuple):
-    """How much of everything; by default a few minutes of real Caffe on two cores."""
+    """How much of everything; by default a few minutes on two cores."""
 
     subjects: int = 30
     identities: int = 40
@@ -22,10 +22,13 @@ class Size(NamedTuple):
     finetune_iterations: int = 240
 
 
+#: What can train the nets: the torch engine, or real Caffe.
+ENGINES = ("torch", "caffe")
+
 _MARK = ".gcnet-demo"
 
 
-def run_demo(out, gcnet, size=None):
+def run_demo(out, gcnet, size=None, engine="torch"):
     """Make faces, pack, pre-train, transfer, fine-tune S1R1 on fold 0, evaluate: all under `out`.
 
     Parameters
@@ -35,6 +38,8 @@ def run_demo(out, gcnet, size=None):
     gcnet : callable
         Runs one `gcnet` command from its arguments; returns the exit status.
     size : Size, optional
+    engine : str
+        One of ENGINES.
 
     Returns
     -------
@@ -42,7 +47,7 @@ def run_demo(out, gcnet, size=None):
         What `evaluate` found (see analysis.evaluation).
     """
     _start(Path(out))
-    for command in _commands(out, size or Size()):
+    for command in _commands(out, size or Size(), engine):
         print(f"$ {shlex.join(command)}", flush=True)
         if command[0] == "caffe":
             _train(command, out)
@@ -59,12 +64,12 @@ def _start(out):
     (out / _MARK).touch()
 
 
-def _commands(out, size):
+def _commands(out, size, engine):
     """Return the commands in order, each a list of words."""
     pairs, identity = f"{out}/pairs/fold0", f"{out}/identity"
-    autoencoder = _Network("pretrain-autoencoder", out, identity, size.pretrain_iterations)
-    identities = _Network("pretrain-identity", out, identity, size.pretrain_iterations)
-    s1r1 = _Network("S1R1", out, pairs, size.finetune_iterations)
+    autoencoder = _Network("pretrain-autoencoder", out, identity, size.pretrain_iterations, engine)
+    identities = _Network("pretrain-identity", out, identity, size.pretrain_iterations, engine)
+    s1r1 = _Network("S1R1", out, pairs, size.finetune_iterations, engine)
     lines = f"""
 gcnet make-faces -o {out}/faces --subjects {size.subjects}
 gcnet make-faces -o {out}/identities --identities {size.identities} \
@@ -84,7 +89,7 @@ gcnet make-lmdb identity {out}/identities/manifest.csv -o {identity}
 {s1r1.train(f"-weights {autoencoder.weights},{identities.weights}")}
 gcnet plot {out}/demo_fold0.log -o {out}/loss.png
 gcnet evaluate --model {out}/prototxt/demo_S1R1_deploy.prototxt --weights {s1r1.weights} \
---data {pairs} -o {out}
+--data {pairs} --engine {engine} -o {out}
 """
     return [shlex.split(line) for line in lines.strip().splitlines()]
 
@@ -92,12 +97,12 @@ gcnet evaluate --model {out}/prototxt/demo_S1R1_deploy.prototxt --weights {s1r1.
 class _Network:
     """The commands that write and train one network of the demo."""
 
-    def __init__(self, variant, out, data, iterations):
+    def __init__(self, variant, out, data, iterations, engine):
         pretraining = variant.startswith("pretrain")
         self.stem = variant.replace("-", "_") if pretraining else f"demo_fold0_{variant}"
         self.target = f"--variant {variant} --name demo --data {data} --fit-test"
         self.solver_path = f"{out}/solvers/{self.stem if pretraining else 'demo_fold0'}.prototxt"
-        self.out, self.iterations = out, iterations
+        self.out, self.iterations, self.engine = out, iterations, engine
         self.weights = f"{out}/snapshots/{self.stem}_iter_{iterations}.caffemodel"
 
     def net(self, size, more=""):
@@ -115,7 +120,10 @@ class _Network:
         )
 
     def train(self, more=""):
-        return f"caffe train -solver {self.solver_path} {more}"
+        if self.engine == "caffe":
+            return f"caffe train -solver {self.solver_path} {more}"
+        log = f"{self.out}/{Path(self.solver_path).stem}.log"
+        return f"gcnet train -solver {self.solver_path} {more} --log {log}"
 
 
 def _train(command, out):

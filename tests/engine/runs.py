@@ -99,11 +99,11 @@ def total_loss(recorded, weights):
     return sum(weight * recorded[name].reshape(-1) for name, weight in weights.items())
 
 
-def _updates(after, before, wanted):
+def _updates(found, wanted):
     """Return the worst blob's distance between two updates, and that of all blobs together."""
     errors, squares, sizes = [], 0.0, 0.0
-    for key, start in before.items():
-        mine, theirs = after[key] - start, wanted[key] - start
+    for key, theirs in wanted.items():
+        mine = found[key]
         errors.append(distance(mine, theirs))
         squares += np.square(np.float64(1) * mine - theirs).sum()
         sizes += np.square(np.float64(1) * theirs).sum()
@@ -119,13 +119,15 @@ def measure(caffe, tree, what, iterations):
     Returns
     -------
     dict
-        `forced` -> `engine`, `caffe` -> lists by iteration: `loss`, `worst` (update of
-        the worst blob), `all` (update of all blobs). `free` -> `engine`, `two threads`, `one ulp`
-        -> `loss` and `curve` by iteration, `weights` at the end. `curve`: Caffe's losses.
-    """
+        `forced` -> `engine`, `caffe` (two threads, weights one step off) -> lists by
+        iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
+        iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
+        `free` -> `engine`, `two threads`, `one ulp` -> `loss` and `curve` by iteration,
+        `weights` at the end.
+        `curve`: Caffe's losses.
     path = solver_of(tree, what)
     one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
-    forced = record(caffe, tree, path, iterations, "forced", threads=2, out="forced.npz")
+    forced = record(caffe, tree, path, iterations, "forced ulp", threads=2, out="forced.npz")
     two = record(caffe, tree, path, iterations, threads=2, out="two.npz")
     ulp = record(caffe, tree, path, iterations, "ulp", out="ulp.npz")
     here = os.getcwd()
@@ -150,11 +152,18 @@ def _compare(path, iterations, one, forced, two, ulp):
         before = blobs_in(solver.net)
         loss, _ = one_step(solver)
         after = blobs_in(solver.net)
-        solver_after = make_blobs(f"{prefix}_iter_{iteration + 1}.caffemodel", after)
-        theirs = {key: forced[key][iteration] for key in before}
-        pairs = (("engine", loss, after), ("caffe", total_loss(forced, weights)[iteration], theirs))
-        for name, value, blobs in pairs:
-            worst, together = _updates(blobs, before, solver_after)
+        theirs = make_blobs(f"{prefix}_iter_{iteration + 1}.caffemodel", after)
+        wanted = {key: theirs[key] - before[key] for key in before}
+        pairs = (
+            ("engine", loss, {key: after[key] - before[key] for key in before}),
+            (
+                "caffe",
+                total_loss(forced, weights)[iteration],
+                {key: forced[key][iteration] for key in before},
+            ),
+        )
+        for name, value, updates in pairs:
+            worst, together = _updates(updates, wanted)
             series = found["forced"][name]
             series["loss"].append(abs(float(value / losses[iteration]) - 1))
             series["worst"].append(float(worst))

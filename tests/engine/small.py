@@ -8,7 +8,8 @@ layer {{ name: "data" type: "Data" top: "data" top: "label"
   transform_param {{ scale: 0.004 {transform} }}
   data_param {{ source: "lmdb" backend: LMDB batch_size: {batch} }} }}
 layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param {{ num_output: 4 kernel_size: 5 stride: 2 weight_filler {{ type: "xavier" }} }} }}
+  convolution_param {{ num_output: 4 kernel_size: 5 stride: 2
+    weight_filler {{ type: "xavier" }} }} }}
 layer {{ name: "relu" type: "ReLU" bottom: "conv" top: "conv" }}
 layer {{ name: "score" type: "InnerProduct" bottom: "conv" top: "score"
   inner_product_param {{ num_output: 3 weight_filler {{ type: "xavier" }} }} }}

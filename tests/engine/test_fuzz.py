@@ -11,14 +11,34 @@ from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import GcnetError
-from tests.engine.parity.cases import CASES
 from gcnet_caffe.schema import to_text
+from tests.engine.parity.cases import CASES
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=10000, deadline=None, suppress_health_check=list(HealthCheck))
 
-WORDS = ["0", "-1", "1", "2", "7", "1e30", "nan", "2147483647", '"x"', '"t0"', "true", "{", "}", "TEST"]
-WORDS += [f'"{name}"' for name in layer_types()] + ["axis: 9", "pad: 3", "kernel_size: 0", "shape {"]
+WORDS = [
+    "0",
+    "-1",
+    "1",
+    "2",
+    "7",
+    "1e30",
+    "nan",
+    "2147483647",
+    '"x"',
+    '"t0"',
+    "true",
+    "{",
+    "}",
+    "TEST",
+]
+WORDS += [f'"{name}"' for name in layer_types()] + [
+    "axis: 9",
+    "pad: 3",
+    "kernel_size: 0",
+    "shape {",
+]
 TEXTS = [to_text(case.net()) for case in CASES]
 
 

@@ -79,7 +79,8 @@ def test_every_filler(caffe, tmp_path):
         "import caffe, numpy as np\n"
         "caffe.set_random_seed(7)\n"
         "net = caffe.Net('net.prototxt', caffe.TRAIN)\n"
-        "found = {'%s:%d' % (l, i): b.data for l in net.params for i, b in enumerate(net.params[l])}\n"
+        "params = net.params\n"
+        "found = {f'{n}:{i}': b.data for n in params for i, b in enumerate(params[n])}\n"
         "found['noise'] = np.stack([net.forward()['n'].copy() for _ in range(3)])\n"
         "np.savez('found.npz', **found)\n",
         tmp_path,

@@ -1,4 +1,4 @@
-"""The demo, small: every step of the path, in real Caffe."""
+"""The demo, small: every step of the path, in both engines."""
 
 import csv
 import json
@@ -21,13 +21,16 @@ SMALL = Size(
 )
 
 
-@pytest.mark.caffe
-def test_from_faces_to_a_tested_network(caffe, tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize("engine", ["torch", pytest.param("caffe", marks=pytest.mark.caffe)])
+def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch, capfd):
+    if engine == "caffe":
+        request.getfixturevalue("caffe")
     monkeypatch.chdir(tmp_path)
-    scores = run_demo("demo", main, SMALL)
+    scores = run_demo("demo", main, SMALL, engine)
     demo = tmp_path / "demo"
     printed = capfd.readouterr().out
-    assert "$ caffe train -solver demo/solvers/demo_fold0.prototxt -weights demo/snap" in printed
+    tool = "caffe" if engine == "caffe" else "gcnet"
+    assert f"$ {tool} train -solver demo/solvers/demo_fold0.prototxt -weights demo/snap" in printed
     for picture in ("packed.png", "loss.png", "faces.png"):
         assert (demo / picture).read_bytes()[:4] == b"\x89PNG"
 

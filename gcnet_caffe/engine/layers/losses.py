@@ -127,7 +127,7 @@ class EuclideanLoss(_Loss):
 
 @register("HingeLoss")
 class HingeLoss(_Loss):
-    """The sum of max(0, 1 - t * bottom), t = 1 at the label and -1 elsewhere, or its squares, / N."""
+    """The sum of max(0, 1 - t * bottom) / N, or of its squares; t is 1 at the label, else -1."""
 
     no_gradient = (1,)
 

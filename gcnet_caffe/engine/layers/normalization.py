@@ -14,7 +14,7 @@ from gcnet_caffe.schema import caffe_pb
 
 @register("LRN")
 class LRN(Layer):
-    """top = bottom / (k + alpha / n * sum of squares around)^beta, over n channels or n^2 pixels."""
+    """top = bottom / (k + alpha * mean square around)^beta, over channels or pixels."""
 
     def setup(self, shapes):
         param, shape = self.param.lrn_param, shapes[0]
@@ -40,7 +40,7 @@ class LRN(Layer):
 
 
 def _reached(length, size, half, like):
-    """Return for each window how many of `length` pixels and the padding before and after it has."""
+    """Return how many of `length` pixels and their padding each window has."""
     start = torch.arange(length, device=like.device, dtype=like.dtype)
     return torch.clamp(start + size, max=length + 2 * half) - start
 

@@ -22,7 +22,7 @@ class Concat(Layer):
             rest = [list(s[: self.dim]) + list(s[self.dim + 1 :]) for s in (shapes[0], other)]
             self.check(
                 len(other) == len(shape) and rest[0] == rest[1],
-                f"bottom {index} is {other}, bottom 0 {shapes[0]}: may differ in axis {self.dim} only",
+                f"bottom {index} is {other}, bottom 0 {shapes[0]}: only axis {self.dim} may differ",
             )
             shape[self.dim] += other[self.dim]
         return [tuple(shape)]
