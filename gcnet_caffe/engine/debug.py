@@ -1,8 +1,8 @@
 """Looking into a net: the lines of `debug_info`, and where a number went bad.
 
-Source of the lines: Caffe src/caffe/net.cpp, ForwardDebugInfo, BackwardDebugInfo,
-UpdateDebugInfo. Caffe prints a blob that several layers read once for each copy of its Split
-layer; here it has one line, with the sum of its gradients.
+Source of the lines: Caffe src/caffe/net.cpp, ForwardDebugInfo and BackwardDebugInfo. Caffe prints
+a blob that several layers read once for each copy of its Split layer; here it has one line, with
+the sum of its gradients.
 """
 
 import torch
@@ -67,21 +67,6 @@ def _l1_norm(tensors):
 
 def _l2_norm(tensors):
     return sum(float((tensor * tensor).sum()) for tensor in tensors) ** 0.5
-
-
-def copies(net):
-    """Return copies of the learnable blobs."""
-    return [learnable.param.detach().clone() for learnable in net.learnable]
-
-
-def log_update(net, before, log):
-    """Log the blobs as they were `before` an update, and what was taken from them."""
-    for learnable, data in zip(net.learnable, before):
-        diff = data - learnable.param.detach()
-        log(
-            f"    [Update] Layer {learnable.owner.name}, param {learnable.display_name} data: "
-            f"{_mean(data)}; diff: {_mean(diff)}"
-        )
 
 
 def first_bad_blob(net, batch):

@@ -178,7 +178,7 @@ class Solver:
         self._smoothed.add(self._finite(loss), self.iteration)
         if display:
             self._display(outputs)
-        self.apply_update(display, debugged=show_all)
+        self.apply_update(display)
 
     def forward_backward(self, debugged=False):
         """Run the net forward and backward iter_size times; gradients add up in the blobs.
@@ -218,17 +218,14 @@ class Solver:
             )
         return loss
 
-    def apply_update(self, display=False, debugged=False):
+    def apply_update(self, display=False):
         """Average the gradients over the ranks, and update the learnable blobs once."""
         rate, self.current_step = learning_rate(self.param, self.iteration, self.current_step)
         if display:
             self.log(f"Iteration {self.iteration}, lr = {number(rate)}")
         if self.group.size > 1:
             self.group.average(self._gradients())
-        before = debug.copies(self.net) if debugged else None
         self.updater.step(rate, self.iteration, self.log)
-        if debugged:
-            debug.log_update(self.net, before, self.log)
         self.iteration += 1
 
     def _gradients(self):

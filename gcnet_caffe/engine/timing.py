@@ -17,7 +17,7 @@ def time_net(net, iterations, log, device):
     batch = net.next_batch()
     log("Performing Forward")
     loss, _ = net.run(batch)
-    log(f"Initial loss: {float(loss):.6g}")
+    log(f"Initial loss: {float(torch.as_tensor(loss).detach()):.6g}")
     log("Performing Backward")
     _backward(loss)
     log("*** Benchmark begins ***")

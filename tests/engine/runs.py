@@ -121,10 +121,9 @@ def measure(caffe, tree, what, iterations):
     dict
         `forced` -> `engine`, `caffe` (two threads, weights one step off) -> lists by
         iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
-        iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
         `free` -> `engine`, `two threads`, `one ulp` -> `loss` and `curve` by iteration,
-        `weights` at the end.
-        `curve`: Caffe's losses.
+        `weights` at the end. `curve`: Caffe's losses.
+    """
     path = solver_of(tree, what)
     one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
     forced = record(caffe, tree, path, iterations, "forced ulp", threads=2, out="forced.npz")

@@ -1,0 +1,104 @@
+"""How a net runs: fused, compiled, channels-last, on another batch size - the numbers stay."""
+
+import pytest
+import torch
+
+from gcnet_caffe.engine.layers import TEST, TRAIN
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.errors import NetError
+from tests.engine.runs import VARIANTS, blobs_in, distance
+from tests.engine.small import write_small
+from tests.scratch import make_tree
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return make_tree(tmp_path_factory.mktemp("nets"), batch_size=3)
+
+
+def opened(what="S1R1"):
+    return open_net(f"prototxt/ck_fold0_{what}_train_test.prototxt", TRAIN, CaffeRng(1))
+
+
+def gradients(net, run):
+    batch = net.next_batch()
+    loss = run(batch)
+    loss.backward()
+    return float(loss.detach()), [one.param.grad for one in net.learnable if one.param.grad is not None]
+
+
+def assert_same(found, wanted):
+    assert found[0] == pytest.approx(wanted[0], rel=1e-5)
+    assert len(found[1]) == len(wanted[1])
+    for mine, theirs in zip(found[1], wanted[1]):
+        assert distance(mine.numpy(), theirs.numpy()) <= 1e-3
+
+
+@pytest.mark.parametrize("what", VARIANTS)
+def test_fused_is_unfused(what, tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    plain, fused = opened(what), opened(what)
+    assert len(fused._fused) < len(plain._plain)
+    wanted = gradients(plain, lambda batch: plain.run_keeping(batch)[0])
+    found = gradients(fused, lambda batch: fused.run(batch)[0])
+    assert_same(found, wanted)
+    for key, blob in blobs_in(fused).items():
+        assert distance(blob, blobs_in(plain)[key]) <= 1e-6, key
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile's own imports
+def test_channels_last_and_compiled_are_the_same(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    wanted = gradients(*(lambda net: (net, lambda batch: net.run(batch)[0]))(opened()))
+    last = opened()
+    last.use_channels_last()
+    assert_same(gradients(last, lambda batch: last.run(batch)[0]), wanted)
+    compiled = opened()
+    compiled.use_channels_last()
+    compiled.compile()
+    assert_same(gradients(compiled, lambda batch: compiled.run(batch)[0]), wanted)
+
+
+def test_an_input_of_another_size(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    net = open_net("prototxt/ck_S1R1_deploy.prototxt", TEST, CaffeRng(1))
+    shape = net.shape("query")
+    with torch.no_grad():
+        blobs = net.blobs({"query": torch.rand(7, *shape[1:])})
+    assert blobs["prob"].shape == (7, 7)
+    with pytest.raises(NetError, match="no input blob 'face'; wanted one of"):
+        net({"face": torch.rand(1, 1, 64, 64)})
+    with pytest.raises(NetError, match="layer .* cannot run on bottoms of"):
+        net({"query": torch.rand(1, 1, 80, 80)})
+
+
+def test_a_gradient_into_a_layer_without_backward_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    threshold = """
+layer {{ name: "t" type: "Threshold" bottom: "conv" top: "t" }}
+layer {{ name: "loss2" type: "Reduction" bottom: "t" top: "loss2" loss_weight: 1 }}
+"""
+    from tests.engine.small import NET
+
+    write_small(tmp_path, net=NET + threshold)
+    net = open_net("net.prototxt", TRAIN, CaffeRng(1))
+    loss, _ = net()
+    with pytest.raises(NetError, match=r"layer 't' \(Threshold\): has no backward"):
+        loss.backward()
+
+
+def test_records_larger_than_the_limit_are_read_as_needed(tmp_path, monkeypatch):
+    from gcnet_caffe.engine.records import FeedOptions
+
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, transform="mirror: true crop_size: 20")
+    nets = [
+        open_net("net.prototxt", TRAIN, CaffeRng(1), feed=FeedOptions(limit_bytes=limit))
+        for limit in (1 << 30, 100)
+    ]
+    assert nets[0].layers[0].records.stack is not None
+    assert nets[1].layers[0].records.stack is None
+    for _ in range(6):
+        one, two = (net.blobs() for net in nets)
+        assert torch.equal(one["data"], two["data"]) and torch.equal(one["label"], two["label"])
