@@ -4,6 +4,7 @@ Source: Caffe src/caffe/solver.cpp and src/caffe/solvers/*.cpp.
 """
 
 import contextlib
+import functools
 import os
 import time
 from pathlib import Path
@@ -23,7 +24,10 @@ from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.solver_nets import test_nets, train_net
 from gcnet_caffe.engine.updates import create_updater
-from gcnet_caffe.errors import NetError, TrainingError
+from gcnet_caffe.errors import NetError, TrainingError, UsageError
+
+#: On a GPU the losses are read after so many iterations, because reading waits for the GPU.
+_READ_EVERY = 20
 
 
 class Solver:
@@ -69,7 +73,8 @@ class Solver:
         self.group, self.log = group or Group(), log or Log()
         self.requested = requested or (lambda: signals.NONE)
         self.iteration, self.current_step = 0, 0
-        self._stopped = False
+        self._stopped, self._graph = False, None
+        self._unread = []
         self._check()
         self.rng = self._make_rng()
         self.net = self._make_net(train_net(param, origin))
@@ -96,6 +101,8 @@ class Solver:
             raise NetError(
                 f"{self.origin}: iter_size: found {self.param.iter_size}, wanted 1 or more"
             )
+        if self.options.cuda_graphs and (self.device.type != "cuda" or self.param.iter_size > 1):
+            raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
         check_rate(self.param, self.origin)
         if self.param.snapshot and not self.param.HasField("snapshot_prefix"):
             raise NetError(f"{self.origin}: snapshot is specified but snapshot_prefix is not")
@@ -143,6 +150,7 @@ class Solver:
         if self.param.display and self.iteration % self.param.display == 0:
             with torch.no_grad():
                 loss, _ = self._forward(self.net)
+            self._read_losses()
             self._smoothed.add(float(loss), self.iteration)
             self.log(f"Iteration {self.iteration}, loss = {number(self._smoothed.value)}")
         if self.param.test_interval and self.iteration % self.param.test_interval == 0:
@@ -175,7 +183,9 @@ class Solver:
             learnable.param.grad = None
         show_all = display and self.param.debug_info
         loss, outputs = self.forward_backward(debugged=show_all)
-        self._smoothed.add(self._finite(loss), self.iteration)
+        self._unread.append((self.iteration, loss))
+        if display or self.device.type == "cpu" or len(self._unread) >= _READ_EVERY:
+            self._read_losses()
         if display:
             self._display(outputs)
         self.apply_update(display)
@@ -195,12 +205,22 @@ class Solver:
             self._batch = self.net.next_batch()
             if debugged:
                 loss, outputs = debug.forward_backward(self.net, self._batch, self.log)
+            elif self.options.cuda_graphs:
+                loss, outputs = self._graphed()(self._batch)
             else:
                 loss, outputs = self._forward(self.net, self._batch)
                 if torch.is_tensor(loss) and loss.requires_grad:
                     loss.backward()
             total = total + (loss.detach() if torch.is_tensor(loss) else loss)
         return total / self.param.iter_size, outputs
+
+    def _graphed(self):
+        if self._graph is None:
+            from gcnet_caffe.engine.cuda_graphs import GraphedPass
+
+            forward = functools.partial(self._forward, self.net)
+            self._graph = GraphedPass(self.net, forward, self._batch)
+        return self._graph
 
     def _forward(self, net, batch=None):
         batch = net.next_batch() if batch is None else batch
@@ -209,14 +229,17 @@ class Solver:
         with autocast if reduced else contextlib.nullcontext():
             return net.run(batch)
 
-    def _finite(self, loss):
-        loss = float(loss)
-        if not np.isfinite(loss):
-            bad = debug.first_bad_blob(self.net, self._batch)
-            raise TrainingError(
-                f"{self.origin}: iteration {self.iteration}: the loss is {loss}; {bad}"
-            )
-        return loss
+    def _read_losses(self):
+        """Take in the losses since the last time; refuse one that is not a number."""
+        for iteration, loss in self._unread:
+            loss = float(loss)
+            if not np.isfinite(loss):
+                bad = debug.first_bad_blob(self.net, self._batch)
+                raise TrainingError(
+                    f"{self.origin}: iteration {iteration}: the loss is {loss}; {bad}"
+                )
+            self._smoothed.add(loss, iteration)
+        self._unread = []
 
     def apply_update(self, display=False):
         """Average the gradients over the ranks, and update the learnable blobs once."""
@@ -302,6 +325,7 @@ class Solver:
 
     def snapshot(self):
         """Write the weights, the solver's state and the side file for an exact resume."""
+        self._read_losses()
         exact = self.group.gather(self._exact_state())
         if self.group.rank == 0:
             snapshot.write_snapshot(self, exact, self.log)

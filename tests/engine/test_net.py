@@ -25,7 +25,8 @@ def gradients(net, run):
     batch = net.next_batch()
     loss = run(batch)
     loss.backward()
-    return float(loss.detach()), [one.param.grad for one in net.learnable if one.param.grad is not None]
+    params = [one.param for one in net.learnable]
+    return float(loss.detach()), [param.grad for param in params if param.grad is not None]
 
 
 def assert_same(found, wanted):
@@ -47,7 +48,7 @@ def test_fused_is_unfused(what, tree, monkeypatch):
         assert distance(blob, blobs_in(plain)[key]) <= 1e-6, key
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile's own imports
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
 def test_channels_last_and_compiled_are_the_same(tree, monkeypatch):
     monkeypatch.chdir(tree)
     wanted = gradients(*(lambda net: (net, lambda batch: net.run(batch)[0]))(opened()))

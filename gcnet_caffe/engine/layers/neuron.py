@@ -175,8 +175,11 @@ class Dropout(_Neuron):
     def draw(self):
         keep = 1.0 - self.param.dropout_param.dropout_ratio
         drawn = self.context.rng.bernoulli(math.prod(self._shape), keep)
-        mask = torch.as_tensor(drawn).reshape(self._shape).to(self.mask)
-        self.mask = mask.mul_(1.0 / keep)
+        mask = torch.as_tensor(drawn).reshape(self._shape).to(self.mask).mul_(1.0 / keep)
+        if mask.shape == self.mask.shape:
+            self.mask.copy_(mask)  # its place in memory stays, for CUDA graphs
+        else:
+            self.mask = mask
 
     def forward(self, bottom):
         if self.phase != TRAIN:

@@ -1,0 +1,53 @@
+"""Forward and backward as one CUDA graph (`--cuda-graphs`). Not run by us: no GPU was at hand."""
+
+import torch
+
+_WARM_UPS = 3
+
+
+class GraphedPass:
+    """Replays one pass of a net on new batches of the same shapes.
+
+    Parameters
+    ----------
+    net : Net
+        On a GPU. Its blobs keep their places in memory.
+    forward : callable
+        batch -> (loss, outputs).
+    batch : dict
+        Of Net.next_batch; what the pass is recorded with.
+    """
+
+    def __init__(self, net, forward, batch):
+        self._params = [one.param for one in net.learnable]
+        self._inputs = {number: tensor.clone() for number, tensor in batch.items()}
+        kept = [param.detach().clone() for param in self._params]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UPS):
+                self._forget_gradients()
+                forward(self._inputs)[0].backward()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.no_grad():  # the warm-ups changed BatchNorm's sums
+            for param, values in zip(self._params, kept):
+                param.copy_(values)
+        self._forget_gradients()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._loss, self._outputs = forward(self._inputs)
+            self._loss.backward()
+        self._gradients = [param.grad for param in self._params]
+
+    def _forget_gradients(self):
+        for param in self._params:
+            param.grad = None
+
+    def __call__(self, batch):
+        """Return loss and outputs of `batch`; the gradients are in the blobs."""
+        for number, tensor in batch.items():
+            self._inputs[number].copy_(tensor)
+        self._graph.replay()
+        for param, gradient in zip(self._params, self._gradients):
+            param.grad = gradient
+        return self._loss.detach(), self._outputs
