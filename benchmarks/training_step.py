@@ -144,6 +144,12 @@ def _make_tree(folder):
 
 def _work(words):
     kind, _, how = words.partition("-")
+    if kind == "caffe":
+        import caffe  # noqa: F401
+    else:
+        import handwritten_s1r1  # noqa: F401
+
+        import gcnet_caffe.engine.commands  # noqa: F401
     before = _peak_memory()
     step, feed = {"caffe": _caffe, "engine": _engine, "hand": _hand}[kind](how == "compiled")
     for line in sys.stdin:

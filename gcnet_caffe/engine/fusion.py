@@ -131,7 +131,17 @@ class Joined:
 
 
 #: Layers whose own kernels are faster on a CPU than what torch.compile makes of them.
-_OWN_KERNELS = ("Convolution", "Deconvolution", "BatchNorm", "Pooling", "MaxUnpool")
+_OWN_KERNELS = (
+    "BatchNorm",
+    "Convolution",
+    "Deconvolution",
+    "EuclideanLoss",
+    "Flatten",
+    "InnerProduct",
+    "MaxUnpool",
+    "Pooling",
+    "Slice",
+)
 
 
 class Segment(NamedTuple):

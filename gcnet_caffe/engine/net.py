@@ -106,7 +106,7 @@ class Net(nn.Module):
         self._fused = fusion.with_lifetimes(
             fusion.fuse(inner, set(self.output_numbers)), self.output_numbers
         )
-        self._compiled = None
+        self._compiled, self._channels_last = None, False
         self._check_labels()
 
     def _check_labels(self):
@@ -142,11 +142,11 @@ class Net(nn.Module):
         return sum(math.prod(shape) for shape in self._shapes)
 
     def use_channels_last(self):
-        """Keep the weights of 2-d convolutions in the memory format that is fastest for them."""
+        """Keep 2-d blobs and weights in the memory format that is fastest for convolutions."""
         for layer in self.layers:
             if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
-                weight = layer.blobs[0]
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+                layer.blobs[0].data = _channels_last(layer.blobs[0].data)
+        self._channels_last = True
 
     def compile(self, **options):
         """Run from now on through torch.compile what it makes faster; `options` are its own."""
@@ -180,6 +180,8 @@ class Net(nn.Module):
             for number, tensor in zip(step.tops, made):
                 given = inputs.pop(self.blob_names[number], None)
                 tensor = tensor if given is None else given
+                if self._channels_last and tensor.dim() == 4:
+                    tensor = _channels_last(tensor)
                 if self.force_backward and tensor.is_floating_point():
                     tensor = tensor.detach().requires_grad_()
                 values[number] = tensor
@@ -244,6 +246,14 @@ class Net(nn.Module):
                 text = str(error).splitlines()[0]
                 raise step.layer.error(f"cannot run on bottoms of {shapes}: {text}") from None
         return loss, [values[number] for number in self.output_numbers]
+
+
+def _channels_last(tensor):
+    """Return `tensor` in channels-last format, with strides that say so even for one channel."""
+    n, c, h, w = tensor.shape
+    if c > 1:
+        return tensor.contiguous(memory_format=torch.channels_last)
+    return tensor.contiguous().as_strided((n, c, h, w), (h * w, 1, w, 1))
 
 
 def _gives_labels(step):
