@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from gcnet_caffe.engine.batch_statistics import BatchNormFunction
 from gcnet_caffe.engine.layers.base import TEST, Layer, register
 
 
@@ -49,6 +50,8 @@ class BatchNorm(Layer):
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
         if bottom.numel() == self.channels:  # one value a channel, which PyTorch refuses
             top = self._by_hand(bottom, mean, variance, weight, bias, eps)
+        elif bottom.device.type == "cpu" and not bottom.is_contiguous():  # channels-last
+            top = BatchNormFunction.apply(bottom, weight, bias, mean, variance, eps)
         else:
             top = F.batch_norm(bottom, mean, variance, weight, bias, True, 1.0, eps)
         fraction = self.param.batch_norm_param.moving_average_fraction

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, register
@@ -80,6 +81,45 @@ class _Filters(Layer):
         return tops if len(tops) > 1 else tops[0]
 
 
+class _OneMap(torch.autograd.Function):
+    """Deconvolution with stride 1 into one channel.
+
+    oneDNN computes 16 output channels where one is wanted. Each row of the kernel is made an output
+    channel of a convolution along the rows; their tops, each moved down by its row, add up.
+    """
+
+    @staticmethod
+    def forward(ctx, bottom, weight, padding):
+        ctx.save_for_backward(bottom, weight)
+        ctx.padding = padding
+        height, (rows, columns) = bottom.shape[2], weight.shape[2:]
+        taps = weight[:, 0].permute(1, 0, 2).flip(2).unsqueeze(2)  # rows x C x 1 x columns
+        made = F.conv2d(bottom, taps, padding=(0, columns - 1 - padding[1]))
+        top = made.new_zeros(len(bottom), 1, height + rows - 1, made.shape[3])
+        for row in range(rows):
+            top[:, 0, row : row + height] += made[:, row]
+        return top[:, :, padding[0] : top.shape[2] - padding[0]].contiguous()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        bottom, weight = ctx.saved_tensors
+        needed = [*ctx.needs_input_grad[:2], False]
+        to_bottom, to_weight, _ = torch.ops.aten.convolution_backward(
+            gradient,
+            bottom,
+            weight,
+            None,
+            (1, 1),
+            ctx.padding,
+            (1, 1),
+            True,
+            (0, 0),
+            1,
+            needed,
+        )
+        return to_bottom, to_weight, None
+
+
 @register("Convolution")
 class Convolution(_Filters):
     """top = weight * bottom + bias; blobs: weight (O, C / group, kernel...), bias (O)."""
@@ -99,6 +139,24 @@ class Deconvolution(_Filters):
     """The transpose of a convolution; blobs: weight (C, O / group, kernel...), bias (O)."""
 
     functions = _DECONVOLVE
+
+    def forward(self, *bottoms):
+        if len(bottoms) == 1 and self._makes_one_map(bottoms[0]):
+            top = _OneMap.apply(bottoms[0], self.blob(0), self.padding)
+            return top + self.blob(1) if len(self.blobs) > 1 else top
+        return super().forward(*bottoms)
+
+    def _makes_one_map(self, bottom):
+        """Whether it ends in one channel, as decoders do: on a CPU there is a faster way."""
+        return (
+            bottom.dim() == 4
+            and self.channel_axis == 1
+            and bottom.device.type == "cpu"
+            and self.param.convolution_param.num_output == 1
+            and self.group == 1
+            and self.stride == self.dilation == (1, 1)
+            and self.padding[1] < self.kernel[1]
+        )
 
     def _weight_shape(self, channels, outputs):
         return (channels, outputs // self.group, *self.kernel)

@@ -139,6 +139,8 @@ def _filters():
         "convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 }",
         [x],
     )
+    for text in ("kernel_size: 3", "kernel_h: 5 kernel_w: 4 pad_h: 2 pad_w: 1 bias_term: false"):
+        yield Case("Deconvolution", f"convolution_param {{ num_output: 1 {text} }}", [x])
     for text in ("", "bias_term: false", "transpose: true", "axis: 2", "axis: -1"):
         yield Case(
             "InnerProduct", f"inner_product_param {{ num_output: 5 {text} }}", [normal(3, 2, 4)]
