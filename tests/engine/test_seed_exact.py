@@ -1,5 +1,6 @@
 """With random_seed both engines start from the same weights and draw the same numbers."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -93,6 +94,26 @@ def test_every_filler(caffe, tmp_path):
             assert np.array_equal(net()[1]["n"].numpy(), noise)
 
 
+def assert_same_batches(caffe, folder, turns):
+    """Hold the blobs of the current folder's net.prototxt against real Caffe's, byte for byte."""
+    caffe.run_python(
+        "import caffe, numpy as np\n"
+        "caffe.set_random_seed(3)\n"
+        "net = caffe.Net('net.prototxt', caffe.TRAIN)\n"
+        "found = {}\n"
+        f"for i in range({turns}):\n"
+        "    net.forward()\n"
+        "    found.update((f'{n} {i}', b.data.copy()) for n, b in net.blobs.items())\n"
+        "np.savez('found.npz', **found)\n",
+        folder,
+    )
+    net = open_net("net.prototxt", TRAIN, CaffeRng(3))
+    with np.load("found.npz") as theirs:
+        for turn in range(turns):
+            for name, blob in net.blobs().items():
+                assert np.array_equal(blob.numpy(), theirs[f"{name} {turn}"]), (name, turn)
+
+
 TRANSFORMS = (
     "crop_size: 20 mirror: true",
     "mirror: true scale: 0.0078125 mean_value: 100 mean_value: 120",
@@ -113,28 +134,11 @@ def test_data_layers_of_every_transform(caffe, tmp_path, monkeypatch):
         for index, transform in enumerate(TRANSFORMS, 10 if phase == "TEST" else 0)
     )
     (tmp_path / "net.prototxt").write_text(text)
-    caffe.run_python(
-        "import caffe, numpy as np\n"
-        "caffe.set_random_seed(3)\n"
-        "net = caffe.Net('net.prototxt', caffe.TRAIN)\n"
-        "found = {}\n"
-        "for i in range(9):\n"
-        "    net.forward()\n"
-        "    found.update(('%s %d' % (n, i), b.data.copy()) for n, b in net.blobs.items())\n"
-        "np.savez('found.npz', **found)\n",
-        tmp_path,
-    )
     monkeypatch.chdir(tmp_path)
-    net = open_net("net.prototxt", TRAIN, CaffeRng(3))
-    with np.load("found.npz") as theirs:
-        for turn in range(9):
-            for name, blob in net.blobs().items():
-                assert np.array_equal(blob.numpy(), theirs[f"{name} {turn}"]), (name, turn)
+    assert_same_batches(caffe, tmp_path, 9)
 
 
 def test_encoded_images(caffe, tmp_path, monkeypatch):
-    import cv2
-
     rng = np.random.default_rng(0)
     lines = []
     for index in range(4):
@@ -151,20 +155,5 @@ def test_encoded_images(caffe, tmp_path, monkeypatch):
         for name in ("colour", "grey")
     )
     (tmp_path / "net.prototxt").write_text(text)
-    caffe.run_python(
-        "import caffe, numpy as np\n"
-        "caffe.set_random_seed(3)\n"
-        "net = caffe.Net('net.prototxt', caffe.TRAIN)\n"
-        "found = {}\n"
-        "for i in range(4):\n"
-        "    net.forward()\n"
-        "    found.update(('%s %d' % (n, i), b.data.copy()) for n, b in net.blobs.items())\n"
-        "np.savez('found.npz', **found)\n",
-        tmp_path,
-    )
     monkeypatch.chdir(tmp_path)
-    net = open_net("net.prototxt", TRAIN, CaffeRng(3))
-    with np.load("found.npz") as theirs:
-        for turn in range(4):
-            for name, blob in net.blobs().items():
-                assert np.array_equal(blob.numpy(), theirs[f"{name} {turn}"]), (name, turn)
+    assert_same_batches(caffe, tmp_path, 4)

@@ -1,6 +1,6 @@
 """The layer types of the engine; a new one is a class here with `@register("Type")`."""
 
-from gcnet_caffe.engine.layers import (
+from gcnet_caffe.engine.layers import (  # noqa: F401  each registers its layer types
     accuracy,
     batch_norm,
     combine,
@@ -17,19 +17,3 @@ from gcnet_caffe.engine.layers import (
 from gcnet_caffe.engine.layers.base import TEST, TRAIN, Context, Layer, create_layer, layer_types
 
 __all__ = ["TEST", "TRAIN", "Context", "Layer", "create_layer", "layer_types"]
-
-#: The modules that register the layer types.
-MODULES = (
-    accuracy,
-    batch_norm,
-    combine,
-    convolution,
-    data,
-    inner_product,
-    losses,
-    neuron,
-    normalization,
-    pooling,
-    scale,
-    shape,
-)

@@ -15,7 +15,7 @@ class Accuracy(Layer):
     A prediction as large as the label's own counts as better. Has no backward.
     """
 
-    bottoms, tops, no_gradient = (2, 2), (1, 2), (1,)
+    bottoms, tops = (2, 2), (1, 2)
 
     def setup(self, shapes):
         param, shape = self.param.accuracy_param, shapes[0]

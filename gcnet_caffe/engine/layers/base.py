@@ -1,7 +1,7 @@
 """What every layer is: a torch module made from a LayerParameter. And the registry of types."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -43,7 +43,6 @@ class Context:
     rank: int = 0
     world_size: int = 1
     feed: Any = None
-    extra: dict = field(default_factory=dict)
 
 
 def register(type_name):
@@ -102,8 +101,6 @@ class Layer(nn.Module):
     is_loss = False
     #: Whether integer bottoms (the mask of Pooling) are taken as they are, not as float32.
     takes_indices = False
-    #: Bottoms that never get a gradient, like labels (Caffe's AllowForceBackward is false).
-    no_gradient = ()
     #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
     is_source = False
     #: (bottom, number of classes, ignored label or None) where a bottom holds class labels.

@@ -50,7 +50,7 @@ def normalizer(mode, valid, outer, inner):
 class SoftmaxWithLoss(_Loss):
     """The mean of -log of the labels' probabilities; the second top is the probabilities."""
 
-    tops, no_gradient = (1, 2), (1,)
+    tops = (1, 2)
 
     def setup(self, shapes):
         shape = shapes[0]
@@ -85,7 +85,7 @@ class SoftmaxWithLoss(_Loss):
 class SigmoidCrossEntropyLoss(_Loss):
     """The sum of -t log(p) - (1 - t) log(1 - p) with p = sigmoid(bottom), by image."""
 
-    tops, no_gradient = (1, 2), (1,)
+    tops = (1, 2)
 
     def setup(self, shapes):
         self.check(
@@ -128,8 +128,6 @@ class EuclideanLoss(_Loss):
 @register("HingeLoss")
 class HingeLoss(_Loss):
     """The sum of max(0, 1 - t * bottom) / N, or of its squares; t is 1 at the label, else -1."""
-
-    no_gradient = (1,)
 
     def setup(self, shapes):
         self.check(
@@ -175,7 +173,7 @@ class _Contrastive(torch.autograd.Function):
 class ContrastiveLoss(_Loss):
     """d^2 for similar pairs (label not 0), max(margin - d, 0)^2 for others, / (2 N)."""
 
-    bottoms, no_gradient = (3, 3), (2,)
+    bottoms = (3, 3)
 
     def setup(self, shapes):
         a, b, label = (tuple(shape) + (1,) * (4 - len(shape)) for shape in shapes)
