@@ -74,8 +74,7 @@ class Records:
         self.source, self._color = source, color
         options = options or FeedOptions()
         self._keys, labels, images, self.shapes, size = [], [], [], set(), 0
-        self._env = open_lmdb(source)
-        with self._env.begin() as transaction:
+        with open_lmdb(source) as env, env.begin() as transaction:
             for key, value in transaction.cursor():
                 datum = parse_datum(value, source, key)
                 image = decode(datum, color, self._name(key))
@@ -90,22 +89,24 @@ class Records:
         if not self._keys:
             raise LmdbError(f"{source}: holds no records")
         self.labels, self.images, self.stack = np.array(labels), images, None
-        if images is not None:
-            self._env.close()
-            if len(self.shapes) == 1:
-                self.stack = torch.from_numpy(np.stack(images)).to(options.device or "cpu")
-                self.images = list(self.stack) if options.device is None else None
+        if images is not None and len(self.shapes) == 1:
+            self.stack = torch.from_numpy(np.stack(images)).to(options.device or "cpu")
+            self.images = None
 
     def __len__(self):
         return len(self._keys)
 
-    def image(self, index):
-        """Return image `index` as an array (C, H, W)."""
+    def read(self, indices):
+        """Return the images of the records `indices`, each an array (C, H, W)."""
+        if self.stack is not None:
+            return [self.stack[index].cpu().numpy() for index in indices]
         if self.images is not None:
-            return np.asarray(self.images[index])
-        with self._env.begin() as transaction:
-            key = self._keys[index]
-            datum = parse_datum(transaction.get(key), self.source, key)
+            return [self.images[index] for index in indices]
+        with open_lmdb(self.source) as env, env.begin() as transaction:
+            return [self._decoded(transaction, self._keys[index]) for index in indices]
+
+    def _decoded(self, transaction, key):
+        datum = parse_datum(transaction.get(key), self.source, key)
         return decode(datum, self._color, self._name(key))
 
     def check_labels(self, classes, ignored, reader):

@@ -49,7 +49,7 @@ class Data(Layer):
         self.offset = 0
         self._ranks = 1 if self.phase == TEST else self.context.world_size
         self._rank = self.context.rank if self._ranks > 1 else 0
-        first = self._output_shape(self.records.image(0).shape)
+        first = self._output_shape(self.records.read([0])[0].shape)
         return [(size, *first), (size,)][: self.num_tops]
 
     def _output_shape(self, shape):
@@ -79,7 +79,7 @@ class Data(Layer):
         if self.records.stack is not None:
             data = self.transformer.batch(self.records.stack, indices)
         else:
-            images = [self.transformer.single(self.records.image(index)) for index in indices]
+            images = [self.transformer.single(image) for image in self.records.read(indices)]
             data = torch.cat(images)
             if self.context.feed and self.context.feed.device:
                 data = data.to(self.context.feed.device)
