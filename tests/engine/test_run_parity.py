@@ -31,8 +31,6 @@ def test_run(what, tree, caffe):
     found = runs.measure(caffe, tree, what, ITERATIONS)
     engine, itself = found["forced"]["engine"], found["forced"]["caffe"]
     assert np.median(engine["loss"]) <= 1e-5
-    shares = [np.mean(np.array(series["loss"]) <= 1e-5) for series in (engine, itself)]
-    assert shares[0] >= min(0.9, shares[1] - 0.1)
     assert max(engine["loss"]) <= 1e-3
     assert max(engine["all"]) <= max(1e-3, 3 * max(itself["all"]))
     assert np.median(engine["worst"]) <= max(1e-3, 3 * np.median(itself["worst"]))
