@@ -7,14 +7,14 @@ values, and the pieces are put together in float64.
 
 import torch
 
-#: One float32 sum takes in a 16th of a channel's values, within these limits, and whole images.
-_FEWEST, _MOST = 1024, 8192
+#: One float32 sum takes in an eighth of a channel's values, within these limits, and whole images.
+_FEWEST, _MOST = 1024, 16384
 
 
 def _pieces(x, *others):
     """Yield pieces of some images of the tensors."""
     values = x[0, 0].numel()
-    wanted = min(max(len(x) * values // 16, _FEWEST), _MOST)
+    wanted = min(max(len(x) * values // 8, _FEWEST), _MOST)
     count = max(1, wanted // max(values, 1))
     return zip(*(tensor.split(count) for tensor in (x, *others)))
 
