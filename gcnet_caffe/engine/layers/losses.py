@@ -138,9 +138,9 @@ class HingeLoss(_Loss):
         return [()]
 
     def forward(self, bottom, label):
-        rows = bottom.flatten(1)
+        rows = bottom.reshape(len(bottom), -1)
         right = F.one_hot(label.reshape(-1).long(), rows.shape[1]).to(rows.dtype)
-        margins = (1 + rows * (1 - 2 * right)).clamp_min(0)
+        margins = F.relu(1 + rows * (1 - 2 * right))
         if self.param.hinge_loss_param.norm == caffe_pb.HingeLossParameter.L2:
             margins = margins.square()
         return margins.sum() / rows.shape[0]
@@ -184,5 +184,5 @@ class ContrastiveLoss(_Loss):
     def forward(self, a, b, label):
         param = self.param.contrastive_loss_param
         similar = label.reshape(-1).trunc() != 0
-        rows = (a.flatten(1), b.flatten(1))
+        rows = (a.reshape(len(a), -1), b.reshape(len(b), -1))
         return _Contrastive.apply(*rows, similar, param.margin, param.legacy_version)

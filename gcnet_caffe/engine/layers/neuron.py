@@ -88,8 +88,7 @@ class Power(_Neuron):
     def forward(self, bottom):
         param = self.param.power_param
         if param.power == 0 or param.scale == 0:
-            value = 1.0 if param.power == 0 else param.shift**param.power
-            return torch.full_like(bottom, value, requires_grad=False)
+            return torch.full_like(bottom, param.shift, requires_grad=False).pow(param.power)
         inner = bottom if param.scale == 1 else bottom * param.scale
         if param.shift:
             inner = inner + param.shift
@@ -107,7 +106,7 @@ class Exp(_Neuron):
     def forward(self, bottom):
         param = self.param.exp_param
         top = torch.exp(bottom * (self._log * param.scale))
-        return top * math.exp(self._log * param.shift) if param.shift else top
+        return top * bottom.new_tensor(self._log * param.shift).exp() if param.shift else top
 
 
 @register("Log")

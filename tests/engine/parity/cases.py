@@ -27,6 +27,15 @@ def _neurons():
     for text in ("", "base: 2", "base: 3 scale: 0.5 shift: 0.2", "shift: 1"):
         yield Case("Exp", f"exp_param {{ {text} }}", [x])
         yield Case("Log", f"log_param {{ {text} }}", [positive(3, 4)])
+    for text in (
+        "power: 2 scale: 0 shift: -3",
+        "power: 0.5 scale: 0 shift: -2",
+        "power: -1 scale: 0",
+    ):
+        yield Case("Power", f"power_param {{ {text} }}", [positive(3, 4)])
+    yield Case("Power", "power_param { power: 20 }", [positive(3, 4) * 20], name="Power(overflow)")
+    yield Case("Exp", "exp_param { base: 10 shift: 30 }", [x[0]])
+    yield Case("Exp", "exp_param { base: 10 shift: 400 }", [positive(3, 4)], name="Exp(overflow)")
     yield Case("Threshold", "threshold_param { threshold: 0.25 }", [x], backward=False)
     for phase in ("TRAIN", "TEST"):
         yield Case("Dropout", "", [normal(6, 50)], phase=phase)
@@ -233,6 +242,11 @@ def _normalizations():
     yield Case("BatchNorm", "batch_norm_param { use_global_stats: true }", [x])
     yield Case("BatchNorm", "batch_norm_param { use_global_stats: false }", [x], phase="TEST")
     yield Case("BatchNorm", "", [normal(2, 3, 4)])
+    yield Case("MVN", "", [normal(3, 6)])
+    yield Case("Scale", "scale_param { axis: 0 }", [normal(6)])
+    yield Case("Bias", "bias_param { axis: 0 }", [normal(6)])
+    yield Case("InnerProduct", "inner_product_param { num_output: 3 axis: 0 }", [normal(6)])
+    yield Case("Softmax", "softmax_param { axis: 0 }", [normal(6)])
     for text in (
         "",
         "bias_term: true",
@@ -313,7 +327,15 @@ def _losses():
     yield Case("EuclideanLoss", "loss_weight: 0.25", [normal(3, 2, 4, 4), normal(3, 2, 4, 4)])
     for norm in ("L1", "L2"):
         yield Case("HingeLoss", f"hinge_loss_param {{ norm: {norm} }}", [x, y], labels=(1,))
+        text = f"hinge_loss_param {{ norm: {norm} }}"
+        ties_at_1 = np.array([[1, -1, 0], [2, -1, -1], [-1, 1, -3]], np.float32)
+        yield Case(
+            "HingeLoss", text, [ties_at_1, labels(3, 3)], 1, (1,), name=f"HingeLoss {norm} ties"
+        )
+        yield Case("HingeLoss", text, [normal(5), labels(1, 5)], labels=(1,))
     a, b, same = normal(6, 4), normal(6, 4), labels(2, 6)
+    yield Case("ContrastiveLoss", "", [a[:, 0], b[:, 0], same], labels=(2,))
+    yield Case("EuclideanLoss", "", [a[:, 0], b[:, 0]])
     b[0], b[1] = a[0], a[1] + 0.1
     for legacy in ("false", "true"):
         for margin in (0.5, 3):

@@ -93,9 +93,9 @@ def by_caffe(caffe, folder):
 
 
 def error(found, wanted):
-    """Return max|found - wanted| / max|wanted|; 0 where there is nothing to compare."""
+    """Return max|found - wanted| / max|wanted|; 0 where all are equal, NaN included."""
     wanted = np.asarray(wanted, np.float64)
-    if not wanted.size:
+    if np.array_equal(found, wanted, equal_nan=True):
         return 0.0
     size, worst = np.abs(wanted).max(), np.abs(found - wanted).max()
     return worst / size if size else worst
