@@ -1,11 +1,9 @@
 """Landmarks for the images of a manifest that have none: detected, in worker processes."""
 
-from os.path import isfile
-
 from tqdm import tqdm
 
 from gcnet_caffe.data.faces import start_worker
-from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.images import image_exists, read_grey
 from gcnet_caffe.data.landmarks import Detector, detector_model
 from gcnet_caffe.data.parallel import ordered_map
 from gcnet_caffe.errors import ImageError
@@ -37,7 +35,7 @@ def complete_landmarks(rows, wanted, paired, model=None, workers=1):
     points = _given(rows)
     images = {i: _images(rows[i], paired) for i in wanted}
     distinct = list(dict.fromkeys(path for paths in images.values() for path in paths))
-    reasons = {path: f"{path}: no such image file" for path in distinct if not isfile(path)}
+    reasons = {path: f"{path}: no such image file" for path in distinct if not image_exists(path)}
     unknown = [path for path in distinct if path not in points and path not in reasons]
     for path, (found, reason) in zip(unknown, _detect(unknown, model, workers)):
         points[path] = found

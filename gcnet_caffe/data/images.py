@@ -1,15 +1,19 @@
 """Reading a photograph as grey pixels."""
 
 import io
+import os
 
 import cv2
 import numpy as np
 
+from gcnet_caffe.data.members import read_member, split_member
 from gcnet_caffe.errors import ImageError
 
 
 def read_grey(path):
     """Read the image file `path`, whatever its name ends with, as grey.
+
+    The path may name an image inside another file: see `members`.
 
     Returns
     -------
@@ -21,11 +25,13 @@ def read_grey(path):
     ImageError
         The file is missing or not a whole image.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot read the image: {error.strerror}") from None
+    file, member = split_member(path)
+    if member:
+        data = read_member(file, member)
+        if isinstance(data, np.ndarray):
+            return data
+    else:
+        data = _read_file(path)
     if not data or _is_cut(data):
         raise ImageError(f"{path}: the image is cut off after {len(data)} bytes")
     if data.startswith(b"GIF8"):
@@ -34,6 +40,19 @@ def read_grey(path):
     if image is None:
         raise ImageError(f"{path}: not an image that OpenCV can decode")
     return image
+
+
+def image_exists(path):
+    """Whether the image's file is there (not whether it can be read)."""
+    return os.path.isfile(split_member(path)[0])
+
+
+def _read_file(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read the image: {error.strerror}") from None
 
 
 def _is_cut(data):

@@ -129,11 +129,20 @@ class Detector:
             No face was found.
         """
         for side in _LONGEST_SIDES:
-            faces = self._detect(image, side, _BORDER)
+            faces, _ = self._detect(image, side, _BORDER)
             if len(faces):
                 points = _main_face(faces, image.shape)
                 return np.round(self._look_again(image, points), 2)
         raise ImageError("no face found")
+
+    def score(self, image):
+        """How sure the detector is of a face in `image`: 0 to 1, highest where it is upright.
+
+        Parameters
+        ----------
+        image : (H, W) ndarray of uint8
+        """
+        return max(self._detect(image, side, _BORDER)[1].max(initial=0) for side in _LONGEST_SIDES)
 
     def _look_again(self, image, points):
         eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
@@ -141,13 +150,13 @@ class Detector:
         side = max(8, round(_CLOSE_ROOM * reach))
         centre = (eyes + mouth) / 2
         close = cv2.getRectSubPix(image, (side, side), centre)  # repeats the image's edge
-        faces = self._detect(close, _CLOSE_SIDE, 0)
+        faces, _ = self._detect(close, _CLOSE_SIDE, 0)
         if not len(faces):
             return points
         return _main_face(faces, close.shape) + centre - (side - 1) / 2
 
     def _detect(self, image, side, border):
-        """(N, 7, 2) corner, size and five points of each face, x and y in pixels of `image`."""
+        """Corner, size, five points (N, 7, 2) of each face, in pixels of `image`; scores (N,)."""
         border = round(border * max(image.shape))
         padded = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE)
         scale = side / max(padded.shape)
@@ -156,11 +165,11 @@ class Detector:
         self._net.setInputSize(scaled.shape[::-1])
         faces = self._net.detect(cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR))[1]
         if faces is None:
-            return np.empty((0, 7, 2))
-        faces = faces[:, :14].astype(np.float64).reshape(-1, 7, 2)
+            return np.empty((0, 7, 2)), np.empty(0)
+        scores, faces = faces[:, 14], faces[:, :14].astype(np.float64).reshape(-1, 7, 2)
         faces *= np.array(padded.shape[::-1]) / scaled.shape[::-1]
         faces[:, [0, 2, 3, 4, 5, 6]] -= border  # all but the size
-        return faces
+        return faces, scores
 
 
 def _main_face(faces, shape):

@@ -3,8 +3,9 @@
 ====================  ==============================================================================
 column                meaning
 ====================  ==============================================================================
-path                  query image, absolute or relative to the manifest's folder
-subject               who it shows
+path                  query image, absolute or relative to the manifest's folder; of an image inside
+                      another file, ``FILE#MEMBER`` (see `members`)
+subject               who it shows; empty where the data set does not tell
 expression            its expression; empty when unlabelled (identity pre-training)
 reference             image of the same person's neutral face; empty when there is none
 sequence              the image sequence it belongs to; empty for stills
@@ -43,9 +44,9 @@ COLUMNS = (
     "route",
 )
 
-#: file68 = the data set's 68 points, manifest = given by the user, detected = by the face detector,
-#: constant = the images are aligned already.
-ROUTES = ("file68", "manifest", "detected", "constant", "")
+#: file68 = the data set's 68 points, annotation = its five points, manifest = given by the user,
+#: detected = by the face detector, constant = the images are aligned already.
+ROUTES = ("file68", "annotation", "manifest", "detected", "constant", "")
 
 
 class Row(NamedTuple):
@@ -138,9 +139,8 @@ def _row(cells, path, number, folder):
             raise wrong(column, "missing, the row is too short")
     if None in cells:
         raise ManifestError(f"{path}: row {number}: more cells than the header has columns")
-    for column in ("path", "subject"):
-        if not cells[column].strip():
-            raise wrong(column, "empty")
+    if not cells["path"].strip():
+        raise wrong("path", "empty")
     if cells["route"] not in ROUTES:
         raise wrong("route", f"{cells['route']!r}; wanted one of {', '.join(ROUTES[:-1])}, or none")
 

@@ -71,7 +71,6 @@ def test_short_and_long_rows(tmp_path):
     "column, value, found",
     [
         ("path", " ", "empty"),
-        ("subject", "", "empty"),
         ("rank", "1.5", "'1.5' is not a whole number"),
         ("route", "magic", "'magic'; wanted one of file68"),
         ("landmarks", "1 2 3", "3 numbers; wanted 10"),

@@ -194,3 +194,14 @@ def test_command_line_without_a_data_set(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("gcnet make-manifest: error: ") and error.count("\n") == 1
     assert not out.exists()
+
+
+def test_repackagings_that_cannot_serve_are_refused(tmp_path):
+    (tmp_path / "CK+48/anger").mkdir(parents=True)
+    with pytest.raises(ManifestError, match=r"CK\+48: the last frames only .* no reference images"):
+        ck.read(tmp_path)
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "csv/ckextended.csv").write_text("emotion,pixels,Usage\n")
+    for root in (tmp_path / "csv", tmp_path / "csv/ckextended.csv"):
+        with pytest.raises(ManifestError, match="CK. as a csv has no subject ids"):
+            ck.read(root)

@@ -10,18 +10,26 @@ The folders are found below --root, or below --root/CK+:
              | Cohn-Kanade Images
   Emotion    Emotion | Emotion_labels/Emotion | Emotion_labels
   Landmarks  Landmarks | Landmarks/Landmarks
+
+CK+48 (last frames only) and ckextended.csv (no subjects) cannot serve and are refused.
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 
 from gcnet_caffe.data.landmarks import five_from_68
-from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.natural import natural_key
+from gcnet_caffe.data.readers._common import (
+    add_frame_arguments,
+    add_root,
+    check_frames,
+    class_folders,
+    existing,
+    sequence_rows,
+)
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError, UsageError
+from gcnet_caffe.errors import ManifestError
 
 #: Expression names by the number in an Emotion file.
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
@@ -35,6 +43,10 @@ _IMAGES = (
 _EMOTION = ("Emotion", "Emotion_labels/Emotion", "Emotion_labels")
 _LANDMARKS = ("Landmarks", "Landmarks/Landmarks")
 
+_CSV = (
+    "CK+ as a csv has no subject ids, so no subject-independent folds, and no sequences; wanted "
+    "the official folders"
+)
 _SUBJECT = re.compile(r"S\d+")
 _SEQUENCE = re.compile(r"\d+")
 _FRAME = re.compile(r"S\d+_\d+_\d+\.(png|jpe?g|tiff?)", re.IGNORECASE)
@@ -42,17 +54,8 @@ _FRAME = re.compile(r"S\d+_\d+_\d+\.(png|jpe?g|tiff?)", re.IGNORECASE)
 
 def add_arguments(parser):
     """Add this reader's options."""
-    parser.add_argument("--root", required=True, help="folder that holds the CK+ folders")
-    parser.add_argument(
-        "--frames", type=int, default=3, help="queries per sequence: its last frames"
-    )
-    parser.add_argument(
-        "--no-neutral-queries",
-        dest="neutral_queries",
-        action="store_false",
-        help="leave the first frames out of the queries",
-    )
-    parser.add_argument("--source", default="CK+", help="name of the data set")
+    add_root(parser, "folder that holds the CK+ folders", "CK+")
+    add_frame_arguments(parser, "its last frames")
 
 
 def read(root, frames=3, neutral_queries=True, source="CK+"):
@@ -79,11 +82,9 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
     ManifestError
         The tree is not CK+'s, or a label or landmark file is wrong.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise UsageError(f"--root {root}: no such folder")
-    if frames < 1:
-        raise UsageError(f"--frames {frames}: wanted 1 or more")
+    root = existing(root)
+    check_frames(frames)
+    _refuse_repackaged(root)
     images = _tree(root, _IMAGES, "images")
     emotions = _tree(root, _EMOTION, "Emotion labels")
     landmarks = _tree(root, _LANDMARKS)
@@ -103,11 +104,34 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
             survey.skipped["sequences of one frame"] += 1
         else:
             points = landmarks and landmarks / sequence.relative_to(images)
-            rows += _rows(paths, EMOTIONS[label], points, frames, neutral_queries, source)
+            rows += sequence_rows(
+                paths,
+                list(range(1, len(paths)))[-frames:],
+                EMOTIONS[label],
+                subject=paths[0].name.split("_")[0],
+                sequence="_".join(paths[0].name.split("_")[:2]),
+                source=source,
+                neutral_queries=neutral_queries,
+                points=lambda frame, folder=points: _five_points(folder, frame),
+            )
     if not rows:
         raise ManifestError(f"{root}: no labelled sequence in {images} and {emotions}")
     survey.known = _published(seen, rows)
     return rows, survey
+
+
+def _refuse_repackaged(root):
+    """Say of the re-packagings that lack what pairs or folds need why they cannot serve."""
+    if not root.is_dir():
+        raise ManifestError(f"{root}: a file; wanted the folder of the CK+ sequences: {_CSV}")
+    for folder in (root, root / "CK+48"):
+        if folder.is_dir() and "anger" in class_folders(folder):
+            raise ManifestError(
+                f"{folder}: the last frames only (CK+48): without neutral frames there are no "
+                "reference images; wanted the official folders with whole sequences"
+            )
+    for file in root.glob("ckextended*.csv"):
+        raise ManifestError(f"{file}: {_CSV}")
 
 
 def _tree(root, names, wanted=None):
@@ -164,31 +188,6 @@ def _five_points(folder, frame):
     if points.size != 136 or not np.isfinite(points).all():
         raise ManifestError(f"{path}: wanted 68 lines of two numbers")
     return five_from_68(points.reshape(68, 2))
-
-
-def _rows(paths, expression, landmarks, frames, neutral_queries, source):
-    """The rows of one sequence: the neutral query, then the last frames."""
-    ranks = list(range(1, len(paths)))[-frames:]
-    reference_points = _five_points(landmarks, paths[0])
-    rows = []
-    for rank in [0, *ranks] if neutral_queries else ranks:
-        points = _five_points(landmarks, paths[rank])
-        known = points is not None and reference_points is not None
-        rows.append(
-            Row(
-                path=str(paths[rank]),
-                subject=paths[rank].name.split("_")[0],
-                expression=expression if rank else "neutral",
-                reference=str(paths[0]),
-                sequence="_".join(paths[rank].name.split("_")[:2]),
-                rank=rank,
-                source=source,
-                landmarks=points,
-                reference_landmarks=reference_points,
-                route="file68" if known else "",
-            )
-        )
-    return rows
 
 
 def _published(sequences, rows):

@@ -1,0 +1,130 @@
+"""Images inside other files, named ``FILE#MEMBER`` where a path is expected.
+
+==================  =============================================================================
+FILE                MEMBER
+==================  =============================================================================
+``*.rec``           byte offset of an MXNet RecordIO record that holds an encoded image
+``*.csv``           byte offset of a line with a cell of blank-separated pixels, a square
+``*.avi``, ...      frame number from 0, then optionally ``,cw`` or ``,ccw`` (turned by 90 degrees)
+                    and ``,left`` or ``,right`` (that half of it)
+==================  =============================================================================
+"""
+
+import csv
+import functools
+import os
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.data.recordio import read_image_record
+from gcnet_caffe.errors import GcnetError, ImageError
+
+VIDEOS = (".avi", ".mp4", ".mov", ".mpg", ".mpeg", ".mkv", ".wmv")
+
+_TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def split_member(path):
+    """Return (file, member) of a path; member is "" for a plain file.
+
+    A file whose own name holds a ``#`` is a plain file.
+    """
+    path = str(path)
+    file, mark, member = path.rpartition("#")
+    if not mark or not file.lower().endswith((".rec", ".csv", *VIDEOS)) or os.path.isfile(path):
+        return path, ""
+    return file, member
+
+
+def read_member(file, member):
+    """Return the image `member` of `file`: encoded bytes, or a (H, W) array of grey uint8.
+
+    Raises
+    ------
+    ImageError
+        There is no such file or member, or it is no image.
+    """
+    try:
+        if file.lower().endswith(VIDEOS):
+            return _frame(file, member)
+        offset = int(member)
+        return _pixels(file, offset) if file.lower().endswith(".csv") else _record(file, offset)
+    except OSError as error:
+        raise ImageError(f"{file}: cannot read the image: {error.strerror}") from None
+    except (GcnetError, ValueError) as error:
+        raise ImageError(f"{file}#{member}: {error}") from None
+
+
+def _record(file, offset):
+    with open(file, "rb") as stream:
+        return read_image_record(stream, offset)[1]
+
+
+def _pixels(file, offset):
+    with open(file, "rb") as stream:
+        stream.seek(offset)
+        line = stream.readline().decode("utf-8", "replace")
+    return square_of(max(next(csv.reader([line])), key=len))
+
+
+def square_of(text):
+    """Return the square image of blank-separated grey values.
+
+    Raises
+    ------
+    ValueError
+        The values are not those of a square image.
+    """
+    words = text.split()
+    side = round(len(words) ** 0.5)
+    values = [int(word) if word.isdigit() else -1 for word in words]
+    if not words or side * side != len(words) or min(values) < 0 or max(values) > 255:
+        raise ValueError(f"{len(words)} pixels; wanted those of a square, 0 to 255")
+    return np.array(values, np.uint8).reshape(side, side)
+
+
+def _frame(file, member):
+    number, *changes = member.split(",")
+    if not number.isdigit() or set(changes) - {*_TURNS, "left", "right"}:
+        raise ValueError("wanted FRAME[,cw|ccw][,left|right]")
+    frames = _frames(file, os.stat(file).st_mtime_ns)
+    if int(number) >= len(frames):
+        raise ValueError(f"the video has {len(frames)} frames, counted from 0")
+    return changed(frames[int(number)], changes)
+
+
+def changed(frame, changes):
+    """Return `frame` turned (cw, ccw) and then cut (left, right)."""
+    for change in changes:
+        if change in _TURNS:
+            frame = cv2.rotate(frame, _TURNS[change])
+        else:
+            middle = frame.shape[1] // 2
+            frame = frame[:, :middle] if change == "left" else frame[:, -middle:]
+    return np.ascontiguousarray(frame)
+
+
+@functools.lru_cache(maxsize=1)  # neighbouring rows show frames of one video
+def _frames(file, _modified):
+    return read_video(file)
+
+
+def read_video(file):
+    """Return the frames of the video `file` as (H, W) arrays of grey uint8.
+
+    Raises
+    ------
+    ImageError
+        OpenCV cannot decode it.
+    """
+    video, frames = cv2.VideoCapture(str(file)), []
+    while True:
+        found, frame = video.read()
+        if not found:
+            break
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+    video.release()
+    if not frames:
+        raise ImageError(f"{file}: not a video that OpenCV can decode")
+    return frames

@@ -1,0 +1,144 @@
+"""CASIA-WebFace: faces with identities for the pre-trainings, as folders or as RecordIO.
+
+  folders   [CASIA-WebFace/]0000045/001.jpg, one numeric folder per identity, gaps allowed
+  RecordIO  [faces_webface_112x112/]train.rec with train.idx, and property where there is one
+
+Of RecordIO both conventions are read: a first record that says which records are images, and the
+newer one without it. Its crops of 112x112 lie on the ArcFace template, so that their landmarks are
+known without looking. Images stay in train.rec: the manifest names their place in it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from gcnet_caffe.data.manifest import Row
+from gcnet_caffe.data.readers._common import add_root, existing, first_of, folders_in, images_in
+from gcnet_caffe.data.readers.survey import Survey
+from gcnet_caffe.data.recordio import read_image_record, read_index
+from gcnet_caffe.errors import ManifestError
+
+#: The five points of an ArcFace crop of 112x112 (insightface, face_align.py).
+ARCFACE_POINTS = np.array(
+    [
+        (38.2946, 51.6963),
+        (73.5318, 51.5014),
+        (56.0252, 71.7366),
+        (41.5493, 92.3655),
+        (70.7299, 92.2041),
+    ]
+)
+
+
+def add_arguments(parser):
+    """Add this reader's options."""
+    add_root(parser, "folder of the identities, or of train.rec", "CASIA-WebFace")
+
+
+def read(root, source="CASIA-WebFace"):
+    """List the images of CASIA-WebFace with their identities.
+
+    Returns
+    -------
+    (list of Row, Survey)
+
+    Raises
+    ------
+    UsageError
+        There is no such folder.
+    ManifestError
+        It is neither form of the data set, or a record is broken.
+    """
+    names = ("", "train.rec", "CASIA-WebFace", "faces_webface_112x112", "casia-webface")
+    top = first_of(
+        existing(root), names, _is_webface, "identities (0000045/001.jpg, ...) or train.rec"
+    )
+    survey = Survey()
+    if _record_file(top):
+        rows = _records(_record_file(top), source, survey)
+    else:
+        rows = _tree(top, source, survey)
+    survey.known = {
+        "identities": (len({row.subject for row in rows}), "10,575 or, cleaned, 10,572"),
+        "images": (len(rows), "494,414 or, cleaned, 490,623"),
+    }
+    return rows, survey
+
+
+def _is_webface(path):
+    return _record_file(path) is not None or (path.is_dir() and bool(_identities(path)))
+
+
+def _record_file(path):
+    path = path if path.suffix == ".rec" else path / "train.rec"
+    return path if path.is_file() else None
+
+
+def _identities(folder):
+    return [path for path in folders_in(folder) if path.name.isdigit()]
+
+
+def _tree(top, source, survey):
+    rows = []
+    for folder in _identities(top):
+        images = images_in(folder)
+        if not images:
+            survey.skipped["identities without images"] += 1
+        rows += [Row(path=str(path), subject=folder.name, source=source) for path in images]
+    if not rows:
+        raise ManifestError(f"{top}: no image below its numeric folders")
+    return rows
+
+
+def _records(file, source, survey):
+    index = read_index(file.with_suffix(".idx"))
+    aligned = _side(file.with_name("property")) in (None, 112)
+    points = ARCFACE_POINTS if aligned else None
+    rows = []
+    with open(file, "rb") as stream:
+        for key in _image_keys(stream, file, index, survey):
+            labels, _, _ = _record(stream, file, index, key)
+            rows.append(
+                Row(
+                    path=f"{file}#{index[key]}",
+                    subject=str(int(labels[0])),
+                    source=source,
+                    landmarks=points,
+                    route="constant" if aligned else "",
+                )
+            )
+    return rows
+
+
+def _image_keys(stream, file, index, survey):
+    """The keys of the image records, whichever convention the file follows."""
+    keys = sorted(index)
+    labels, _, flag = _record(stream, file, index, keys[0])
+    if flag == 0 or len(labels) < 2:
+        return keys
+    images = range(1, int(labels[0]))
+    missing = [key for key in images if key not in index]
+    if missing or not images:
+        raise ManifestError(
+            f"{file}: record {keys[0]} announces the images 1 to {int(labels[0]) - 1}, "
+            f"and the index has {len(keys)} records"
+        )
+    survey.skipped["records that are no image"] += len(keys) - len(images)
+    return images
+
+
+def _record(stream, file, index, key):
+    try:
+        return read_image_record(stream, index[key], head_only=True)
+    except ValueError as error:
+        raise ManifestError(f"{file}: record {key}: {error}") from None
+
+
+def _side(path: Path):
+    """The side of the crops that the file `property` tells, None where there is none."""
+    if not path.is_file():
+        return None
+    words = path.read_text(errors="replace").split("\n")[0].split(",")
+    if len(words) != 3 or not all(word.strip().isdigit() for word in words):
+        raise ManifestError(f"{path}: {words}; wanted IDENTITIES,HEIGHT,WIDTH")
+    return int(words[1]) if words[1] == words[2] else 0

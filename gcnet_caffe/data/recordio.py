@@ -1,0 +1,98 @@
+"""MXNet's RecordIO files of images (``train.rec`` with ``train.idx``), read without MXNet.
+
+Source: dmlc-core's recordio format, MXNet's ``IRHeader``. A record is the magic number, a word of
+3 bits of continuation and 29 bits of length, the bytes, and zeros up to a multiple of 4; bytes that
+look like the magic number are cut out there, and the record goes on in the next part. The bytes
+start with flag (uint32), label (float32) and two ids (uint64); where the flag is above 0, that many
+float32 labels follow and count instead. The image is the rest.
+"""
+
+import struct
+
+from gcnet_caffe.errors import ManifestError
+
+_MAGIC = 0xCED7230A
+_WORDS = struct.Struct("<II")
+_HEADER = struct.Struct("<IfQQ")
+_WHOLE, _FIRST, _LAST = 0, 1, 3
+
+
+def read_index(path):
+    """Return {key: byte offset} of an index file: lines of ``key<TAB>offset``.
+
+    Raises
+    ------
+    ManifestError
+        It is missing, empty, or a line is not of that form.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: no such index; it belongs beside the .rec file") from None
+    except UnicodeDecodeError:
+        raise ManifestError(f"{path}: not an index of lines KEY<TAB>OFFSET") from None
+    index = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split("\t")
+        if len(words) != 2 or not all(word.isdigit() for word in words):
+            raise ManifestError(f"{path}: line {number}: {line[:40]!r}; wanted KEY<TAB>OFFSET")
+        index[int(words[0])] = int(words[1])
+    if not index:
+        raise ManifestError(f"{path}: the index is empty")
+    return index
+
+
+def read_image_record(stream, offset, head_only=False):
+    """Read the record at `offset` of an open .rec file.
+
+    Parameters
+    ----------
+    stream : binary file
+    offset : int
+    head_only : bool
+        Stop after the labels: the image may come back short.
+
+    Returns
+    -------
+    labels : tuple of float
+        The label, or the labels the flag announces.
+    image : bytes
+        The encoded image; empty in a record of labels alone.
+    flag : int
+
+    Raises
+    ------
+    ValueError
+        There is no whole record.
+    """
+    data = _read(stream, offset, _HEADER.size + 64 if head_only else None)
+    if len(data) < _HEADER.size:
+        raise ValueError(f"a record of {len(data)} bytes has no header of {_HEADER.size}")
+    flag, label, _, _ = _HEADER.unpack_from(data)
+    end = _HEADER.size + 4 * flag
+    if end > len(data):
+        raise ValueError(f"a record announces {flag} labels and holds {len(data)} bytes")
+    labels = struct.unpack_from(f"<{flag}f", data, _HEADER.size) if flag else (label,)
+    return labels, data[end:], flag
+
+
+def _read(stream, offset, most):
+    """The bytes of a record, or at least the first `most` of them."""
+    stream.seek(offset)
+    parts = []
+    while True:
+        words = stream.read(_WORDS.size)
+        magic, word = _WORDS.unpack(words) if len(words) == _WORDS.size else (0, 0)
+        if magic != _MAGIC:
+            raise ValueError(f"no record at byte {offset} (cut off, or of another .rec file?)")
+        kind, length = word >> 29, word & ((1 << 29) - 1)
+        wanted = length if most is None else min(length, most)
+        part = stream.read(wanted)
+        if len(part) < wanted:
+            raise ValueError(f"the record at byte {offset} is cut off")
+        parts.append(part)
+        if kind in (_WHOLE, _LAST) or (most is not None and len(part) < length):
+            return struct.pack("<I", _MAGIC).join(parts)
+        if (kind == _FIRST) != (len(parts) == 1):
+            raise ValueError(f"the record at byte {offset} is in pieces out of order")
+        stream.seek(-length % 4, 1)

