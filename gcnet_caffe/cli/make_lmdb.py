@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gcnet_caffe.data.contact_sheet import write_contact_sheet
 from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
-from gcnet_caffe.data.pack import pack_identities, pack_pairs
+from gcnet_caffe.data.pack import pack_cross, pack_identities, pack_pairs
 from gcnet_caffe.data.parallel import cores
+from gcnet_caffe.data.protocols import ACROSS, PROTOCOLS, WITHIN
 from gcnet_caffe.errors import UsageError
 
 
@@ -24,13 +25,18 @@ def add_arguments(parser):
         return sub
 
     pairs = kind("pairs", "query and reference in one Datum, labelled by expression, fold by fold")
-    pairs.add_argument("-o", "--output", help="folder to write; by default data/CLASSES")
+    pairs.add_argument("-o", "--output", help="folder to write; by default data/PROTOCOL")
+    pairs.add_argument(
+        "--protocol",
+        choices=WITHIN,
+        help="classes and folds of one of the paper's protocols; --classes and --folds by default "
+        "are those of ck7. " + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in WITHIN),
+    )
     pairs.add_argument(
         "--classes",
-        default="ck7",
         help=f"{', '.join(CLASS_SETS)}, or names in the order of their labels: happy,sad,...",
     )
-    pairs.add_argument("--folds", type=int, default=10, help="folds the subjects are dealt into")
+    pairs.add_argument("--folds", type=int, help="folds the subjects are dealt into")
     pairs.add_argument(
         "--fold",
         type=int,
@@ -39,12 +45,37 @@ def add_arguments(parser):
         help="pack this fold, counted from 0; may be repeated; all by default",
     )
     pairs.add_argument(
+        "--together", action="store_true", help="make the chosen folds one test set: fold0+1/"
+    )
+    pairs.add_argument(
+        "--fold-sheet",
+        metavar="CSV",
+        dest="sheet",
+        help="subject,fold: use these folds instead of dealing the subjects",
+    )
+    pairs.add_argument(
         "--no-neutral-queries",
         dest="neutral_queries",
         action="store_false",
         help="leave out neutral queries, which only the pair loss uses where neutral is no class",
     )
     _add_packing(pairs, copies=10)
+
+    cross = kind("cross", "all of the manifest to train, all of another one to test")
+    cross.add_argument(
+        "--test",
+        required=True,
+        metavar="CSV",
+        help="manifest to test on; images without a reference get the query in both channels",
+    )
+    cross.add_argument("-o", "--output", help="folder to write; by default data/PROTOCOL")
+    cross.add_argument(
+        "--protocol",
+        choices=ACROSS,
+        help="names the output; all have the classes of cross7 and leave contempt out. "
+        + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in ACROSS),
+    )
+    _add_packing(cross, copies=10)
 
     identity = kind("identity", "single faces, labelled by identity, for the pre-trainings")
     identity.add_argument("-o", "--output", default="data/webface", help="folder to write")
@@ -83,12 +114,28 @@ def _add_common(parser, what, copies):
 def run(args):
     """Run one of the subcommands."""
     options = vars(args).copy()
-    {"pairs": _pairs, "identity": _identity, "sheet": _sheet}[options.pop("kind")](**options)
+    kinds = {"pairs": _pairs, "cross": _cross, "identity": _identity, "sheet": _sheet}
+    kinds[options.pop("kind")](**options)
 
 
-def _pairs(manifest, output, classes, fold, **options):
-    output = output or _default_output(classes)
-    _report(pack_pairs(manifest, output, parse_classes(classes), only=fold, **options))
+def _pairs(manifest, output, protocol, classes, folds, fold, together, **options):
+    preset = PROTOCOLS[protocol or "ck7"]
+    output = output or _default_output(protocol or classes or "ck7")
+    options.update(
+        folds=preset.folds if folds is None else folds,
+        only=preset.only if fold is None else fold,
+        together=together or preset.together,
+    )
+    names = parse_classes(classes) if classes else preset.classes
+    _report(pack_pairs(manifest, output, names, **options))
+
+
+def _cross(manifest, test, output, protocol, **options):
+    preset = PROTOCOLS[protocol or ACROSS[0]]
+    if not output and not protocol:
+        raise UsageError(f"-o: wanted a folder to write, or --protocol {'|'.join(ACROSS)}")
+    output = output or Path("data") / protocol
+    _report(pack_cross(manifest, test, output, preset.classes, drop=preset.drop, **options))
 
 
 def _identity(manifest, output, **options):
@@ -109,6 +156,6 @@ def _report(packed):
 
 
 def _default_output(classes):
-    if classes not in CLASS_SETS:
-        raise UsageError("-o: wanted a folder to write; only ck7 and ck8 have one of their own")
+    if classes not in WITHIN:
+        raise UsageError(f"-o: wanted a folder to write; only {', '.join(WITHIN)} have their own")
     return Path("data") / classes

@@ -10,8 +10,16 @@ NEUTRAL = "neutral"
 
 _CK = ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 
+_SIX = tuple(name for name in _CK if name != "contempt")
+
 #: The class lists that have a name of their own.
-CLASS_SETS = {"ck7": _CK, "ck8": (*_CK, NEUTRAL)}
+CLASS_SETS = {
+    "ck7": _CK,
+    "ck8": (*_CK, NEUTRAL),
+    "mmi6": _SIX,
+    "oulu6": _SIX,
+    "cross7": (*_SIX, NEUTRAL),
+}
 
 
 def parse_classes(text):

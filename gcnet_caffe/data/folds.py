@@ -77,6 +77,70 @@ def check_disjoint(train, test, manifest):
             )
 
 
+def subjects_of(rows, manifest):
+    """Return the subject of each row.
+
+    Raises
+    ------
+    ManifestError
+        A row has none.
+    """
+    for number, row in enumerate(rows, start=1):
+        if not row.subject:
+            raise ManifestError(
+                f"{manifest}: row {number}: column 'subject': empty; without subject ids "
+                f"({row.source or 'this data set'} has none) there are neither folds by subject "
+                "nor identities; `make_lmdb.py cross --test` can test on it"
+            )
+    return [row.subject for row in rows]
+
+
+def read_fold_sheet(path, subjects):
+    """Read a fold sheet (CSV: subject, fold) and check that it gives each subject one fold.
+
+    Parameters
+    ----------
+    path : str or Path
+    subjects : iterable of str
+        Those that must be in it; others in it are ignored.
+
+    Returns
+    -------
+    dict of str to int
+        Subject -> fold, in subject order.
+
+    Raises
+    ------
+    ManifestError
+        The sheet is missing or malformed, has a subject in two folds, lacks one, or leaves a fold
+        empty.
+    """
+    sheet = {}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            for number, row in enumerate(reader, start=1):
+                subject, fold = row.get("subject"), row.get("fold") or ""
+                if not subject or not fold.isdigit():
+                    raise ManifestError(f"{path}: row {number}: {row}; wanted subject,fold")
+                if sheet.setdefault(subject, int(fold)) != int(fold):
+                    raise ManifestError(
+                        f"{path}: row {number}: subject {subject} is in the folds "
+                        f"{sheet[subject]} and {fold}"
+                    )
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: no such fold sheet") from None
+    ordered = ordered_subjects(subjects)
+    for subject in ordered:
+        if subject not in sheet:
+            raise ManifestError(f"{path}: subject {subject} of the manifest is in no fold")
+    found = {subject: sheet[subject] for subject in ordered}
+    empty = set(range(max(found.values()) + 1)) - set(found.values())
+    if empty:
+        raise ManifestError(f"{path}: fold {min(empty)} has no subject of the manifest")
+    return found
+
+
 def fold_sheet(folds):
     """`folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
     text = io.StringIO()

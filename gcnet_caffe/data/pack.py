@@ -18,7 +18,7 @@ from gcnet_caffe.data.faces import Job, make_datums, start_worker
 from gcnet_caffe.data.lmdb_file import LmdbWriter, describe
 from gcnet_caffe.data.manifest import manifest_text
 from gcnet_caffe.data.parallel import cores, ordered_map
-from gcnet_caffe.data.plan import plan_identities, plan_pairs
+from gcnet_caffe.data.plan import plan_cross, plan_identities, plan_pairs
 from gcnet_caffe.data.provenance import provenance_text
 from gcnet_caffe.errors import ImageError, ManifestError, UsageError
 from gcnet_caffe.files import atomic
@@ -38,6 +38,13 @@ class Packed(NamedTuple):
 def pack_pairs(manifest, out, classes, *, workers=None, detector=None, skip_failures=False, **plan):
     """Pack query-reference pairs, fold by fold: see `plan_pairs` and `pack`."""
     return pack(plan_pairs(manifest, classes, **plan), out, workers, detector, skip_failures)
+
+
+def pack_cross(
+    manifest, test, out, classes, *, workers=None, detector=None, skip_failures=False, **plan
+):
+    """Pack a test on another data set: see `plan_cross` and `pack`."""
+    return pack(plan_cross(manifest, test, classes, **plan), out, workers, detector, skip_failures)
 
 
 def pack_identities(manifest, out, *, workers=None, detector=None, skip_failures=False, **plan):
@@ -125,11 +132,12 @@ def _landmarks(plan, copies, workers, detector, skip_failures):
     if failures and not skip_failures:
         if len(failures) > 1:
             for i, reason in sorted(failures.items()):
-                _log.warning("%s: row %d: %s", plan.manifest, i + 1, reason)
+                _log.warning("%s: row %d: %s", *plan.where(i), reason)
         i = min(failures)
+        manifest, number = plan.where(i)
         raise ImageError(
-            f"{plan.manifest}: {len(failures)} of {len(wanted)} rows cannot be packed, the first "
-            f"is row {i + 1}: {failures[i]} (--skip-failures leaves them out)"
+            f"{manifest}: {len(failures)} of {len(wanted)} rows cannot be packed, the first "
+            f"is row {number}: {failures[i]} (--skip-failures leaves them out)"
         )
     return rows, failures
 
@@ -139,7 +147,7 @@ def _jobs(plan, rows, copies, failures):
         if count and i not in failures:
             images = ((row.path, row.landmarks),)
             if plan.paired:
-                images += ((row.reference, row.reference_landmarks),)
+                images += ((row.reference, row.reference_landmarks),) if row.reference else images
             yield Job(i, images, label, count)
 
 
@@ -164,7 +172,7 @@ def _successes(tasks, plan, copies, bar, failures):
             if not reason:
                 yield row, datums
             elif failures is None:
-                raise ImageError(f"{plan.manifest}: row {row + 1}: {reason}")
+                raise ImageError("{}: row {}: {}".format(*plan.where(row), reason))
             else:
                 failures[row] = reason
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from gcnet_caffe.data.expressions import NEUTRAL, labels_of
-from gcnet_caffe.data.folds import assign_folds, check_disjoint, fold_sheet, ordered_subjects
+from gcnet_caffe.data.folds import (
+    assign_folds,
+    check_disjoint,
+    fold_sheet,
+    ordered_subjects,
+    read_fold_sheet,
+    subjects_of,
+)
 from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.errors import ManifestError, UsageError
 
@@ -49,7 +56,8 @@ class Plan:
     """What to pack: `rows` of `manifest` with their `labels`, into `targets`.
 
     `paired` tells whether the reference is packed as well; `options` are recorded in packed.json,
-    and `fold_sheet` (CSV) in folds.csv.
+    and `fold_sheet` (CSV) in folds.csv. From `test_from` on the rows are those of `test_manifest`,
+    where there is one.
     """
 
     manifest: Path
@@ -60,6 +68,14 @@ class Plan:
     seed: int
     options: dict = field(default_factory=dict)
     fold_sheet: str = ""
+    test_manifest: Path = None
+    test_from: int = 0
+
+    def where(self, row):
+        """Return the manifest that a row is of, and its number there, from 1."""
+        if row < self.test_from or not self.test_manifest:
+            return self.manifest, row + 1
+        return self.test_manifest, row - self.test_from + 1
 
     def copies(self):
         """How many records of each row are needed; 0 where no LMDB holds it."""
@@ -69,7 +85,17 @@ class Plan:
         ]
 
 
-def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_queries=True, seed=0):
+def plan_pairs(
+    manifest,
+    classes,
+    folds=10,
+    only=None,
+    copies=10,
+    neutral_queries=True,
+    seed=0,
+    together=False,
+    sheet=None,
+):
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
     The train LMDB holds `copies` records of each query, shuffled; the test LMDB one of each, in the
@@ -91,6 +117,10 @@ def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_querie
         Whether to pack queries that are neutral themselves.
     seed : int
         Of the shuffle and the augmentation.
+    together : bool
+        Whether the folds of `only` are one test set (``fold0+1/``), and the others train.
+    sheet : str or Path, optional
+        A fold sheet to use instead of dealing the subjects into `folds`.
 
     Returns
     -------
@@ -106,20 +136,23 @@ def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_querie
     """
     rows = read_manifest(manifest)
     labels = labels_of(rows, classes, manifest)
-    sheet = assign_folds((row.subject for row in rows), folds)
+    subjects = subjects_of(rows, manifest)
+    sheet = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
+    folds = max(sheet.values()) + 1
     _check_numbers(copies=copies, seed=seed)
     if not neutral_queries and NEUTRAL in classes:
         raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
     targets = []
-    for fold in _chosen(only, folds):
-        train = [i for i in kept if sheet[rows[i].subject] != fold]
-        test = [i for i in kept if sheet[rows[i].subject] == fold and labels[i] < len(classes)]
-        _check_fold(rows, train, test, fold, manifest)
-        rng = np.random.default_rng([seed, fold])
-        targets.append(Target(f"fold{fold}/train_lmdb", train, copies, rng))
-        targets.append(Target(f"fold{fold}/test_lmdb", test))
+    for tested in _chosen(only, folds, together):
+        name = "+".join(map(str, tested))
+        train = [i for i in kept if sheet[rows[i].subject] not in tested]
+        test = [i for i in kept if sheet[rows[i].subject] in tested and labels[i] < len(classes)]
+        _check_fold(rows, train, test, name, manifest)
+        rng = np.random.default_rng([seed, *tested])
+        targets.append(Target(f"fold{name}/train_lmdb", train, copies, rng))
+        targets.append(Target(f"fold{name}/test_lmdb", test))
     options = {
         "classes": list(classes),
         "folds": folds,
@@ -127,6 +160,66 @@ def plan_pairs(manifest, classes, folds=10, only=None, copies=10, neutral_querie
         "neutral_queries": neutral_queries,
     }
     return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(sheet))
+
+
+def plan_cross(manifest, test, classes, drop=(), copies=10, seed=0):
+    """Plan a test on another data set: all rows of `manifest` train, all of `test` test.
+
+    Test images without a reference are packed with the query in both channels; they can only be
+    tested on. Rows of the expressions `drop` are left out of both.
+
+    Parameters
+    ----------
+    manifest, test : str or Path
+    classes : sequence of str
+        Expression names; a name's label is its position.
+    drop : sequence of str
+        Expressions to leave out.
+    copies : int
+        Records per train query, the first of them not augmented.
+    seed : int
+        Of the shuffle and the augmentation.
+
+    Returns
+    -------
+    Plan
+        For ``train_lmdb`` (shuffled) and ``test_lmdb``.
+
+    Raises
+    ------
+    ManifestError
+        Unknown expression, no row left, a train row without a reference, or an image in both.
+    UsageError
+        An argument makes no sense.
+    """
+    _check_numbers(copies=copies, seed=seed)
+    taken = (*classes, *drop)
+    train_rows, test_rows = read_manifest(manifest), read_manifest(test)
+    rows = [*train_rows, *test_rows]
+    labels = labels_of(train_rows, taken, manifest) + labels_of(test_rows, taken, test)
+    split = len(train_rows)
+    train = [i for i in range(split) if rows[i].expression not in drop]
+    tested = [i for i in range(split, len(rows)) if labels[i] < len(classes)]
+    _check_references(rows, train, manifest)
+    for members, name in ((train, manifest), (tested, test)):
+        if not members:
+            raise ManifestError(f"{name}: no row with one of {', '.join(classes)}")
+    both = {rows[i].path for i in train} & {rows[i].path for i in tested}
+    if both:
+        raise ManifestError(f"{test}: image {min(both)} is in both the train and the test images")
+    targets = [
+        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
+        Target("test_lmdb", tested),
+    ]
+    options = {
+        "classes": list(classes),
+        "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
+        "test_only": sum(not rows[i].reference for i in tested),
+        "copies": copies,
+    }
+    return Plan(
+        manifest, rows, labels, targets, True, seed, options, test_manifest=test, test_from=split
+    )
 
 
 def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
@@ -159,7 +252,7 @@ def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
     if not 0 < held_out < 1:
         raise UsageError(f"--held-out {held_out}: wanted a share above 0 and below 1")
     rows = read_manifest(manifest)
-    ranks = {subject: i for i, subject in enumerate(ordered_subjects(r.subject for r in rows))}
+    ranks = {subject: i for i, subject in enumerate(ordered_subjects(subjects_of(rows, manifest)))}
     labels = [ranks[row.subject] for row in rows]
     test = _held_out_rows(labels, held_out, seed)
     if not test:
@@ -201,11 +294,17 @@ def _check_references(rows, kept, manifest):
             )
 
 
-def _chosen(only, folds):
+def _chosen(only, folds, together):
+    """The test sets, each as the folds it holds."""
     for fold in only or ():
         if not 0 <= fold < folds:
             raise UsageError(f"--fold {fold}: wanted 0 to {folds - 1}")
-    return sorted(set(only)) if only else range(folds)
+    chosen = sorted(set(only)) if only else list(range(folds))
+    if not together:
+        return [(fold,) for fold in chosen]
+    if not 1 < len(chosen) < folds:
+        raise UsageError("--together: wanted two folds or more by --fold, and not all of them")
+    return [tuple(chosen)]
 
 
 def _check_fold(rows, train, test, fold, manifest):

@@ -26,9 +26,9 @@ def provenance_text(plan, rows, lmdbs, left_out):
     left_out : dict of int to str
         Row number, from 1 -> reason.
     """
-    manifest = Path(plan.manifest)
     facts = {
-        "manifest": {"name": manifest.name, "sha256": _sha256(manifest)},
+        "manifest": _file(plan.manifest),
+        **({"test_manifest": _file(plan.test_manifest)} if plan.test_manifest else {}),
         "options": {**plan.options, "seed": plan.seed},
         "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
         "landmarks": Counter(row.route for row, copies in zip(rows, plan.copies()) if copies),
@@ -56,5 +56,8 @@ def _lmdb(facts):
     return {"records": facts.count, "labels": facts.labels, "sha256": facts.sha256}
 
 
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _file(path):
+    return {
+        "name": Path(path).name,
+        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+    }
