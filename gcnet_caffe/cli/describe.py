@@ -1,0 +1,37 @@
+"""Count and draw what a manifest holds: classes, folds, image sizes, landmarks."""
+
+from pathlib import Path
+
+from gcnet_caffe.analysis.manifest_statistics import (
+    count_manifest,
+    draw_statistics,
+    statistics_text,
+)
+from gcnet_caffe.data.folds import fold_sheet
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.files import write_text
+
+
+def add_arguments(parser):
+    """Add the manifest and what to write."""
+    parser.add_argument("manifest", help="CSV written by make_manifest.py, or of that format")
+    parser.add_argument("-o", "--output", metavar="PNG", help="draw them too")
+    parser.add_argument("--folds", type=int, default=10, help="folds the subjects are dealt into")
+    parser.add_argument(
+        "--fold-sheet", metavar="CSV", help="write the folds: subject,fold (folds/ck7.csv)"
+    )
+    parser.add_argument("--sample", type=int, default=500, help="images to open for their sizes")
+
+
+def run(args):
+    """Print the counts, draw them, write the fold sheet."""
+    found = count_manifest(args.manifest, args.folds, args.sample)
+    if args.fold_sheet and not found.sheet:
+        raise UsageError(f"--fold-sheet {args.fold_sheet}: {args.manifest}: {found.folds_note}")
+    print(statistics_text(found))
+    if args.output:
+        draw_statistics(found, args.output, Path(args.manifest).name)
+        print(args.output)
+    if args.fold_sheet:
+        write_text(args.fold_sheet, fold_sheet(found.sheet))
+        print(args.fold_sheet)

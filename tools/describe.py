@@ -1,0 +1,5 @@
+"""`gcnet describe` as a script: python tools/describe.py --help"""
+
+from _gcnet import run
+
+run("describe")
