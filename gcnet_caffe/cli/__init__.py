@@ -23,6 +23,7 @@ VERBS = {
     "device-query": "show the GPUs that PyTorch sees",
     "check": "hold a net's LMDBs against the net that will read them",
     "evaluate": "score a trained net on its test LMDB",
+    "baseline": "score HOG or LBP with a linear SVM on the same LMDBs",
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
