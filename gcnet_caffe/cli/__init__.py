@@ -25,6 +25,7 @@ VERBS = {
     "train-folder": "train the net of a folder, or go on after a kill (a step of run)",
     "check": "hold a net's LMDBs against the net that will read them",
     "evaluate": "score a trained net on its test LMDB",
+    "baseline": "score HOG or LBP with a linear SVM on the same LMDBs",
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
