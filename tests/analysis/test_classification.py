@@ -62,6 +62,8 @@ def test_majority_goes_before_scores_and_ties_end_at_the_lowest_label():
     first, predicted = vote(scores, ["a", "a", "a", "b", "b"])
     assert first.tolist() == [0, 3]
     assert predicted.tolist() == [1, 1]  # "a": two of three though 0 has the larger sum
+    tied = np.array([[0.6, 0, 0.4], [0.6, 0, 0.4], [0.05, 0.9, 0.05], [0.33, 0.34, 0.33]])
+    assert vote(tied, "aaaa")[1].tolist() == [0]  # 1.58 against 1.24, though 1 has the surest image
 
 
 def test_what_a_sequence_is():
