@@ -123,7 +123,7 @@ def training_images(path, classes):
     labels : (M,) array of int
         Below `classes`, the number of them.
     """
-    records = read_images(path, keep=lambda key: key.endswith("_000"))
+    records = read_images(path, suffix="_000")
     kept = records.labels < classes
     if len(set(records.labels[kept])) < 2:
         raise LmdbError(f"{path}: the images have less than two of the {classes} classes")

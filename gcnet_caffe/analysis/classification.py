@@ -77,19 +77,25 @@ def write_predictions(path, keys, labels, scores, column, classes=None, records=
     column : str
         What the scores are called: `prob` makes prob0, prob1, ...
     classes, records : optional
-        As for `classification`; they add path, subject, sequence and the expressions' names.
+        As for `classification`. `records` add path, subject, sequence, rank and expression,
+        `classes` the predicted expression; without `classes`, which may be thousands of
+        identities, the largest score is the only one written.
     """
     header = ["key", "label", "predicted"]
     if records:
         header += ["path", "subject", "sequence", "rank", "expression"]
     if classes:
         header += ["predicted_expression"]
-    header += [f"{column}{label}" for label in range(scores.shape[1])]
+    header += [f"{column}{label}" for label in range(len(classes))] if classes else [column]
     with files.atomic(path, overwrite=True) as scratch, open(scratch, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
         for i, (key, label, row) in enumerate(zip(keys, labels, scores)):
             best = row.argmax()
             about = records[i][1:6] if records else ()
-            name = (classes[best],) if classes else ()
-            writer.writerow([key, label, best, *about, *name, *(f"{v:.6f}" for v in row)])
+            shown = (classes[best], *map(_digits, row)) if classes else (_digits(row[best]),)
+            writer.writerow([key, label, best, *about, *shown])
+
+
+def _digits(score):
+    return f"{score:.6f}"

@@ -68,9 +68,9 @@ def _mean_text(score):
 
 def _missing_lines(results):
     for method in results["methods"]:
-        name = " ".join(str(method[k]) for k in ("method", "setting", "seed") if method[k])
+        seed = "" if method["seed"] is None else f" seed {method['seed']}"
         for fold, reason in method["missing"].items():
-            yield f"missing: {name} {fold}: {reason}"
+            yield f"missing: {method['method']} {method['setting']}{seed} {fold}: {reason}"
     for job in results["pretrain"]:
         if job["reason"]:
             yield f"missing: {job['folder']}: {job['reason']}"

@@ -67,7 +67,7 @@ def read_job(folder, run):
     """
     failed, evaluation = folder / "failed.txt", folder / "evaluation.json"
     if failed.exists():
-        return None, failed.read_text(encoding="utf-8").strip() or "failed"
+        return None, " ".join(failed.read_text(encoding="utf-8").split()) or "failed"
     if not evaluation.exists():
         return None, "not run"
     facts = _read_json(evaluation)

@@ -17,7 +17,8 @@ results.json::
     pretrain[]     net, setting, seed, parameters, evaluation (null where it failed), reason, folder
 
 Every figure is of the last iteration, never of the best: the test fold chooses nothing. `curve` is
-[[iteration, accuracy], ...] of the log, to look at.
+[[iteration, accuracy], ...] of the log's TEST phase, to look at; in a net of `make-net --fit-test`,
+which tests every image once, it ends at the accuracy per image.
 """
 
 from pathlib import Path

@@ -91,6 +91,8 @@ def test_wrong_folders(faces, tmp_path, capsys, monkeypatch):
     for name in ("test_lmdb", "packed.json"):
         (tmp_path / name).symlink_to(faces / name)
     (tmp_path / "train_lmdb").symlink_to(faces / "test_lmdb")
+    with pytest.raises(LmdbError, match="no records with keys ending in _001"):
+        read_images(tmp_path / "train_lmdb", suffix="_001")
     monkeypatch.setitem(sys.modules, "sklearn.svm", None)
     argv = ["baseline", "--kind", "lbp-svm", "--data", str(tmp_path), "-o", str(tmp_path / "out")]
     assert main(argv) == 2

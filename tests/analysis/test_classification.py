@@ -62,6 +62,8 @@ def test_majority_goes_before_scores_and_ties_end_at_the_lowest_label():
     first, predicted = vote(scores, ["a", "a", "a", "b", "b"])
     assert first.tolist() == [0, 3]
     assert predicted.tolist() == [1, 1]  # "a": two of three though 0 has the larger sum
+    tied = np.array([[0.6, 0, 0.4], [0.6, 0, 0.4], [0.05, 0.9, 0.05], [0.33, 0.34, 0.33]])
+    assert vote(tied, "aaaa")[1].tolist() == [0]  # 1.58 against 1.24, though 1 has the surest image
 
 
 def test_what_a_sequence_is():
@@ -101,4 +103,5 @@ def test_the_table_of_predictions(tmp_path):
         "prob2": "0.100000",
     }
     write_predictions(path, keys, LABELS, scores_of(PREDICTED), "prob")
-    assert path.read_text().splitlines()[0] == "key,label,predicted,prob0,prob1,prob2"
+    header, first = path.read_text().splitlines()[:2]
+    assert (header, first) == ("key,label,predicted,prob", "00000000,0,0,0.800000")

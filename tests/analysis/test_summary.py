@@ -114,7 +114,7 @@ def test_the_command_writes_and_prints_what_it_found(run, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "small: two, synthetic faces, largest class 0.5000"
     assert printed[2].split() == "S1R1 default 1 0.6250 ± 0.1768 0.6667 0.5000 ± 0.0000 2/3".split()
-    assert "missing: S1R1 default 1 fold2: fold2/test_lmdb: truncated" in printed
+    assert "missing: S1R1 default seed 1 fold2: fold2/test_lmdb: truncated" in printed
     assert "missing: hog-svm default fold1: not run" in printed
     assert "missing: pretrain/default/pretrain-identity/seed1: disk full" in printed
     assert json.loads((run / "results.json").read_text()) == json.loads(json.dumps(summarize(run)))
