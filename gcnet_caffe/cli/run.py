@@ -47,10 +47,11 @@ def run(args):
     for name in ("cores", "threads", "per_gpu"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')}: wanted 1 or more")
-    from gcnet_caffe.experiment import run as experiment
+    from gcnet_caffe.experiment.run import run as run_experiment
+    from gcnet_caffe.experiment.snakemake import Machine
 
     gpus = tuple(gpu_numbers(args.gpu) or ())
-    machine = experiment.Machine(
+    machine = Machine(
         args.cores,
         args.threads,
         gpus,
@@ -64,7 +65,7 @@ def run(args):
 
         show_plan(args.experiment, out, machine, args.changes)
         return
-    results, failed = experiment.run(args.experiment, out, machine, args.changes)
+    results, failed = run_experiment(args.experiment, out, machine, args.changes)
     from gcnet_caffe.analysis.results_table import results_text
 
     print(results_text(results))

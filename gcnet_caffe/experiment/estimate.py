@@ -7,7 +7,6 @@ many at once as the run will, and measures its start and its iterations.
 import contextlib
 import datetime
 import io
-import json
 import re
 import shlex
 import statistics
@@ -27,7 +26,7 @@ from gcnet_caffe.data.lmdb_file import LmdbWriter
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.experiment.plan import make_plan
-from gcnet_caffe.experiment.run import environment, need_snakemake, snakemake_command
+from gcnet_caffe.experiment.snakemake import environment, find_pending, need_snakemake
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.schema import caffe_pb, read_solver
 
@@ -39,8 +38,9 @@ def show_plan(path, out, machine, changes=()):
     """Print the jobs that `gcnet run` would do, and an estimate of their time."""
     need_snakemake()
     plan = make_plan(read_experiment(path, changes))
-    stats, waiting = pending_jobs(plan, out, machine)
-    print(stats)
+    pending = find_pending(plan, out, machine)
+    print(pending.stats)
+    waiting = [folder for folder in plan["training"] if folder in pending.trainings]
     if not waiting:
         return
     seconds = estimate(plan, waiting, machine)
@@ -48,25 +48,6 @@ def show_plan(path, out, machine, changes=()):
         f"{len(waiting)} trainings, {machine.at_once} at once: about {_in_words(seconds)} "
         "(rendering, packing, baselines and pictures not counted)"
     )
-
-
-def pending_jobs(plan, out, machine):
-    """Return Snakemake's table of the jobs to do, and the training folders among them."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "plan.json"
-        path.write_text(json.dumps(plan))
-        folder = out if Path(out).is_dir() else scratch
-        command = snakemake_command(folder, machine, "--dry-run")
-        command.insert(command.index("--config") + 1, f"plan={path}")
-        found = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    text = found.stdout + found.stderr
-    if found.returncode:
-        raise GcnetError(f"Snakemake cannot plan this: {text.strip().splitlines()[-1]}")
-    if "Job stats:" not in text:
-        return "Nothing to do.", []
-    stats = text.split("Job stats:\n", 1)[1].split("\n\n", 1)[0]
-    trained = re.findall(r"output: (\S+)/weights\.caffemodel", text)
-    return stats, [folder for folder in dict.fromkeys(trained) if folder in plan["training"]]
 
 
 def estimate(plan, waiting, machine):

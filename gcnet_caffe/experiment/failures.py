@@ -8,13 +8,8 @@ _FAILED = "failed.txt"
 _RULES = ("evaluate", "train", "solver", "net")
 
 
-def mark_failures(out, plan, since):
-    """Write ``failed.txt`` where a training or baseline has no evaluation, and remove it elsewhere.
-
-    Parameters
-    ----------
-    since : float
-        Time that the run started at: older logs are of earlier runs.
+def mark_failures(out, plan, pending):
+    """Write ``failed.txt`` into the folders `pending`, and remove it from the others.
 
     Returns
     -------
@@ -24,15 +19,15 @@ def mark_failures(out, plan, since):
     out, failed = Path(out), {}
     for folder in [*plan["training"], *plan["baselines"]]:
         mark = out / folder / _FAILED
-        if (out / folder / "evaluation.json").is_file():
+        if folder not in pending:
             mark.unlink(missing_ok=True)
             continue
-        failed[folder] = _reason(out, plan, folder, since)
+        failed[folder] = _reason(out, plan, folder)
         files.write_text(mark, failed[folder] + "\n")
     return failed
 
 
-def _reason(out, plan, folder, since):
+def _reason(out, plan, folder):
     """The error of the job's own rules, else of what it waits for."""
     logs = [out / "logs" / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
     training = plan["training"].get(folder, {})
@@ -43,7 +38,7 @@ def _reason(out, plan, folder, since):
         (out / "logs").glob("faces/*.log")
     )
     for log in logs:
-        if log.is_file() and log.stat().st_mtime >= since and (error := _error(log)):
+        if log.is_file() and (error := _error(log)):
             return error
     return "not run"
 

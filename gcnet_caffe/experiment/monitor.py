@@ -20,26 +20,25 @@ TENSORBOARD = "tensorboard"
 
 
 class Monitor:
-    """Follow the trainings of `plan` in the folder `out`.
+    """Follow the trainings `waiting` of `plan` in the folder `out`.
 
     On a terminal: a bar of all jobs, and one of each training at work. Elsewhere: a line for each
     training that is over.
     """
 
-    def __init__(self, out, plan, stream=None):
+    def __init__(self, out, plan, waiting, stream=None):
         self._out = Path(out)
         self._stream = stream or sys.stderr
         self._started = time.time()
-        self._waiting = list(plan["training"])
-        self._total = len(self._waiting)
+        self._waiting = [folder for folder in plan["training"] if folder in waiting]
+        self._total = len(plan["training"])
         self._bars, self._board = {}, _Events(self._out / TENSORBOARD)
         self._progress = _progress() if self._stream.isatty() else None
 
     def __enter__(self):
-        before = [folder for folder in self._waiting if self._is_over(folder)]
-        self._waiting = [folder for folder in self._waiting if folder not in before]
+        before = self._total - len(self._waiting)
         if before:
-            self._say(f"{len(before)} of {self._total} trainings are done already")
+            self._say(f"{before} of {self._total} trainings are done already")
         if self._progress:
             self._progress.start()
             self._all = self._progress.add_task("trainings", total=self._total, loss="")
@@ -65,14 +64,10 @@ class Monitor:
             self._progress.update(self._all, completed=self._total - len(self._waiting))
 
     def _is_over(self, folder):
-        return (self._out / folder / "evaluation.json").is_file()
+        return _changed(self._out / folder / "evaluation.json") > self._started
 
     def _is_at_work(self, folder):
-        log = self._out / folder / "train.log"
-        try:
-            changed = log.stat().st_mtime
-        except FileNotFoundError:
-            return False
+        changed = _changed(self._out / folder / "train.log")
         return changed > max(self._started, time.time() - _FRESH)
 
     def _end(self, folder):
@@ -99,6 +94,13 @@ class Monitor:
         if found:
             iteration, loss = found[-1]
             self._progress.update(self._bars[folder], completed=int(iteration), loss=f"loss {loss}")
+
+
+def _changed(path):
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _tail(path, size=4096):

@@ -7,18 +7,15 @@ the summary and the report of what there is.
 
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
-from gcnet_caffe import files, lifeline
+from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.experiment.failures import mark_failures
@@ -26,47 +23,15 @@ from gcnet_caffe.experiment.monitor import Monitor
 from gcnet_caffe.experiment.plan import is_synthetic, make_plan
 from gcnet_caffe.experiment.provenance import Stopwatch, write_provenance
 from gcnet_caffe.experiment.settings import settings
+from gcnet_caffe.experiment.snakemake import (
+    environment,
+    find_pending,
+    need_snakemake,
+    snakemake_command,
+)
 
-SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 PLAN, EXPERIMENT = "plan.json", "experiment.yaml"
 _SNAKEMAKE_LOG = "logs/snakemake.log"
-
-
-class Machine(NamedTuple):
-    """What the jobs may use.
-
-    Attributes
-    ----------
-    cores : int
-        Processors of this machine; with a profile, jobs at once.
-    threads : int
-        Processors of one training.
-    gpus : tuple of int
-        GPU numbers; none is the CPU.
-    per_gpu : int
-        Trainings at once on one GPU.
-    profile : str
-        Folder of a Snakemake profile, for clusters.
-    more : tuple of str
-        Further words for Snakemake.
-    """
-
-    cores: int
-    threads: int = 1
-    gpus: tuple = ()
-    per_gpu: int = 1
-    profile: str = ""
-    more: tuple = ()
-
-    @property
-    def gpu_slots(self):
-        """The GPU number of each training that may run at once."""
-        return [gpu for gpu in self.gpus for _ in range(self.per_gpu)]
-
-    @property
-    def at_once(self):
-        """How many trainings run at once."""
-        return len(self.gpu_slots) or max(1, self.cores // self.threads)
 
 
 def prepare(path, out, changes=()):
@@ -109,8 +74,10 @@ def run(path, out, machine, changes=()):
     with _alone(out):
         plan = prepare(path, out, changes)
         watch = Stopwatch()
-        _snakemake(out, plan, machine)
-        failed = mark_failures(out, plan, watch.start)
+        before = find_pending(plan, out, machine).evaluations
+        if before:
+            _snakemake(out, plan, machine, before)
+        failed = mark_failures(out, plan, find_pending(plan, out, machine).evaluations)
         write_provenance(out, watch, machine)
         return _summarize(out), failed
 
@@ -124,40 +91,8 @@ def _summarize(out):
     return results
 
 
-def snakemake_command(out, machine, *words):
-    """Return the words that run the workflow in `out`."""
-    command = [
-        sys.executable,
-        "-m",
-        "gcnet_caffe.experiment.workflow",
-        "--snakefile",
-        str(SNAKEFILE),
-    ]
-    command += ["--directory", str(out), "--rerun-incomplete", "--nolock"]
-    command += ["--config", f"threads={machine.threads}"]
-    if machine.gpus:
-        command.append(f"gpu_slots={','.join(map(str, machine.gpu_slots))}")
-        command += ["--resources", f"gpu={len(machine.gpu_slots)}"]
-    if machine.profile:
-        command += [
-            "--profile",
-            str(Path(machine.profile).absolute()),
-            "--jobs",
-            str(machine.cores),
-        ]
-    else:
-        command += ["--cores", str(machine.cores)]
-    return [*command, *machine.more, *words]
-
-
-def environment():
-    """The jobs' environment: this Python's `gcnet` first on PATH, tied to this process."""
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, **lifeline.offer()}
-
-
-def _snakemake(out, plan, machine):
-    """Run the workflow, showing how far it is."""
+def _snakemake(out, plan, machine, waiting):
+    """Run the workflow, showing how far the trainings `waiting` are."""
     log = Path(out) / _SNAKEMAKE_LOG
     log.parent.mkdir(exist_ok=True)
     command = snakemake_command(out, machine, "--keep-going", "--printshellcmds")
@@ -170,7 +105,7 @@ def _snakemake(out, plan, machine):
             env=environment(),
             start_new_session=True,
         )
-        with _stopped_with_us(process), Monitor(out, plan) as monitor:
+        with _stopped_with_us(process), Monitor(out, plan, waiting) as monitor:
             while process.poll() is None:
                 monitor.update()
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -206,9 +141,3 @@ def _alone(out):
         except BlockingIOError:
             raise GcnetError(f"{out}: another `gcnet run` is at work here") from None
         yield
-
-
-def need_snakemake():
-    """Raise a UsageError that says how to get Snakemake where it is missing."""
-    if not importlib.util.find_spec("snakemake"):
-        raise UsageError("gcnet run needs Snakemake: pip install 'gcnet-caffe[experiment]'")
