@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": "score a trained net on its test LMDB",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
+    "report": "write a run's page: tables beside the paper's, curves, pictures",
     "demo": "do all of it on synthetic faces",
 }
 
