@@ -29,6 +29,7 @@ VERBS = {
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
+    "report": "write a run's page: tables beside the paper's, curves, pictures",
     "demo": "do all of it on synthetic faces",
 }
 
