@@ -47,8 +47,10 @@ def run(args):
     for name in ("cores", "threads", "per_gpu"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')}: wanted 1 or more")
+    from gcnet_caffe.experiment.snakemake import Machine, need_snakemake
+
+    need_snakemake()
     from gcnet_caffe.experiment.run import run as run_experiment
-    from gcnet_caffe.experiment.snakemake import Machine
 
     gpus = tuple(gpu_numbers(args.gpu) or ())
     machine = Machine(

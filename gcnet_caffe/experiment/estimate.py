@@ -26,7 +26,7 @@ from gcnet_caffe.data.lmdb_file import LmdbWriter
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.experiment.plan import make_plan
-from gcnet_caffe.experiment.snakemake import environment, find_pending, need_snakemake
+from gcnet_caffe.experiment.snakemake import environment, find_pending
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.schema import caffe_pb, read_solver
 
@@ -36,7 +36,6 @@ _WARM = 5  # iterations left out of the measurement
 
 def show_plan(path, out, machine, changes=()):
     """Print the jobs that `gcnet run` would do, and an estimate of their time."""
-    need_snakemake()
     plan = make_plan(read_experiment(path, changes))
     pending = find_pending(plan, out, machine)
     print(pending.stats)

@@ -26,7 +26,6 @@ from gcnet_caffe.experiment.settings import settings
 from gcnet_caffe.experiment.snakemake import (
     environment,
     find_pending,
-    need_snakemake,
     snakemake_command,
 )
 
@@ -66,7 +65,6 @@ def run(path, out, machine, changes=()):
     failed : dict
         Folder of each training and baseline without a result -> why.
     """
-    need_snakemake()
     out = Path(out)
     if out.exists() and not (out / PLAN).is_file() and any(out.iterdir()):
         raise UsageError(f"{out}: exists, and is no run of an experiment; give another folder")
@@ -83,11 +81,14 @@ def run(path, out, machine, changes=()):
 
 
 def _summarize(out):
+    """Write the results and the report of what there is; return the results."""
+    from gcnet_caffe.analysis.report import write_report
     from gcnet_caffe.analysis.results_table import write_results
     from gcnet_caffe.analysis.summary import summarize
 
     results = summarize(out)
     write_results(results, out)
+    write_report([str(out)])
     return results
 
 
