@@ -121,7 +121,7 @@ def find_pending(plan, out, machine):
 
 
 def need_snakemake():
-    """Raise a UsageError that says how to get what `gcnet run` needs, where some of it is missing."""
+    """Raise a UsageError that says how to get what `gcnet run` needs, where any is missing."""
     for name in ("snakemake", "yaml", "jsonschema", "rich", "tensorboardX", "jinja2", "sklearn"):
         if not importlib.util.find_spec(name):
             raise UsageError(f"gcnet run needs {name}: pip install 'gcnet-caffe[experiment]'")
