@@ -63,7 +63,8 @@ def snakemake_command(out, machine, *words):
         str(SNAKEFILE),
     ]
     command += ["--directory", str(out), "--rerun-incomplete", "--nolock"]
-    command += ["--config", f"threads={machine.threads}"]
+    workers = 1 if machine.profile else machine.cores  # a profile's set-threads gives more
+    command += ["--config", f"threads={machine.threads}", f"workers={workers}"]
     if machine.gpus:
         command.append(f"gpu_slots={','.join(map(str, machine.gpu_slots))}")
         command += ["--resources", f"gpu={len(machine.gpu_slots)}"]
