@@ -31,7 +31,7 @@ def confusion_section(run):
 def _draw(methods, classes):
     short = [name[:9] for name in classes]
     with drawing() as plt:
-        figure, axes = panels(plt, len(methods), 3, (2.9, 2.75))
+        figure, axes = panels(plt, len(methods), 3, (2.9, 2.75), legend=0)
         for axis, method in zip(axes, methods):
             counts = np.array(method.confusion, float)
             share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)

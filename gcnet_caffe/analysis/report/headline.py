@@ -16,7 +16,8 @@ def outcome(run):
     kinds = {m.method: m.kind for m in methods}
     shown = next((n for n in _PREFERRED if kinds.get(n) == "net"), names[0])
     sentences = [_accuracy(run, methods, shown)]
-    others = [f"{_label(n)} {_mean(methods, n)} %" for n in reversed(names) if n != shown]
+    ranked = [n for n in compare.ranking(methods) if n != shown]
+    others = [f"{_label(n)} {_mean(methods, n)} %" for n in ranked]
     if others:
         sentences.append(f"On the same folds: {', '.join(others)}.")
     rivals = [n for n in compare.ranking(methods) if kinds[n] == "baseline"]
