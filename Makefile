@@ -39,7 +39,7 @@ setup: .venv/ready
 	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt $(TORCH_INDEX) torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks,plot,torch,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[experiment,landmarks,dev]'
 	touch $@
 
 # Real Caffe: docker, podman or buildah builds the image, whichever is there.

@@ -30,13 +30,17 @@ def launcher():
     )
 
 
-def train(solver, log, weights=()):
+def train(solver, log, weights=(), snapshot="", gpu=None):
     """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
 
     Parameters
     ----------
     weights : sequence of str
         .caffemodel files whose layers are adopted by name.
+    snapshot : str
+        .solverstate to resume from; the log is added to, then.
+    gpu : int, optional
+        Number of the GPU; by default the CPU.
 
     Raises
     ------
@@ -47,9 +51,13 @@ def train(solver, log, weights=()):
     command = [*launcher(), "caffe", "train", "-solver", str(solver)]
     if weights:
         command += ["-weights", ",".join(map(str, weights))]
+    if snapshot:
+        command += ["-snapshot", str(snapshot)]
+    if gpu is not None:
+        command += ["-gpu", str(gpu)]
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with open(log, "w", encoding="utf-8") as lines:
+    with open(log, "a" if snapshot else "w", encoding="utf-8") as lines:
         with subprocess.Popen(command, text=True, **pipe) as process:
             _follow(process.stdout, lines, settings.max_iter)
     if process.returncode:
@@ -80,6 +88,7 @@ def _follow(stream, lines, max_iter):
     with tqdm(total=max_iter, unit="it", disable=None, leave=False) as bar:
         for line in stream:
             lines.write(line)
+            lines.flush()
             found = re.search(r"Iteration (\d+) .*loss = (\S+)", line)
             if found:
                 bar.update(int(found[1]) - bar.n)

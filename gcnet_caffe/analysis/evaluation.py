@@ -1,6 +1,5 @@
 """A trained net over its test LMDB, image by image, beside the trivial answers."""
 
-import csv
 import json
 import tempfile
 from pathlib import Path
@@ -9,9 +8,10 @@ import cv2
 import numpy as np
 
 from gcnet_caffe import files
+from gcnet_caffe.analysis.classification import classification, write_predictions
 from gcnet_caffe.analysis.images import image_scores, read_images, sheet
 from gcnet_caffe.caffe_tool import run_python
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.data.test_records import read_classes, read_test_records
 from gcnet_caffe.schema import read_net
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
@@ -31,25 +31,28 @@ def evaluate(model, weights, data, forward):
     model, weights : path
         Deploy prototxt and .caffemodel.
     data : path
-        Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors.
+        Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors; what packing wrote
+        beside them (`test.csv`, `packed.json`) is used where it is there.
     forward : callable
         (model, weights, lmdb, blobs) -> {blob: array}, by one engine or the other.
 
     Returns
     -------
     scores : dict
-        `images`: how many; `accuracy`, `chance` (share of the largest class), `recall` by label
-        where the net classifies; and `image_scores` of each image blob.
+        `images`: how many; where the net classifies, what `classification` returns; and
+        `image_scores` of each image blob.
     outputs : dict
-        `records` (`Records` of the test LMDB) and the blobs.
+        `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
+        `classification` takes them) and the blobs.
     """
     tops = {top for layer in read_net(model).layer for top in layer.top}
     blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
     test = read_images(Path(data) / "test_lmdb")
     outputs = forward(model, weights, Path(data) / "test_lmdb", blobs)
     scores = {"images": len(test.labels)}
+    about = {"classes": read_classes(data), "records": read_test_records(data, test.keys)}
     if "prob" in blobs:
-        scores.update(_classification(outputs["prob"], test.labels, model))
+        scores.update(classification(outputs["prob"], test.labels, **about, origin=model))
     wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
     train = read_images(Path(data) / "train_lmdb").images if wanted else None
     for blob in wanted:
@@ -58,39 +61,28 @@ def evaluate(model, weights, data, forward):
         scores[blob] = image_scores(
             outputs[blob][:, 0], test.images[:, channel], train[:, channel], queries
         )
-    return scores, {"records": test, **outputs}
-
-
-def _classification(prob, labels, model):
-    if labels.max() >= prob.shape[1]:
-        raise GcnetError(
-            f"{model}: {prob.shape[1]} classes, the test LMDB has label {labels.max()}"
-        )
-    right = prob.argmax(1) == labels
-    recall = {int(k): float(right[labels == k].mean()) for k in np.unique(labels)}
-    chance = float(np.bincount(labels).max() / len(labels))
-    return {"accuracy": float(right.mean()), "chance": chance, "recall": recall}
+    return scores, {"records": test, "about": about, **outputs}
 
 
 def write_evaluation(scores, outputs, folder, columns=12):
-    """Write evaluation.json, predictions.csv and faces.png to `folder`."""
+    """Write evaluation.json, predictions.csv, features.npz and faces.png to `folder`.
+
+    features.npz holds `feature` (N x 384, what the last layer reads), `labels` and `keys`.
+    """
     folder = Path(folder)
-    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+    records = outputs["records"]
     if "prob" in outputs:
-        _write_predictions(folder / "predictions.csv", outputs)
+        path, about = folder / "predictions.csv", outputs["about"]
+        write_predictions(path, records.keys, records.labels, outputs["prob"], "prob", **about)
+    if "feature" in outputs:
+        feature = outputs["feature"]
+        with files.atomic(folder / "features.npz", overwrite=True) as scratch:
+            np.savez(scratch, feature=feature, labels=records.labels, keys=records.keys)
     rows = _picture_rows(outputs, columns)
     if len(rows) > 1:
         with files.atomic(folder / "faces.png", overwrite=True) as scratch:
             cv2.imwrite(str(scratch), sheet(rows))
-
-
-def _write_predictions(path, outputs):
-    records, prob = outputs["records"], outputs["prob"]
-    with files.atomic(path, overwrite=True) as scratch, open(scratch, "w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["key", "label", "predicted", *(f"prob{k}" for k in range(prob.shape[1]))])
-        for key, label, p in zip(records.keys, records.labels, prob):
-            writer.writerow([key, label, p.argmax(), *(f"{v:.6f}" for v in p)])
+    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
 
 
 def _picture_rows(outputs, columns):

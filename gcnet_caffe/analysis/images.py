@@ -22,13 +22,15 @@ class Records(NamedTuple):
     images: np.ndarray
 
 
-def read_images(path):
-    """Read the LMDB folder `path` into `Records`.
+def read_images(path, suffix=""):
+    """Read the records of the LMDB folder `path` whose keys end in `suffix` into `Records`.
 
     The crop is Caffe's: src/caffe/data_transformer.cpp, Transform, TEST phase.
     """
     keys, labels, images = [], [], []
     for key, datum in read_datums(path):
+        if not key.decode().endswith(suffix):
+            continue
         shape = datum.channels, datum.height, datum.width
         if min(shape[1:]) < CROP:
             raise LmdbError(f"{path}: record {key!r} is {shape}, wanted at least 64x64")
@@ -38,7 +40,8 @@ def read_images(path):
         keys.append(key.decode())
         labels.append(datum.label)
     if not keys:
-        raise LmdbError(f"{path}: holds no records")
+        such = f" with keys ending in {suffix}" if suffix else ""
+        raise LmdbError(f"{path}: holds no records{such}")
     scaled = np.stack(images).astype(np.float32) * np.float32(1 / 255)
     return Records(keys, np.array(labels), scaled)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from gcnet_caffe import __version__
+from gcnet_caffe import __version__, lifeline
 from gcnet_caffe.errors import GcnetError
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
@@ -21,8 +21,12 @@ VERBS = {
     "test": "score a net on its own test data by PyTorch",
     "time": "measure the layers of a net by PyTorch",
     "device-query": "show the GPUs that PyTorch sees",
+    "run": "run a whole experiment: pack, pre-train, train every fold, evaluate, report",
+    "train-folder": "train the net of a folder, or go on after a kill (a step of run)",
     "check": "hold a net's LMDBs against the net that will read them",
     "evaluate": "score a trained net on its test LMDB",
+    "baseline": "score HOG or LBP with a linear SVM on the same LMDBs",
+    "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
     "report": "write a run's page: tables beside the paper's, curves, pictures",
@@ -57,6 +61,7 @@ def _usage():
 
 def main(argv=None):
     """Run one verb; return the exit status (0 done, 1 failed, 2 misused)."""
+    lifeline.follow()
     if argv is None:
         argv = sys.argv[1:]
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch files go

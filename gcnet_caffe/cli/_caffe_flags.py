@@ -78,6 +78,8 @@ def require(value, message):
 
 def import_engine():
     """Import the engine, or say how to get what it needs."""
+    import gcnet_caffe.engine  # noqa: F401  (its settings, before PyTorch is loaded)
+
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError:

@@ -1,9 +1,11 @@
 """The flags that make-net and make-solver share: which network, which fold, which test set."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 from gcnet_caffe import nets
+from gcnet_caffe.data.expressions import NEUTRAL
 from gcnet_caffe.errors import UsageError
 
 
@@ -19,6 +21,11 @@ def add_target_flags(parser, writes):
         "--fit-test",
         action="store_true",
         help="count the images of the test LMDB and cover each exactly once a test",
+    )
+    parser.add_argument(
+        "--short-names",
+        action="store_true",
+        help="name the files train_test, deploy and solver: for a folder of one network",
     )
     parser.add_argument("-o", "--output", default=writes, help="folder to write to", metavar="DIR")
 
@@ -42,6 +49,32 @@ def fitted(options, args, field, data):
     schedule = nets.exact_test(count_records(Path(data) / "test_lmdb"))
     value = dict(zip(("test_batch_size", "test_iter"), schedule))[field]
     return dataclasses.replace(options, **{field: value})
+
+
+def fitted_classes(options, args):
+    """Return `options` with the classes that the packed.json of its data tells of."""
+    if not args.fit_classes:
+        return options
+    path = Path(options.data) / "packed.json"
+    try:
+        packed = json.loads(path.read_text(encoding="utf-8"))["options"]
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; --fit-classes wants LMDBs of make-lmdb") from None
+    if "identities" in packed:
+        return dataclasses.replace(options, num_classes=packed["identities"])
+    return dataclasses.replace(
+        options,
+        num_classes=len(packed["classes"]),
+        neutral_class=packed["classes"][-1] == NEUTRAL,
+        neutral_queries=packed.get("neutral_queries", True),
+    )
+
+
+def file_name(name, args):
+    """Return the name of a generated file: as it is, or the short one."""
+    kinds = ("train_test", "deploy_reconstruction", "deploy")
+    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), "solver")
+    return f"{kind}.prototxt" if args.short_names else name
 
 
 def write_all(folder):

@@ -1,8 +1,10 @@
 """Score a trained deploy net on its test LMDB, image by image.
 
 Prints the accuracy beside chance, and the error of each generated image beside the trivial
-predictors' (the mean image of the training set; the query itself). Writes evaluation.json,
-predictions.csv and faces.png: query, true reference, then the net's images.
+predictors' (the mean image of the training set; the query itself). Beside the accuracy per image
+stands that per sequence, the majority of its frames, where the test.csv of make-lmdb tells the
+sequences. Writes evaluation.json (with recall and confusion matrix), predictions.csv, features.npz
+(the 384 features of each image) and faces.png: query, true reference, then the net's images.
 """
 
 from gcnet_caffe.analysis.evaluation import ENGINES, evaluate, write_evaluation
@@ -22,10 +24,17 @@ def run(args):
         import_engine()
     scores, outputs = evaluate(args.model, args.weights, args.data, ENGINES[args.engine])
     write_evaluation(scores, outputs, args.output)
-    print(f"{scores['images']} test images")
-    if "accuracy" in scores:
-        print(f"accuracy {scores['accuracy']:.4f}, largest class {scores['chance']:.4f}")
+    print_accuracy(scores)
     for name, found in scores.items():
         if isinstance(found, dict) and "mse" in found:
             values = " ".join(f"{key} {value:.4g}" for key, value in found.items())
             print(f"{name}: {values}")
+
+
+def print_accuracy(scores):
+    """Print how many images and, of a classifier, the accuracies of `analysis.classification`."""
+    print(f"{scores['images']} test images")
+    if "accuracy" in scores:
+        print(f"accuracy {scores['accuracy']:.4f}, largest class {scores['chance']:.4f}")
+    if "sequences" in scores:
+        print(f"accuracy {scores['sequence_accuracy']:.4f} of {scores['sequences']} sequences")

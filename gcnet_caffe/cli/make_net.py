@@ -5,7 +5,14 @@ from pathlib import Path
 
 from gcnet_caffe import nets
 from gcnet_caffe.cli._options import add_option_flags, given_options
-from gcnet_caffe.cli._targets import add_target_flags, check_target, fitted, write_all
+from gcnet_caffe.cli._targets import (
+    add_target_flags,
+    check_target,
+    file_name,
+    fitted,
+    fitted_classes,
+    write_all,
+)
 from gcnet_caffe.files import write_text
 
 
@@ -15,6 +22,11 @@ def add_arguments(parser):
         "--with-reconstruction",
         action="store_true",
         help="also write the deploy net that keeps decoders 2 (S0R1, S1R1)",
+    )
+    parser.add_argument(
+        "--fit-classes",
+        action="store_true",
+        help="take the classes, and whether neutral is one, from the packed.json of --data",
     )
     add_option_flags(parser, nets.NetOptions, nets.net_defaults("S1R1"))
 
@@ -27,9 +39,10 @@ def run(args):
     check_target(args)
     defaults = nets.net_defaults(args.variant, args.fold)
     options = dataclasses.replace(defaults, **given_options(args, nets.NetOptions))
+    options = fitted_classes(options, args)
     options = fitted(options, args, "test_batch_size", options.data)
     texts = nets.net_files(args.variant, options, args.fold, args.name, args.with_reconstruction)
     for name, text in texts.items():
-        path = Path(args.output) / name
+        path = Path(args.output) / file_name(name, args)
         write_text(path, text)
         print(path)

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from gcnet_caffe import nets
 from gcnet_caffe.cli._options import add_option_flags, given_options
-from gcnet_caffe.cli._targets import add_target_flags, check_target, fitted, write_all
+from gcnet_caffe.cli._targets import (
+    add_target_flags,
+    check_target,
+    file_name,
+    fitted,
+    write_all,
+)
 from gcnet_caffe.files import write_text
 
 
@@ -25,7 +31,7 @@ def run(args):
     data = args.data or nets.net_defaults(args.variant, args.fold).data
     options = fitted(options, args, "test_iter", data)
     name, text = nets.solver_file(args.variant, options, args.fold, args.name)
-    path = Path(args.output) / name
+    path = Path(args.output) / file_name(name, args)
     write_text(path, text)
     Path(options.snapshot_prefix).parent.mkdir(parents=True, exist_ok=True)
     print(path)

@@ -24,7 +24,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--ranks", type=int, default=1, help="processes that train together on the CPU", metavar="N"
     )
-    parser.add_argument("--log", default="", help="write the log to FILE", metavar="FILE")
+    parser.add_argument(
+        "--log",
+        default="",
+        help="write the log to FILE; with -snapshot, add to it",
+        metavar="FILE",
+    )
 
 
 def run(args):

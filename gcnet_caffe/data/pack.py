@@ -1,9 +1,10 @@
 """Packing: the faces of a manifest, aligned and augmented, as Datums in Caffe's LMDBs.
 
 The Datums of each manifest row are made once, in worker processes, and put into every LMDB that
-holds the row. Beside the LMDBs lies ``packed.json`` (what was packed, with what), and in the output
-folder, where landmarks were detected, ``landmarks.csv`` (the manifest with all of them: packing it
-again detects nothing) and, of pairs, ``folds.csv``.
+holds the row. Beside the LMDBs lie ``packed.json`` (what was packed, with what) and ``test.csv``
+(what each test record shows), and in the output folder, where landmarks were detected,
+``landmarks.csv`` (the manifest with all of them: packing it again detects nothing) and, of pairs,
+``folds.csv``.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from gcnet_caffe.data.manifest import manifest_text
 from gcnet_caffe.data.parallel import cores, ordered_map
 from gcnet_caffe.data.plan import plan_cross, plan_identities, plan_pairs
 from gcnet_caffe.data.provenance import provenance_text
+from gcnet_caffe.data.test_records import record_sheets
 from gcnet_caffe.errors import ImageError, ManifestError, UsageError
 from gcnet_caffe.files import atomic
 
@@ -200,6 +202,7 @@ def _side_files(plan, rows, facts, left_out, out):
         yield out / "landmarks.csv", manifest_text(rows, out)
     if plan.fold_sheet:
         yield out / "folds.csv", plan.fold_sheet
+    yield from record_sheets(plan, out, left_out)
     for folder in {path.parent for path in facts}:
         here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
         yield folder / "packed.json", provenance_text(plan, rows, here, left_out)

@@ -105,12 +105,15 @@ def _gpus_of(job, param):
 
 @contextlib.contextmanager
 def _log(job, param, silent):
-    """The log on stderr; or in the file job.log, with a progress bar on stderr."""
+    """The log on stderr; or in the file job.log, with a progress bar on stderr.
+
+    A run that resumes adds to the file.
+    """
     if not job.log or silent:
         yield Log(silent=silent)
         return
     Path(job.log).parent.mkdir(parents=True, exist_ok=True)
-    with open(job.log, "w", encoding="utf-8") as stream:
+    with open(job.log, "a" if job.snapshot else "w", encoding="utf-8") as stream:
         with tqdm(total=param.max_iter, unit="it", disable=None, leave=False) as bar:
             yield Log(stream, on_iteration=lambda iteration: bar.update(iteration - bar.n))
 

@@ -170,21 +170,34 @@ def _read_side(path, model):
     return ranks
 
 
-def _offer(path):
-    """Name the newest snapshot before the one at `path` that can be read."""
-    stem = re.fullmatch(r"(.*_iter_)(\d+)\.solverstate(\.h5)?", str(path))
-    if not stem:
-        return ""
-    earlier = {}
-    for other in Path(path).parent.glob(f"{Path(stem[1]).name}*.solverstate*"):
-        number = re.fullmatch(r".*_iter_(\d+)\.solverstate(\.h5)?", str(other))
-        if number and int(number[1]) < int(stem[2]):
-            earlier[int(number[1])] = other
-    for number in sorted(earlier, reverse=True):
+def newest_snapshot(prefix, below=None):
+    """Return the path of the newest .solverstate of `prefix` that can be resumed from, or ``""``.
+
+    Parameters
+    ----------
+    prefix : str
+        The solver's snapshot_prefix.
+    below : int, optional
+        Only snapshots of earlier iterations than this.
+    """
+    found = {}
+    for path in Path(prefix).parent.glob(f"{Path(prefix).name}_iter_*.solverstate*"):
+        number = re.fullmatch(r".*_iter_(\d+)\.solverstate(\.h5)?", str(path))
+        if number and (below is None or int(number[1]) < below):
+            found[int(number[1])] = path
+    for number in sorted(found, reverse=True):
+        path = found[number]
         try:
-            found = (_read_hdf5 if is_hdf5(earlier[number]) else _read_binary)(earlier[number])
-            _read_side(earlier[number], _find_model(earlier[number], found.learned_net))
+            state = (_read_hdf5 if is_hdf5(path) else _read_binary)(path)
+            _read_side(path, _find_model(path, state.learned_net))
         except GcnetError:
             continue
-        return f"; the snapshot before it: {earlier[number]}"
+        return str(path)
     return ""
+
+
+def _offer(path):
+    """Name the newest snapshot before the one at `path` that can be read."""
+    stem = re.fullmatch(r"(.*)_iter_(\d+)\.solverstate(\.h5)?", str(path))
+    earlier = newest_snapshot(stem[1], int(stem[2])) if stem else ""
+    return f"; the snapshot before it: {earlier}" if earlier else ""

@@ -1,0 +1,76 @@
+"""Run a whole experiment: from its YAML file to tables, figures and the report.
+
+What is finished is not done again; what was interrupted goes on from its last snapshot; after a
+change of the YAML only what depends on it is done again.
+"""
+
+import shlex
+from pathlib import Path
+
+from gcnet_caffe.cli._caffe_flags import gpu_numbers
+from gcnet_caffe.data.parallel import cores
+from gcnet_caffe.errors import GcnetError, UsageError
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "experiment", help="an experiment, such as experiments/ck7.yaml", metavar="YAML"
+    )
+    parser.add_argument(
+        "-o", "--output", help="folder of the run; default: runs/NAME", metavar="DIR"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        help="put VALUE in place of the file's: solver.max_iter=1000, data.root=/data/CK+",
+        metavar="KEY=VALUE",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show the jobs and their time")
+    parser.add_argument("--cores", type=int, default=cores(), help="processors to use", metavar="N")
+    parser.add_argument("--threads", type=int, default=1, help="of each training", metavar="N")
+    parser.add_argument("-gpu", "--gpu", default="", help="GPU numbers, or all; default: the CPU")
+    parser.add_argument("--per-gpu", type=int, default=1, help="trainings at once on one GPU")
+    parser.add_argument(
+        "--profile",
+        default="",
+        help="Snakemake profile of a cluster (docs/cluster.md)",
+        metavar="DIR",
+    )
+    parser.add_argument(
+        "--snakemake", default="", help="more options for Snakemake, in one word", metavar="WORDS"
+    )
+
+
+def run(args):
+    for name in ("cores", "threads", "per_gpu"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')}: wanted 1 or more")
+    from gcnet_caffe.experiment.snakemake import Machine, need_snakemake
+
+    need_snakemake()
+    from gcnet_caffe.experiment.run import run as run_experiment
+
+    gpus = tuple(gpu_numbers(args.gpu) or ())
+    machine = Machine(
+        args.cores,
+        args.threads,
+        gpus,
+        args.per_gpu,
+        args.profile,
+        tuple(shlex.split(args.snakemake)),
+    )
+    out = args.output or str(Path("runs") / Path(args.experiment).stem)
+    if args.dry_run:
+        from gcnet_caffe.experiment.estimate import show_plan
+
+        show_plan(args.experiment, out, machine, args.changes)
+        return
+    results, failed = run_experiment(args.experiment, out, machine, args.changes)
+    from gcnet_caffe.analysis.results_table import results_text
+
+    print(results_text(results))
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise GcnetError(f"{len(failed)} of the jobs failed, the first: {name}: {reason}")

@@ -1,0 +1,186 @@
+"""Experiments as YAML: read, held against a schema, completed with defaults.
+
+An experiment says what is trained on what; how (cores, GPUs, cluster) is the command line's. The
+options under ``net`` and ``solver`` are the fields of `NetOptions` and `SolverOptions`.
+"""
+
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+
+import yaml
+
+from gcnet_caffe.analysis.evaluation import ENGINES
+from gcnet_caffe.data.expressions import parse_classes
+from gcnet_caffe.data.protocols import PROTOCOLS
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.experiment.schema import experiment_schema
+from gcnet_caffe.nets import NetOptions, SolverOptions
+
+#: What a key that is left out means.
+DEFAULTS = {
+    "title": "",
+    "about": "",
+    "variants": ["cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1"],
+    "pretrain": None,
+    "pack": {},
+    "net": {},
+    "solver": {},
+    "sweep": {},
+    "seeds": [1],
+    "baselines": ["hog-svm", "lbp-svm"],
+    "engine": "torch",
+    "sequences": False,
+    "pictures": True,
+}
+
+
+def read_experiment(path, changes=()):
+    """Read the experiment at `path`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file; its stem is the experiment's name.
+    changes : sequence of str
+        ``KEY=VALUE``, VALUE in YAML, put in place of the file's: ``solver.max_iter=1000``,
+        ``data.root=/data/CK+``.
+
+    Returns
+    -------
+    dict
+        The keys of `experiment_schema`, each with a value, and ``name``. Relative folders and
+        manifests are relative to where the command runs.
+
+    Raises
+    ------
+    UsageError
+        Not YAML, an unknown key (the nearest known one is named), a value out of range.
+    """
+    found = _load(path)
+    for change in changes:
+        _apply(found, change)
+    _check(found, path)
+    experiment = {"name": Path(path).stem, **DEFAULTS, **found}
+    protocol = PROTOCOLS[experiment["protocol"]]
+    classes = experiment.get("classes") or list(protocol.classes)
+    experiment["classes"] = list(parse_classes(",".join(classes)))
+    _check_meaning(experiment, protocol, path)
+    return _absolute(experiment)
+
+
+def _load(path):
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such experiment") from None
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise UsageError(f"{path}: not a text file; wanted an experiment in YAML") from None
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}:" if where else ""
+        raise UsageError(f"{path}:{line} not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: wanted keys and values, such as `protocol: ck7`")
+    return found
+
+
+def _apply(found, change):
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {change}: wanted KEY=VALUE, such as solver.max_iter=1000")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {change}: {text!r} is not a YAML value") from None
+    *parents, last = key.split(".")
+    for parent in parents:
+        found = found.setdefault(parent, {})
+        if not isinstance(found, dict):
+            raise UsageError(f"--set {change}: {parent} holds no keys")
+    found[last] = value
+
+
+def _check(found, path):
+    """Hold `found` against the schema; the first violation is one line."""
+    import jsonschema
+
+    errors = jsonschema.Draft202012Validator(experiment_schema()).iter_errors(found)
+    error = jsonschema.exceptions.best_match(errors)
+    if error is None:
+        return
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema["properties"])
+        unknown = next(key for key in error.instance if key not in known)
+        nearest = difflib.get_close_matches(str(unknown), known, 1, 0.5)
+        what = f"did you mean {nearest[0]}?" if nearest else f"wanted one of {', '.join(known)}"
+        raise UsageError(
+            f"{path}: unknown key {'.'.join(filter(None, (where, str(unknown))))}; {what}"
+        )
+    raise UsageError(f"{path}: {where or 'the file'}: {_in_words(error)}")
+
+
+def _in_words(error):
+    value = error.validator_value
+    wanted = {
+        "enum": lambda: f"found {error.instance!r}, wanted one of {', '.join(map(str, value))}",
+        "type": lambda: f"found {error.instance!r}, wanted {value}",
+        "required": lambda: f"{error.message.split(' ')[0]} is missing",
+        "minimum": lambda: f"found {error.instance!r}, wanted {value} or more",
+        "exclusiveMinimum": lambda: f"found {error.instance!r}, wanted more than {value}",
+        "minItems": lambda: f"wanted at least {value}",
+    }
+    return wanted.get(error.validator, lambda: error.message.splitlines()[0])()
+
+
+def _check_meaning(experiment, protocol, path):
+    """What a schema cannot say."""
+    across = not protocol.folds
+    if across != ("test" in experiment):
+        wanted = "`test:`, the data set to test on" if across else "no `test:`; it has folds"
+        raise UsageError(f"{path}: protocol {experiment['protocol']}: wanted {wanted}")
+    for key in ("folds", "only", "fold_sheet"):
+        if across and key in experiment:
+            raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
+    try:
+        NetOptions(**experiment["net"])
+        SolverOptions(**experiment["solver"])
+        for name, values in experiment["sweep"].items():
+            for value in values:
+                owner = NetOptions if name in _fields(NetOptions) else SolverOptions
+                owner(**{name: value})
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _absolute(value):
+    """Make the folders and files that a data set is read from absolute: jobs run elsewhere."""
+    if isinstance(value, list):
+        return [_absolute(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    paths = ("root", "manifest", "fold_sheet")
+    return {
+        key: os.path.abspath(os.path.expanduser(item)) if key in paths else _absolute(item)
+        for key, item in value.items()
+    }
+
+
+def _fields(options):
+    return {field.name for field in dataclasses.fields(options)}
+
+
+def net_and_solver(experiment, setting):
+    """Return the net's and the solver's options of a setting: those of all, and its own."""
+    names = _fields(NetOptions)
+    net, solver = dict(experiment["net"]), dict(experiment["solver"])
+    for name, value in setting.items():
+        (net if name in names else solver)[name] = value
+    return net, solver
+
+
+__all__ = ["DEFAULTS", "ENGINES", "net_and_solver", "read_experiment"]

@@ -1,0 +1,146 @@
+"""`gcnet run --dry-run`: which jobs there are, and how long they take, from a short probe.
+
+The probe trains every kind of network that is to be trained for 20 iterations on random images, as
+many at once as the run will, and measures its start and its iterations.
+"""
+
+import contextlib
+import datetime
+import io
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gcnet_caffe import files
+from gcnet_caffe.data.align import SIZE
+from gcnet_caffe.data.lmdb_file import LmdbWriter
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.plan import make_plan
+from gcnet_caffe.experiment.snakemake import environment, find_pending
+from gcnet_caffe.nets.pretrain import PRETRAININGS
+from gcnet_caffe.schema import caffe_pb, read_solver
+
+ITERATIONS = 20
+_WARM = 5  # iterations left out of the measurement
+
+
+def show_plan(path, out, machine, changes=()):
+    """Print the jobs that `gcnet run` would do, and an estimate of their time."""
+    plan = make_plan(read_experiment(path, changes))
+    pending = find_pending(plan, out, machine)
+    print(pending.stats)
+    waiting = [folder for folder in plan["training"] if folder in pending.trainings]
+    if not waiting:
+        return
+    seconds = estimate(plan, waiting, machine)
+    print(
+        f"{len(waiting)} trainings, {machine.at_once} at once: about {_in_words(seconds)} "
+        "(rendering, packing, baselines and pictures not counted)"
+    )
+
+
+def estimate(plan, waiting, machine):
+    """Return the seconds that the trainings `waiting` take, their evaluation included."""
+    kinds = Counter(_kind(plan["training"][folder]) for folder in waiting)
+    seconds = 0.0
+    for kind, count in tqdm(kinds.items(), desc="probing", unit="net", disable=None):
+        start, iteration, max_iter = _probe(dict(kind), machine)
+        # the training, the evaluation, and two short processes that write the net and the solver
+        seconds += count * (2.5 * start + iteration * max_iter)
+    return seconds / machine.at_once
+
+
+def _kind(job):
+    """What the time of a training depends on; the seed does not matter."""
+    solver = re.sub(r"--random-seed \d+", "", job["solver"]).strip()
+    return tuple(
+        {**{key: job[key] for key in ("variant", "net", "engine")}, "solver": solver}.items()
+    )
+
+
+def _probe(job, machine):
+    """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
+    with tempfile.TemporaryDirectory(prefix=".probe", dir=".") as scratch:
+        scratch = Path(scratch)
+        batch = int((re.findall(r"--batch-size (\d+)", job["net"]) or [64])[0])
+        _write_data(scratch / "data", job["variant"], 2 * batch)
+        folders = [scratch / str(number) for number in range(machine.at_once)]
+        for folder in folders:
+            max_iter = _write_net(folder, job, scratch / "data")
+        begin = time.monotonic()
+        words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job["engine"]]
+        env = {**environment(), "OMP_NUM_THREADS": str(machine.threads)}
+        if machine.gpus:
+            words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
+        processes = [
+            subprocess.Popen([*words, str(folder)], env=env, stderr=subprocess.PIPE, text=True)
+            for folder in folders
+        ]
+        errors = [process.communicate()[1] for process in processes]
+        if any(process.returncode for process in processes):
+            raise GcnetError(f"the probe of {job['variant']} failed: {errors[0].strip()[-300:]}")
+        wall = time.monotonic() - begin
+        iteration = statistics.mean(_iteration_seconds(folder / "train.log") for folder in folders)
+        return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
+
+
+def _write_data(folder, variant, count):
+    """LMDBs of random images, as make-lmdb writes them."""
+    rng = np.random.default_rng(0)
+    channels = 1 if variant in PRETRAININGS else 2
+    for name in ("train_lmdb", "test_lmdb"):
+        folder.mkdir(exist_ok=True)
+        with LmdbWriter(folder / name) as writer:
+            for index in range(count):
+                pixels = rng.integers(0, 256, (channels, SIZE, SIZE), np.uint8)
+                datum = caffe_pb.Datum(channels=channels, height=SIZE, width=SIZE, label=index % 2)
+                datum.data = pixels.tobytes()
+                writer.put(f"{index:08d}", datum.SerializeToString())
+
+
+def _write_net(folder, job, data):
+    """Write the net and a solver of a few iterations; return the iterations of the real one."""
+    target = f"--variant {job['variant']} --name probe --data {data} --short-names -o {folder}"
+    solver = f"{target} --net {folder}/train_test.prototxt --snapshot-prefix {folder}/snapshots/net"
+    _gcnet(f"make-net {target} {job['net']}")
+    _gcnet(f"make-solver {solver} {job['solver']}")
+    path = folder / "solver.prototxt"
+    max_iter = read_solver(path).max_iter
+    text = path.read_text()
+    for field, value in (("max_iter", ITERATIONS), ("display", 1), ("snapshot", ITERATIONS)):
+        text = re.sub(rf"^{field}: .*$", f"{field}: {value}", text, flags=re.M)
+    text = re.sub(r"^test_interval: .*$", "test_interval: 1000000", text, flags=re.M)
+    files.write_text(path, text)
+    return max_iter
+
+
+def _gcnet(line):
+    from gcnet_caffe.cli import main
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        if main(shlex.split(line)):
+            raise GcnetError(f"the probe stopped at: gcnet {line}")
+
+
+def _iteration_seconds(log):
+    """Median seconds of an iteration, from the log's times."""
+    found = re.findall(r"^I\d{4} (\S+) .*\] Iteration \d+ \(.*loss = ", log.read_text(), re.M)
+    times = [datetime.datetime.strptime(text, "%H:%M:%S.%f") for text in found[_WARM:]]
+    gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
+    return statistics.median(gap % 86400 for gap in gaps)
+
+
+def _in_words(seconds):
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{max(minutes, 1)} min"

@@ -1,0 +1,207 @@
+"""The jobs of an experiment: which files, made from which, with which flags.
+
+Folders, relative to the run's::
+
+    faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, or train1, train2, ...
+    data/pairs/<fold>/  data/identity/     LMDBs
+    pretrain/<setting>/<net>/seed<s>/      a training folder (experiment/training.py)
+    nets/<setting>/<variant>/<fold>/seed<s>/
+    baselines/<name>/<fold>/
+    sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
+
+The Snakefile reads the plan and wires files; a flag that changes makes its job's outputs old.
+"""
+
+import shlex
+
+from gcnet_caffe.data.protocols import PROTOCOLS
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.experiment.settings import (
+    flags,
+    options_of,
+    pretraining_setting,
+    setting_name,
+    settings,
+)
+from gcnet_caffe.nets.gcnet import VARIANTS
+from gcnet_caffe.nets.pretrain import PRETRAININGS
+
+#: Figure 6 compares these two.
+SEQUENCE_VARIANTS = ("cnn", "S1R1")
+#: Data sets whose images are sequences, and how many frames are all of them.
+_ALL_FRAMES = "--frames 100000"
+_WITH_SEQUENCES = ("ck", "oulu", "mmi")
+
+
+def make_plan(experiment):
+    """Return the plan of an experiment (`read_experiment`) as a JSON-able dict.
+
+    Raises
+    ------
+    UsageError
+        The experiment asks for sequences that its data do not have.
+    """
+    plan = {"faces": {}, "manifests": {}, "folds": fold_names(experiment), "training": {}}
+    data = experiment["data"]
+    train = _add_sources(plan, "train", data if isinstance(data, list) else [data])
+    test = _add_sources(plan, "test", [experiment["test"]]) if "test" in experiment else None
+    plan["pairs"] = {"train": train, "test": test, "flags": _pair_flags(experiment)}
+    if experiment["pretrain"]:
+        pretrain = experiment["pretrain"]
+        source = _add_sources(plan, "pretrain", [pretrain["data"]])
+        packing = {name: pretrain[name] for name in ("copies", "held_out") if name in pretrain}
+        plan["identity"] = {"manifest": source, "flags": flags(packing)}
+    for name, setting in settings(experiment).items():
+        for seed in experiment["seeds"]:
+            weights = _add_pretraining(plan, experiment, setting)
+            for variant in experiment["variants"]:
+                for fold in plan["folds"]:
+                    folder = f"nets/{name}/{variant}/{fold}/seed{seed}"
+                    job = _training(experiment, variant, setting, seed)
+                    plan["training"][folder] = {
+                        **job,
+                        "data": f"data/pairs/{fold}",
+                        "weights": weights,
+                    }
+    plan["baselines"] = [
+        f"baselines/{name}/{fold}" for name in experiment["baselines"] for fold in plan["folds"]
+    ]
+    if experiment["sequences"]:
+        plan["sequences"] = _sequences(plan, experiment)
+    return plan
+
+
+def fold_names(experiment):
+    """Return the names of the experiment's test sets, as `make-lmdb` names their folders."""
+    protocol = PROTOCOLS[experiment["protocol"]]
+    if not protocol.folds:
+        return ["cross"]
+    only = experiment.get("only") or protocol.only or range(experiment.get("folds", protocol.folds))
+    if protocol.together:
+        return ["fold" + "+".join(map(str, sorted(only)))]
+    return [f"fold{k}" for k in sorted(only)]
+
+
+def is_synthetic(experiment):
+    """Whether any image of the experiment is rendered."""
+    data = experiment["data"]
+    sources = [*(data if isinstance(data, list) else [data]), experiment.get("test", {})]
+    return any("synthetic" in source for source in sources)
+
+
+def _add_sources(plan, name, sources):
+    """Plan the manifest `name` of one or more data sets; return its path."""
+    paths = []
+    for number, source in enumerate(sources, start=1):
+        one = name if len(sources) == 1 else f"{name}{number}"
+        paths.append(_add_source(plan, one, source))
+    if len(paths) > 1:
+        path = f"manifests/{name}.csv"
+        plan["manifests"][path] = {"arguments": f"manifest {' '.join(paths)}", "inputs": paths}
+        return path
+    return paths[0]
+
+
+def _add_source(plan, name, source):
+    path = f"manifests/{name}.csv"
+    if "synthetic" in source:
+        plan["faces"][name] = flags(source["synthetic"])
+        faces = f"faces/{name}"
+        stills = "identities" in source["synthetic"]
+        reader = (
+            f"manifest {faces}/manifest.csv" if stills else f"ck --root {faces} --source synthetic"
+        )
+        job = {"arguments": reader, "inputs": [faces]}
+    elif "reader" in source:
+        more = _words(source.get("options", {}))
+        root = f"--root {shlex.quote(source['root'])}" if "root" in source else ""
+        job = {"arguments": f"{source['reader']} {root} {more}".strip(), "inputs": []}
+    else:
+        given = source["manifest"]
+        job = {"arguments": f"manifest {shlex.quote(given)}", "inputs": [given]}
+    plan["manifests"][path] = job
+    return path
+
+
+def _words(options):
+    """Options of a reader as words; `true` is a flag without a value."""
+    words = []
+    for name, value in options.items():
+        words.append(f"--{name.replace('_', '-')}")
+        words += [] if value is True else [shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def _pair_flags(experiment):
+    protocol = PROTOCOLS[experiment["protocol"]]
+    pack = dict(experiment["pack"])
+    neutral = pack.pop("neutral_queries", True)
+    skip = pack.pop("skip_failures", False)
+    words = [f"--protocol {experiment['protocol']}", flags(pack)]
+    if protocol.folds:
+        words.append(f"--classes {shlex.quote(','.join(experiment['classes']))}")
+        words += [f"--folds {experiment['folds']}"] if "folds" in experiment else []
+        words += [f"--fold {k}" for k in experiment.get("only", ())]
+        if "fold_sheet" in experiment:
+            words.append(f"--fold-sheet {shlex.quote(experiment['fold_sheet'])}")
+    words += [] if neutral else ["--no-neutral-queries"]
+    words += ["--skip-failures"] if skip else []
+    return " ".join(filter(None, words))
+
+
+def _training(experiment, variant, setting, seed):
+    net, solver = options_of(experiment, variant, setting)
+    reconstructs = variant in VARIANTS and VARIANTS[variant].reconstructs
+    return {
+        "variant": variant,
+        "net": flags(net) + (" --with-reconstruction" if reconstructs else ""),
+        "solver": flags({**solver, "random_seed": seed}),
+        "engine": experiment["engine"],
+    }
+
+
+def _add_pretraining(plan, experiment, setting):
+    """Plan the pre-trainings that a setting starts from, once each; return their weights."""
+    if not experiment["pretrain"]:
+        return []
+    depends = pretraining_setting(experiment, setting)
+    seed = experiment["seeds"][0]
+    own = {
+        **experiment,
+        "net": {**experiment["net"], **experiment["pretrain"].get("net", {})},
+        "solver": {**experiment["solver"], **experiment["pretrain"].get("solver", {})},
+    }
+    weights = []
+    for net in PRETRAININGS:
+        folder = f"pretrain/{setting_name(depends)}/{net}/seed{seed}"
+        job = _training(own, net, depends, seed)
+        plan["training"][folder] = {**job, "data": "data/identity", "weights": []}
+        weights.append(f"{folder}/weights.caffemodel")
+    return weights
+
+
+def _sequences(plan, experiment):
+    """Plan the evaluation of every frame of the first fold's sequences, for figure 6."""
+    source = experiment["data"]
+    if isinstance(source, list) or not (
+        "synthetic" in source or source.get("reader") in _WITH_SEQUENCES
+    ):
+        raise UsageError(
+            "sequences: wanted one data set of sequences: " + ", ".join(_WITH_SEQUENCES)
+        )
+    path = "manifests/sequences.csv"
+    train = plan["manifests"][plan["pairs"]["train"]]
+    plan["manifests"][path] = {**train, "arguments": f"{train['arguments']} {_ALL_FRAMES}"}
+    first = next(iter(settings(experiment)))
+    fold = plan["folds"][0]
+    return {
+        "manifest": path,
+        "fold": fold,
+        "flags": f"--classes {shlex.quote(','.join(experiment['classes']))} --copies 1 "
+        f"--fold {fold.removeprefix('fold').split('+')[0]}",
+        "nets": {
+            variant: f"nets/{first}/{variant}/{fold}/seed{experiment['seeds'][0]}"
+            for variant in SEQUENCE_VARIANTS
+            if variant in experiment["variants"]
+        },
+    }

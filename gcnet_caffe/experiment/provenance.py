@@ -1,0 +1,88 @@
+"""With what a run was made: versions, commit, machine, time, and the commands it ran."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from gcnet_caffe import __version__, files
+
+_PACKAGES = ("torch", "numpy", "opencv-python-headless", "lmdb", "protobuf", "scikit-image")
+_MORE = ("scikit-learn", "snakemake", "matplotlib")
+_FILE = "provenance.json"
+
+
+class Stopwatch:
+    """When something started, and how long it has taken."""
+
+    def __init__(self):
+        self.start = time.time()
+        self.started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+
+    @property
+    def seconds(self):
+        """Seconds since the start."""
+        return time.time() - self.start
+
+
+def write_provenance(out, watch, machine):
+    """Write provenance.json of the run in the folder `out`; time adds up over its parts."""
+    path = Path(out) / _FILE
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    facts = {
+        "versions": _versions(),
+        "git_commit": _commit(),
+        "command": shlex.join(["gcnet", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads a job"
+        + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
+        "started": before.get("started", watch.started),
+        "seconds": round(before.get("seconds", 0) + watch.seconds, 1),
+        "commands": _commands(Path(out)),
+    }
+    files.write_text(path, json.dumps(facts, indent=1) + "\n")
+
+
+def _versions():
+    found = {"gcnet-caffe": __version__, "python": platform.python_version()}
+    for name in (*_PACKAGES, *_MORE):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit():
+    """The checkout's commit, with a plus where files were changed; empty outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+
+    def git(*words):
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if git("status", "--porcelain") else ""
+        )
+    except FileNotFoundError:
+        return ""
+
+
+def _commands(out):
+    """The shell commands that Snakemake printed, in order, each once."""
+    log = out / "logs" / "snakemake.log"
+    if not log.is_file():
+        return []
+    text = log.read_text(errors="replace")
+    found = re.findall(r"^Shell command: (.*)$|^\s*(gcnet .*)$", text, re.M)
+    commands = (re.sub(r" 2> \S+$", "", shown or plain) for shown, plain in found)
+    return list(dict.fromkeys(command.replace(os.path.abspath(out), ".") for command in commands))

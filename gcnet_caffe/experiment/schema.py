@@ -1,0 +1,115 @@
+"""The schema of an experiment's YAML (JSON Schema), from the options' own definitions."""
+
+import dataclasses
+import typing
+
+from gcnet_caffe.analysis.evaluation import ENGINES
+from gcnet_caffe.data.protocols import PROTOCOLS
+from gcnet_caffe.data.readers import READERS
+from gcnet_caffe.nets import VARIANTS, NetOptions, SolverOptions
+from gcnet_caffe.nets.pretrain import PRETRAININGS
+
+#: Options that the workflow itself sets, from the data and the folder.
+_NET_OWN = ("num_classes", "neutral_class", "neutral_queries", "test_batch_size", "data")
+_SOLVER_OWN = ("net", "snapshot_prefix", "test_iter", "random_seed")
+
+BASELINES = ("hog-svm", "lbp-svm")
+
+_TEXT, _FLAG = {"type": "string"}, {"type": "boolean"}
+_COUNT, _NUMBER = {"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0}
+_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+
+def experiment_schema():
+    """Return the schema of an experiment."""
+    net, solver = _options(NetOptions, _NET_OWN), _options(SolverOptions, _SOLVER_OWN)
+    several = {"type": "array", "minItems": 1, "uniqueItems": True}
+    swept = {**net, **solver}
+    source = _source()
+    return _mapping(
+        {
+            "title": _TEXT,
+            "about": _TEXT,
+            "data": {"anyOf": [source, {**several, "items": source}]},
+            "test": source,
+            "protocol": {"enum": list(PROTOCOLS)},
+            "classes": {**several, "items": _TEXT, "minItems": 2},
+            "folds": {"type": "integer", "minimum": 2},
+            "only": {**several, "items": _NUMBER},
+            "fold_sheet": _TEXT,
+            "variants": {
+                **several,
+                "items": {"enum": [name for name in VARIANTS if name not in PRETRAININGS]},
+            },
+            "pretrain": {
+                "anyOf": [
+                    {"type": "null"},
+                    _mapping(
+                        {
+                            "data": source,
+                            "copies": _COUNT,
+                            "held_out": {"type": "number", "exclusiveMinimum": 0},
+                            "net": _mapping(net),
+                            "solver": _mapping(solver),
+                        },
+                        required=("data",),
+                    ),
+                ]
+            },
+            "pack": _mapping(
+                {
+                    "copies": _COUNT,
+                    "seed": _NUMBER,
+                    "skip_failures": _FLAG,
+                    "neutral_queries": _FLAG,
+                }
+            ),
+            "net": _mapping(net),
+            "solver": _mapping(solver),
+            "sweep": _mapping({name: {**several, "items": swept[name]} for name in swept}),
+            "seeds": {**several, "items": _NUMBER},
+            "baselines": {"type": "array", "uniqueItems": True, "items": {"enum": list(BASELINES)}},
+            "engine": {"enum": sorted(ENGINES)},
+            "sequences": _FLAG,
+            "pictures": _FLAG,
+        },
+        required=("data", "protocol"),
+    )
+
+
+def _source():
+    """Where images come from: rendered, read by a reader, or listed in a manifest."""
+    faces = ("subjects", "frames", "identities", "images_per_identity")
+    return _mapping(
+        {
+            "synthetic": _mapping(
+                {**{name: _COUNT for name in faces}, "seed": _NUMBER, "size": {"type": "integer"}}
+            ),
+            "reader": {"enum": list(READERS)},
+            "root": _TEXT,
+            "options": {"type": "object"},
+            "manifest": _TEXT,
+        }
+    )
+
+
+def _options(options, left_out):
+    """The fields of an options dataclass as properties."""
+    types = typing.get_type_hints(options)
+    found = {}
+    for field in dataclasses.fields(options):
+        if field.name in left_out:
+            continue
+        kinds = typing.get_args(types[field.name]) or (types[field.name],)
+        names = ["null" if kind is type(None) else _TYPES[kind] for kind in kinds]
+        found[field.name] = {"type": names if len(names) > 1 else names[0]}
+    return found
+
+
+def _mapping(properties, required=()):
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }

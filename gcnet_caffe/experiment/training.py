@@ -1,0 +1,173 @@
+"""Train the net of one folder, from its last snapshot where there is one.
+
+A training folder holds train_test.prototxt and solver.prototxt; training adds train.log and, when
+it is over, weights.caffemodel. Until then snapshots lie in snapshots/. They belong to the very net,
+solver, weights and data they were made with: after a change of one of them training starts again.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+from gcnet_caffe import caffe_tool, files
+from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
+from gcnet_caffe.schema import caffe_pb, read_binary, read_solver
+
+_ORIGIN = "made_with.json"
+
+
+def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
+    """Train the net of `folder`; a second call after a kill goes on from the last snapshot.
+
+    Parameters
+    ----------
+    folder : str
+        A training folder, as its solver names it.
+    engine : str
+        torch or caffe.
+    weights : sequence of str
+        .caffemodel files to start from.
+    data : str, optional
+        Folder of the LMDBs; its packed.json tells when they are others.
+    gpu_slots : sequence of int
+        GPU numbers, one for each training that may run at once: the first free one is used.
+
+    Raises
+    ------
+    GcnetError
+        Training failed, or another process trains here.
+    """
+    folder = Path(folder)
+    solver = folder / "solver.prototxt"
+    param = read_solver(solver)
+    with _alone(folder), _gpu(gpu_slots) as gpu:
+        _forget_others(folder, _origin(folder, engine, weights, data))
+        snapshot = _newest(engine, param.snapshot_prefix)
+        log = folder / "train.log"
+        if snapshot:
+            _cut_log(log, int(re.search(r"_iter_(\d+)\.solverstate", snapshot)[1]))
+        _ENGINES[engine](str(solver), str(log), () if snapshot else weights, snapshot, gpu)
+        last = f"{param.snapshot_prefix}_iter_{param.max_iter}.caffemodel"
+        if not Path(last).is_file():
+            raise GcnetError(f"{folder}: training stopped before iteration {param.max_iter}")
+        with files.atomic(folder / "weights.caffemodel", overwrite=True) as scratch:
+            shutil.copyfile(last, scratch)
+        shutil.rmtree(Path(param.snapshot_prefix).parent)
+
+
+def _by_torch(solver, log, weights, snapshot, gpu):
+    from gcnet_caffe.cli._caffe_flags import import_engine
+
+    import_engine()
+    from gcnet_caffe.engine.commands import Job, train
+    from gcnet_caffe.engine.options import EngineOptions
+
+    gpus = None if gpu is None else [gpu]
+    job = Job(solver, ",".join(weights), snapshot, gpus, log=log)
+    train(job, EngineOptions())
+
+
+def _by_caffe(solver, log, weights, snapshot, gpu):
+    caffe_tool.train(solver, log, weights, snapshot, gpu)
+
+
+_ENGINES = {"torch": _by_torch, "caffe": _by_caffe}
+
+
+def _newest(engine, prefix):
+    if engine == "torch":
+        from gcnet_caffe.engine.snapshot import newest_snapshot
+
+        return newest_snapshot(prefix)
+    pattern = f"{Path(prefix).name}_iter_*.solverstate"
+    for path in sorted(Path(prefix).parent.glob(pattern), key=_iteration, reverse=True):
+        with contextlib.suppress(SchemaError, OSError):
+            state = read_binary(path, caffe_pb.SolverState)
+            read_binary(state.learned_net, caffe_pb.NetParameter)
+            return str(path)
+    return ""
+
+
+def _iteration(path):
+    return int(re.search(r"_iter_(\d+)", path.name)[1])
+
+
+def _origin(folder, engine, weights, data):
+    """What the snapshots are made with."""
+    made_with = [folder / "train_test.prototxt", folder / "solver.prototxt", *weights]
+    made_with += [Path(data) / "packed.json"] if data else []
+    return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
+
+
+def _sha256(path):
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; wanted what training starts from") from None
+
+
+def _forget_others(folder, origin):
+    """Remove the snapshots of another net, solver, start or data."""
+    snapshots = folder / "snapshots"
+    path = snapshots / _ORIGIN
+    if not path.is_file() or json.loads(path.read_text()) != origin:
+        shutil.rmtree(snapshots, ignore_errors=True)
+        snapshots.mkdir()
+        files.write_text(path, json.dumps(origin, indent=2) + "\n")
+
+
+def _cut_log(log, iteration):
+    """Cut the log where the snapshot was taken: what came after is trained, and logged, again."""
+    if not log.is_file():
+        return
+    kept = []
+    for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
+        found = re.search(r"\] Iteration (\d+)", line)
+        if (found and int(found[1]) >= iteration) or not line.endswith("\n"):
+            break
+        kept.append(line)
+    files.write_text(log, "".join(kept))
+
+
+@contextlib.contextmanager
+def _alone(folder, patience=60):
+    """Hold the folder; the lock goes with the process, however it ends."""
+    with open(folder / ".lock", "w") as lock:
+        if not _locked(lock, patience):
+            raise GcnetError(f"{folder}: another process trains here")
+        yield
+
+
+@contextlib.contextmanager
+def _gpu(slots):
+    """Yield the GPU number of a free slot; None without slots."""
+    if not slots:
+        yield None
+        return
+    folder = Path(".gpu_slots")
+    folder.mkdir(exist_ok=True)
+    while True:
+        for place, gpu in enumerate(slots):
+            with open(folder / str(place), "w") as lock:
+                if _locked(lock):
+                    yield gpu
+                    return
+        time.sleep(1)
+
+
+def _locked(file, patience=0):
+    """Try to lock an open file for `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.2)

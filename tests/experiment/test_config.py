@@ -1,0 +1,92 @@
+"""Experiments: what is refused, what is filled in, and the committed ones."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.plan import make_plan
+from tests.experiment.small_run import SMALL, write_experiment
+
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_the_committed_experiments_can_be_planned(path):
+    experiment = read_experiment(path)
+    plan = make_plan(experiment)
+    assert plan["training"] and experiment["title"]
+
+
+def test_the_issues_experiments_are_there():
+    wanted = "ck7 ck8 mmi6 oulu6 cross-fer2013 cross-sfew cross-raf lambda-s-sweep "
+    wanted += "padding-and-gamma synthetic yale"
+    assert {path.stem for path in EXPERIMENTS} >= set(wanted.split())
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"varaints": ["cnn"]}, "unknown key varaints; did you mean variants?"),
+        ({"solver": {"max_itr": 3}}, "unknown key solver.max_itr; did you mean max_iter?"),
+        ({"net": {"lamda_s": 3}}, "unknown key net.lamda_s; did you mean lambda_s?"),
+        ({"zzz": 1}, "unknown key zzz; wanted one of about, baselines, classes"),
+        ({"variants": ["cnn", "S2R1"]}, "variants.1: found 'S2R1', wanted one of cnn, metric"),
+        ({"solver": {"max_iter": "many"}}, "solver.max_iter: found 'many', wanted integer"),
+        ({"solver": {"max_iter": 0}}, "--max-iter: found 0, wanted more than 0"),
+        ({"net": {"padding": "full"}}, "--padding: found 'full', wanted one of same, valid"),
+        ({"sweep": {"margin": [1, -1]}}, "--margin: found -1, wanted more than 0"),
+        ({"sweep": {"random_seed": [1]}}, "unknown key sweep.random_seed"),
+        ({"seeds": []}, "seeds: wanted at least 1"),
+        ({"protocol": "ck9"}, "protocol: found 'ck9', wanted one of ck7, ck8"),
+        ({"protocol": "cross-raf"}, "protocol cross-raf: wanted `test:`"),
+        ({"test": {"manifest": "x.csv"}}, "protocol ck7: wanted no `test:`"),
+        ({"classes": ["neutral", "happy"]}, "neutral must be the last class"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path, changes, message):
+    path = write_experiment(tmp_path, **changes)
+    with pytest.raises(UsageError) as caught:
+        read_experiment(path)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert str(path) in str(caught.value) or "--classes" in str(caught.value)
+
+
+def test_missing_keys_files_and_yaml(tmp_path):
+    for text, message in [
+        ("protocol: ck7", "'data' is missing"),
+        ("a: [", "line 1: not YAML"),
+        ("just words", "wanted keys and values"),
+    ]:
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        with pytest.raises(UsageError, match=message):
+            read_experiment(path)
+    with pytest.raises(UsageError, match="no such experiment"):
+        read_experiment(tmp_path / "none.yaml")
+
+
+def test_the_command_line_changes_values_and_paths_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_experiment(tmp_path)
+    found = read_experiment(
+        path, ["solver.max_iter=7", "data={reader: ck, root: faces}", "variants=[metric]"]
+    )
+    assert found["solver"] == {**SMALL["solver"], "max_iter": 7}
+    assert found["data"] == {"reader": "ck", "root": str(tmp_path / "faces")}
+    assert found["variants"] == ["metric"] and found["name"] == "small"
+    assert found["classes"][0] == "anger" and len(found["classes"]) == 7
+    with pytest.raises(UsageError, match="wanted KEY=VALUE"):
+        read_experiment(path, ["solver.max_iter"])
+    with pytest.raises(UsageError, match="title holds no keys"):
+        read_experiment(path, ["title.x=1"])
+
+
+def test_the_resolved_experiment_is_an_experiment_again(tmp_path):
+    found = read_experiment(write_experiment(tmp_path))
+    again = {key: value for key, value in found.items() if key != "name"}
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(again))
+    assert read_experiment(path) == found

@@ -1,0 +1,97 @@
+"""The jobs of an experiment, and on what each of them depends."""
+
+import pytest
+
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.plan import make_plan
+from gcnet_caffe.experiment.settings import options_of, pretraining_setting, settings
+from tests.experiment.small_run import write_experiment
+
+
+def planned(tmp_path, **changes):
+    return make_plan(read_experiment(write_experiment(tmp_path, **changes)))
+
+
+def test_every_net_fold_and_seed_is_a_training_and_pretrainings_are_made_once(tmp_path):
+    plan = planned(tmp_path, seeds=[1, 2])
+    nets = [folder for folder in plan["training"] if folder.startswith("nets/")]
+    assert len(nets) == 2 * 2 * 2 and "nets/default/S1R1/fold1/seed2" in nets
+    weights = plan["training"]["nets/default/cnn/fold0/seed2"]["weights"]
+    assert weights == [
+        "pretrain/default/pretrain-autoencoder/seed1/weights.caffemodel",
+        "pretrain/default/pretrain-identity/seed1/weights.caffemodel",
+    ]
+    assert len(plan["training"]) == len(nets) + 2
+    assert plan["baselines"] == ["baselines/hog-svm/fold0", "baselines/hog-svm/fold1"]
+
+
+def test_a_sweep_makes_settings_and_pretrains_again_only_where_it_matters(tmp_path):
+    sweep = {"lambda_s": [0.1, 10], "padding": ["same", "valid"]}
+    plan = planned(tmp_path, sweep=sweep, variants=["S1R1"], folds=2)
+    made = {folder.split("/")[1] for folder in plan["training"] if folder.startswith("nets/")}
+    assert len(made) == 4 and "lambda_s=0.1+padding=valid" in made
+    # same padding is the default, whatever the sweep says
+    pretrained = {folder for folder in plan["training"] if folder.startswith("pretrain/")}
+    assert {folder.split("/")[1] for folder in pretrained} == {"default", "padding=valid"}
+    job = plan["training"]["nets/lambda_s=0.1+padding=valid/S1R1/fold0/seed1"]
+    assert "pretrain/padding=valid/pretrain-identity/seed1/weights.caffemodel" in job["weights"]
+    assert "--lambda-s 0.1" in job["net"] and "--padding valid" in job["net"]
+
+
+def test_options_reach_only_the_nets_that_they_change(tmp_path):
+    experiment = read_experiment(write_experiment(tmp_path, net={"lambda_s": 0.3, "lambda_g": 2}))
+    depends = {v: options_of(experiment, v, {})[0] for v in ("cnn", "metric", "S0R0", "S1R1")}
+    assert depends["cnn"] == {}
+    assert depends["metric"] == {"lambda_s": 0.3}
+    assert depends["S0R0"] == {"lambda_g": 2}
+    assert depends["S1R1"] == {"lambda_s": 0.3, "lambda_g": 2}
+    assert pretraining_setting(
+        experiment, {"lambda_s": 3, "gamma_reading": "gamma-0.75-constant"}
+    ) == {"gamma_reading": "gamma-0.75-constant"}
+
+
+def test_options_at_their_default_change_no_flag(tmp_path):
+    plan = planned(tmp_path, net={"dropout": 0.5}, solver={"base_lr": 0.001})
+    job = plan["training"]["nets/default/cnn/fold0/seed1"]
+    assert (job["net"], job["solver"]) == ("", "--random-seed 1")
+
+
+def test_data_sets_are_joined_and_tests_across_data_sets_have_one_test_set(tmp_path):
+    plan = planned(
+        tmp_path,
+        data=[{"reader": "ck", "root": "/x/CK+"}, {"manifest": "/x/oulu.csv"}],
+        test={"reader": "fer2013", "root": "/x/fer2013.csv"},
+        protocol="cross-fer2013",
+        folds=None,
+        sequences=False,
+    )
+    manifests = plan["manifests"]
+    assert manifests["manifests/train1.csv"]["arguments"] == "ck --root /x/CK+"
+    assert manifests["manifests/train.csv"]["inputs"] == [
+        "manifests/train1.csv",
+        "manifests/train2.csv",
+    ]
+    assert plan["folds"] == ["cross"] and plan["pairs"]["test"] == "manifests/test.csv"
+
+
+@pytest.mark.parametrize(
+    "changes, folds",
+    [
+        ({"folds": 3}, ["fold0", "fold1", "fold2"]),
+        ({"folds": 10, "only": [7, 2]}, ["fold2", "fold7"]),
+        ({"protocol": "figure11", "folds": 10}, ["fold0+1"]),
+        ({"protocol": "figure11-two-runs", "folds": 10}, ["fold0", "fold1"]),
+    ],
+)
+def test_the_folds_of_the_protocols(tmp_path, changes, folds):
+    assert planned(tmp_path, **changes)["folds"] == folds
+
+
+def test_sequences_need_a_data_set_of_sequences(tmp_path):
+    with pytest.raises(UsageError, match="sequences: wanted one data set of sequences"):
+        planned(tmp_path, data={"manifest": "x.csv"})
+
+
+def test_without_a_sweep_there_is_one_setting(tmp_path):
+    assert settings(read_experiment(write_experiment(tmp_path))) == {"default": {}}

@@ -1,0 +1,119 @@
+"""`gcnet run`: all of the workflow on two folds; killed, broken and changed."""
+
+import json
+import random
+import re
+import signal
+import time
+
+import pytest
+
+from tests.experiment.small_run import run, start, write_experiment
+
+KILLS = 5
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("straight")
+    out, err = run(write_experiment(folder), "-o", "run", "--cores", 2, cwd=folder)
+    return folder / "run", out, err
+
+
+def results(run):
+    return json.loads((run / "results.json").read_text())
+
+
+def test_the_whole_workflow(straight):
+    folder, out, err = straight
+    found = results(folder)
+    assert [(m["method"], len(m["folds"])) for m in found["methods"]] == [
+        ("cnn", 2),
+        ("S1R1", 2),
+        ("hog-svm", 2),
+    ]
+    assert all(not method["missing"] for method in found["methods"])
+    assert len(found["pretrain"]) == 2
+    assert "[6/6]" in err and "S1R1" in out
+    for path in (
+        "sequences/S1R1/features.npz",
+        "nets/default/S1R1/fold1/seed1/deploy_reconstruction.prototxt",
+        "results.csv",
+        "experiment.yaml",
+    ):
+        assert (folder / path).is_file()
+    made = json.loads((folder / "provenance.json").read_text())
+    assert any(command.startswith("gcnet train-folder") for command in made["commands"])
+    assert made["versions"]["torch"] and made["seconds"] > 1
+    events = list((folder / "tensorboard/nets/default/cnn/fold0/seed1").glob("events*"))
+    assert events and events[0].stat().st_size > 100
+
+
+def test_nothing_is_done_twice_and_a_change_redoes_what_depends_on_it(straight):
+    folder, *_ = straight
+    experiment = folder.parent / "small.yaml"
+    out, _ = run(experiment, "-o", "run", "--dry-run", cwd=folder.parent)
+    assert out.strip() == "Nothing to do."
+    out, _ = run(experiment, "-o", "run", "--dry-run", "--set", "net.lambda_s=3", cwd=folder.parent)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", out, re.M))
+    # S1R1 of both folds, and its part of figure 6; cnn, the pre-trainings and the data stay
+    assert jobs == {
+        "net": "2",
+        "train": "2",
+        "evaluate": "2",
+        "sequences": "1",
+        "all": "1",
+        "total": "8",
+    }
+    assert re.search(r"2 trainings, \d at once: about \d+ min", out)
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_table(straight, tmp_path):
+    wanted, *_ = straight
+    experiment = write_experiment(tmp_path)
+    draw, kills = random.Random(1), 0
+    began = time.monotonic()
+    while kills < KILLS:
+        process = start(experiment, "-o", "run", "--cores", 2, cwd=tmp_path)
+        time.sleep(draw.uniform(3, 9))
+        assert process.poll() is None, process.communicate()[1][-2000:]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+    assert time.monotonic() - began > 15
+    run(experiment, "-o", "run", "--cores", 2, cwd=tmp_path)
+    assert results(tmp_path / "run") == results(wanted)
+    assert (tmp_path / "run/results.csv").read_text() == (wanted / "results.csv").read_text()
+
+
+def test_a_broken_fold_does_not_stop_the_others(tmp_path):
+    experiment = write_experiment(tmp_path, variants=["cnn"], pretrain=None, sequences=None)
+    run(experiment, "-o", "run", "--cores", 2, "--set", "solver.max_iter=3", cwd=tmp_path)
+    lmdb = tmp_path / "run/data/pairs/fold0/train_lmdb/data.mdb"
+    lmdb.write_bytes(lmdb.read_bytes()[: lmdb.stat().st_size // 2])
+    out, err = run(experiment, "-o", "run", "--cores", 2, cwd=tmp_path, status=1)
+    assert "error: 1 of the jobs failed, the first: nets/default/cnn/fold0/seed1: " in err
+    assert "data/pairs/fold0/train_lmdb" in err and "Traceback" not in err
+    cnn, hog = results(tmp_path / "run")["methods"]
+    assert list(cnn["folds"]) == ["fold1"] and "train_lmdb" in cnn["missing"]["fold0"]
+    assert "fold0" in out and cnn["accuracy"]["mean"] is not None
+    assert len(hog["folds"]) == 2  # done before, from whole data
+
+
+def test_another_folder_and_a_second_run_are_refused(straight, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").touch()
+    experiment = write_experiment(tmp_path)
+    _, err = run(experiment, "-o", "mine", cwd=tmp_path, status=2)
+    assert "mine: exists, and is no run of an experiment" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    first = start(experiment, "-o", "run", cwd=tmp_path)
+    while not (tmp_path / "run/plan.json").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    _, err = run(experiment, "-o", "run", cwd=tmp_path, status=1)
+    assert "another `gcnet run` is at work here" in err
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=30)
+    assert first.returncode == 130

@@ -1,0 +1,163 @@
+"""The training of one folder: it goes on after a kill, and forgets what it was not made with."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from gcnet_caffe import cli
+from gcnet_caffe.analysis.log import read_log
+from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.experiment import training
+from gcnet_caffe.experiment.training import train_folder
+from tests.engine.small import write_small
+
+SCHEDULE = 'snapshot: 5 snapshot_prefix: "run/snapshots/net"'
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, transform="mirror: true crop_size: 20")
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "net.prototxt").rename(run / "train_test.prototxt")
+    write_solver(run, 60)
+    return run
+
+
+def write_solver(run, max_iter, base_lr=0.05):
+    text = (run.parent / "solver.prototxt").read_text()
+    text = re.sub(r'snapshot_prefix: "\S+"|max_iter: \d+', "", text)
+    text = text.replace("net.prototxt", "run/train_test.prototxt")
+    text = text.replace("base_lr: 0.05", f"base_lr: {base_lr}")
+    (run / "solver.prototxt").write_text(f"{text} max_iter: {max_iter} {SCHEDULE}")
+
+
+def test_a_training_leaves_its_log_and_weights_and_no_snapshots(folder):
+    assert cli.main(["train-folder", "run"]) == 0
+    left = {path.name for path in folder.iterdir()} - {".lock"}
+    assert left == {"train_test.prototxt", "solver.prototxt", "train.log", "weights.caffemodel"}
+    assert read_log(folder / "train.log")["Train", "total loss"][-1][0] == 60
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bytes_and_log(folder):
+    train_folder("run")
+    straight = (folder / "weights.caffemodel").read_bytes()
+    curve = read_log(folder / "train.log")
+    (folder / "weights.caffemodel").unlink()
+    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run"]
+    for least in (7, 23, 41):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not reached(folder / "train.log", least):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (folder / "weights.caffemodel").exists()
+    train_folder("run")
+    assert (folder / "weights.caffemodel").read_bytes() == straight
+    assert read_log(folder / "train.log") == curve
+
+
+def reached(log, iteration):
+    text = log.read_text() if log.exists() else ""
+    return any(int(found) >= iteration for found in re.findall(r"\] Iteration (\d+)", text))
+
+
+def test_snapshots_of_another_solver_are_forgotten(folder):
+    write_solver(folder, 60, base_lr=0.01)
+    train_folder("run")
+    wanted = (folder / "weights.caffemodel").read_bytes()
+    write_solver(folder, 60)
+    stop_at(folder, 30)
+    assert list((folder / "snapshots").glob("*.solverstate"))
+    write_solver(folder, 60, base_lr=0.01)
+    train_folder("run")
+    assert (folder / "weights.caffemodel").read_bytes() == wanted
+
+
+def stop_at(folder, iteration):
+    """Train until `iteration` is logged, and kill."""
+    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run"]
+    (folder / "train.log").unlink()
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not reached(folder / "train.log", iteration):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+
+
+def test_a_truncated_snapshot_is_passed_over(folder):
+    train_folder("run")
+    straight = (folder / "weights.caffemodel").read_bytes()
+    stop_at(folder, 30)
+    newest = max((folder / "snapshots").glob("*.solverstate"), key=os.path.getmtime)
+    newest.write_bytes(newest.read_bytes()[:100])
+    train_folder("run")
+    assert (folder / "weights.caffemodel").read_bytes() == straight
+
+
+def test_two_processes_do_not_train_in_one_folder(folder):
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(GcnetError, match="run: another process trains here"):
+            with training._alone(folder, patience=0.3):
+                pass
+    train_folder("run")  # the lock is free again
+
+
+def test_missing_weights_are_named(folder):
+    with pytest.raises(UsageError, match="none.caffemodel: no such file"):
+        train_folder("run", weights=["none.caffemodel"])
+
+
+def test_each_gpu_takes_as_many_trainings_as_it_has_slots(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    running, most, lock = [], [], threading.Lock()
+
+    def train():
+        with training._gpu((0, 0, 1)) as gpu:
+            with lock:
+                running.append(gpu)
+                most.append(sorted(running))
+            time.sleep(0.3)
+            with lock:
+                running.remove(gpu)
+
+    threads = [threading.Thread(target=train) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 5 and [0, 0, 1] in most
+    assert all(set(found) <= {0, 1} and found.count(0) <= 2 for found in most)
+    assert all(found.count(1) <= 1 for found in most)
+
+
+@pytest.mark.caffe
+def test_real_caffe_goes_on_from_its_last_snapshot(folder, caffe):
+    write_solver(folder, 40)
+    log = folder / "train.log"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run", "--engine", "caffe"],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not list((folder / "snapshots").glob("*_iter_*.solverstate")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    train_folder("run", "caffe")
+    assert (folder / "weights.caffemodel").stat().st_size
+    text = log.read_text()
+    assert read_log(log)["Train", "total loss"][-1][0] == 40
+    assert "Optimization Done." in text
