@@ -1,6 +1,7 @@
 """The outcome in a few sentences, computed from the results."""
 
 from gcnet_caffe.analysis.report import compare
+from gcnet_caffe.analysis.report.blocks import words
 from gcnet_caffe.analysis.report.run import LABELS
 
 #: The net that the headline speaks of, in order of preference.
@@ -60,10 +61,7 @@ def chance(run):
 
 def data_text(run):
     """What the run was trained and tested on, in words."""
-    data = run.experiment.get("data")
-    if isinstance(data, dict):
-        data = ", ".join(f"{key}: {value}" for key, value in data.items())
-    return str(data or "not told by the run")
+    return words(run.experiment.get("data")) or "not told by the run"
 
 
 def _label(name):

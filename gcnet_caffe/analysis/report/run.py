@@ -82,6 +82,15 @@ class Run:
         return self.results["classes"]
 
     @property
+    def sources(self):
+        """The data sets it was trained on: `source` of the rows of manifests/train.csv."""
+        path = self.folder / "manifests/train.csv"
+        if not path.is_file():
+            return ()
+        with open(path, newline="", encoding="utf-8", errors="replace") as stream:
+            return tuple(sorted({row.get("source") or "" for row in csv.DictReader(stream)}))
+
+    @property
     def pictures(self):
         """Whether pictures of the faces may be shown."""
         return self.experiment.get("pictures", True) is not False

@@ -52,9 +52,9 @@ def _common(groups):
 def _shared(methods, folds, key="accuracy"):
     """{fold: mean over seeds} on `folds`."""
     return {
-        f: statistics.mean(m.folds[f][key] for m in methods if f in m.folds)
+        f: statistics.mean(values)
         for f in folds
-        if any(m.folds.get(f, {}).get(key) is not None for m in methods)
+        if (values := [v for m in methods if (v := m.folds.get(f, {}).get(key)) is not None])
     }
 
 

@@ -44,9 +44,15 @@ def result(method, accuracies, missing=None, **more):
     }
 
 
-def write_results(folder, methods, synthetic=True, protocol="ck7", **experiment):
-    """Write results.json and experiment.yaml of a run that holds nothing else."""
+def write_results(
+    folder, methods, synthetic=True, protocol="ck7", sources=(), pretrain=(), **experiment
+):
+    """Write results.json and experiment.yaml of a run, and a manifest of rows of `sources`."""
     folder.mkdir(parents=True, exist_ok=True)
+    if sources:
+        (folder / "manifests").mkdir()
+        rows = "".join(f"{source}.png,{source}\n" for source in sources)
+        (folder / "manifests/train.csv").write_text(f"path,source\n{rows}")
     results = {
         "name": folder.name,
         "synthetic": synthetic,
@@ -54,7 +60,7 @@ def write_results(folder, methods, synthetic=True, protocol="ck7", **experiment)
         "classes": CLASSES,
         "chance": 0.143,
         "methods": methods,
-        "pretrain": [],
+        "pretrain": list(pretrain),
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))

@@ -136,7 +136,10 @@ def test_failed_folds_show_with_their_reason(tmp_path):
         result("S1R1", [0.5, 0.6, 0.7], {"fold1": "train_lmdb: truncated"}),
         result("cnn", [], {f"fold{k}": "stopped" for k in range(3)}),
     ]
-    run = write_results(tmp_path / "holed", methods, folds=["fold0", "fold1", "fold2"])
+    lost = {"net": "identity", "setting": "default", "seed": 1, "evaluation": None}
+    lost = {**lost, "reason": "identity_lmdb: gone"}
+    folds = ["fold0", "fold1", "fold2"]
+    run = write_results(tmp_path / "holed", methods, folds=folds, pretrain=[lost])
     assert main(["report", str(run)]) == 0
     tables = told(run)["tables"]
     assert ["GCNet S1R1", "default", "1", "fold1", "train_lmdb: truncated"] in (
@@ -144,7 +147,8 @@ def test_failed_folds_show_with_their_reason(tmp_path):
     )
     assert tables["folds"]["rows"][1] == ["GCNet S1R1", "50.0", "failed", "70.0"]
     assert tables["methods"]["rows"][0][-1] == "0 of 3"
-    assert len(tables["holes"]["rows"]) == 4
+    assert len(tables["holes"]["rows"]) == 5
+    assert tables["holes"]["rows"][-1][::4] == ["pre-training: identity", "identity_lmdb: gone"]
 
 
 @pytest.mark.parametrize(
