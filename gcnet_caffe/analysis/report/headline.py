@@ -42,7 +42,8 @@ def _accuracy(run, methods, name):
 
 def _versus(name, other, found):
     points = 100 * found.mean
-    side = "above" if points >= 0 else "below"
+    apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+    apart = "level with" if abs(points) < 0.05 else apart
     if found.clear is None:
         doubt = (
             f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to tell it from chance"
@@ -50,7 +51,7 @@ def _versus(name, other, found):
     else:
         word = "more" if found.clear else "less"
         doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
-    return f"{_label(name)} is {abs(points):.1f} points {side} {_label(other)} ({doubt})."
+    return f"{_label(name)} is {apart} {_label(other)} ({doubt})."
 
 
 def chance(run):

@@ -44,6 +44,12 @@ def test_the_headline_is_computed(tmp_path):
     assert "30.0 points below HOG + linear SVM (more than two standard errors" in sentences[2]
 
 
+def test_equal_accuracies_are_level(tmp_path):
+    methods = [result("S1R1", [0.5, 0.6]), result("cnn", [0.6, 0.5])]
+    last = outcome(read_run(write_results(tmp_path / "r", methods)))[-1]
+    assert last.startswith("GCNet S1R1 is level with CNN (baseline) (2 shared folds: too few")
+
+
 def test_seeds_are_averaged_before_folds_are_compared(tmp_path):
     methods = [result("S1R1", [a, a, a], seed=seed) for seed, a in ((1, 0.5), (2, 0.7))]
     run = write_results(tmp_path / "r", [*methods, result("cnn", [0.5, 0.5, 0.5])])

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -181,3 +182,10 @@ def test_scores_of_the_wrong_kind_leave_no_traceback(tmp_path, capsys):
     assert main(["report", str(run)]) == 1
     assert "not as `gcnet summarize` writes it" in capsys.readouterr().err
     assert main(["report", str(run), "-o", str(tmp_path / "x.txt")]) == 2
+
+
+def test_a_missing_package_is_named_with_its_command(tmp_path, monkeypatch, capsys):
+    run = write_results(tmp_path / "r", [result("S1R1", [0.5])])
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # as if it were not installed
+    assert main(["report", str(run)]) == 1
+    assert "needs Jinja2: pip install 'gcnet-caffe[report]'" in capsys.readouterr().err
