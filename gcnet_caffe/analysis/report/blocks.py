@@ -108,3 +108,12 @@ def spread(scores, digits=1):
 def number(value, digits=4):
     """A number with `digits` significant digits, or an empty cell when there is none."""
     return EMPTY if value is None or value != value else f"{value:.{digits}g}"
+
+
+def words(value):
+    """Options (names, values and lists, nested) in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {words(found)}" for key, found in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(words(found) for found in value)
+    return "" if value is None else str(value)

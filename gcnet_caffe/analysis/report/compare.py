@@ -38,7 +38,7 @@ def difference(methods, name, other):
     if not shared:
         return None
     values = np.array([one[fold] - two[fold] for fold in shared])
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 2 else None
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 2 else None
     return Difference(float(values.mean()), error, len(values))
 
 

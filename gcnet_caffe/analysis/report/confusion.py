@@ -31,7 +31,7 @@ def confusion_section(run):
 def _draw(methods, classes):
     short = [name[:9] for name in classes]
     with drawing() as plt:
-        figure, axes = panels(plt, len(methods), 3, (2.9, 2.75))
+        figure, axes = panels(plt, len(methods), 4, (2.4, 2.35), legend=0)
         for axis, method in zip(axes, methods):
             counts = np.array(method.confusion, float)
             share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -41,11 +41,11 @@ def _draw(methods, classes):
                     colour = "white" if value > 55 else INK
                     axis.text(
                         column, row, f"{value:.0f}", ha="center", va="center",
-                        fontsize=7.5, color=colour,
+                        fontsize=7, color=colour,
                     )  # fmt: skip
             axis.set_title(method.label)
-            axis.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=7.5)
-            axis.set_yticks(range(len(short)), short, fontsize=7.5)
+            axis.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=7)
+            axis.set_yticks(range(len(short)), short, fontsize=7)
             axis.tick_params(length=0)
             axis.spines[:].set_visible(False)
         return svg_uri(figure)

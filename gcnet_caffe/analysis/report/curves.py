@@ -51,12 +51,12 @@ def _accuracies(run, nets, folds):
         folds,
         {m.label: {f: lines.get((m.method, f)) for f in folds} for m in nets},
         "accuracy (%)",
-        level=None if chance is None else 100 * chance,
+        level=100 * (chance or 0),
     )
     alt = f"Test accuracy over iterations, {len(folds)} panels, one line for each of {_names(nets)}"
     caption = (
         "Test accuracy over the iterations of training, one panel a fold (no counterpart in the "
-        "paper). Dashed: always the largest class."
+        "paper). Dashed: always answering the largest class."
     )
     return [Figure(uri, alt, caption, wide=True)]
 
@@ -68,7 +68,7 @@ def _losses(nets, folds, logs):
         m.label: {f: logs.get((m.method, f), {}).get(("Train", name)) for f in folds} for m in nets
     }
     if any(any(lines.values()) for lines in found.values()):
-        uri = _small_multiples(folds, found, "classification loss", log=True)
+        uri = _small_multiples(folds, found, "classification loss")
         alt = f"Training loss of {_names(nets)} over iterations, {len(folds)} panels"
         text = (
             "Classification loss on the training batches, one panel a fold, averaged over "
@@ -106,30 +106,40 @@ def _logs(run, nets):
 
 
 def _small_multiples(folds, lines, ylabel, level=None, log=False):
+    """An SVG with a panel for each fold; `lines` is {name: {fold: series or None}}."""
+    columns = min(len(folds), 5)
     with drawing() as plt:
-        figure, axes = panels(plt, len(folds), 5, (2.1, 1.75))
+        figure, axes = panels(plt, len(folds), columns, (min(9.6 / columns, 3.2), 1.9))
         handles = {}
-        for axis, fold in zip(axes, folds):
+        for place, axis in enumerate(axes):
             if level is not None:
                 axis.axhline(level, color=GREY, lw=0.8, ls="--")
-            for place, (name, by_fold) in enumerate(lines.items()):
-                if by_fold.get(fold):
-                    x, y = _thinned(by_fold[fold])
-                    colour = COLOURS[place % len(COLOURS)]
+            for colour, (name, by_fold) in zip(COLOURS, lines.items()):
+                if by_fold.get(folds[place]):
+                    x, y = _thinned(by_fold[folds[place]])
                     handles[name] = axis.plot(x, y, color=colour, lw=1.2)[0]
-            axis.set_title(fold)
-            axis.set_yscale("log" if log else "linear")
-            axis.grid(axis="y", color="#e6e6e6", lw=0.6)
-            axis.locator_params(axis="x", nbins=3)
-        if not log:
+            axis.set_title(folds[place])
+            if place + columns >= len(folds):
+                axis.set_xlabel("iteration")
+                axis.tick_params(labelbottom=True)
+            if place % columns == 0:
+                axis.set_ylabel(ylabel)
+            _scale(axis, log)
+        if level is not None:
             axes[0].set_ylim(0, 100)
-        figure.supxlabel("iteration", fontsize=9)
-        figure.supylabel(ylabel, fontsize=9)
-        columns = max(1, min(len(handles), int(0.75 * min(5, len(folds))) + 1))
-        figure.legend(
-            handles.values(), handles, loc="outside lower center", ncols=columns, fontsize=8
-        )
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, fontsize=8)
         return svg_uri(figure)
+
+
+def _scale(axis, log):
+    axis.grid(axis="y", color="#e6e6e6", lw=0.6)
+    axis.locator_params(axis="x", nbins=4)
+    if log:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")
+    else:
+        axis.set_ylim(bottom=0)
 
 
 def _thinned(series):

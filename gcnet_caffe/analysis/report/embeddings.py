@@ -40,7 +40,7 @@ def read_features(path):
         It is missing, or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as found:
             keys = [k.decode() if isinstance(k, bytes) else str(k) for k in found["keys"]]
             return Features(found["feature"], found["labels"].astype(int), keys)
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """The outcome in a few sentences, computed from the results."""
 
 from gcnet_caffe.analysis.report import compare
+from gcnet_caffe.analysis.report.blocks import words
 from gcnet_caffe.analysis.report.run import LABELS
 
 #: The net that the headline speaks of, in order of preference.
@@ -16,7 +17,8 @@ def outcome(run):
     kinds = {m.method: m.kind for m in methods}
     shown = next((n for n in _PREFERRED if kinds.get(n) == "net"), names[0])
     sentences = [_accuracy(run, methods, shown)]
-    others = [f"{_label(n)} {_mean(methods, n)} %" for n in reversed(names) if n != shown]
+    ranked = [n for n in compare.ranking(methods) if n != shown]
+    others = [f"{_label(n)} {_mean(methods, n)} %" for n in ranked]
     if others:
         sentences.append(f"On the same folds: {', '.join(others)}.")
     rivals = [n for n in compare.ranking(methods) if kinds[n] == "baseline"]
@@ -40,7 +42,8 @@ def _accuracy(run, methods, name):
 
 def _versus(name, other, found):
     points = 100 * found.mean
-    side = "above" if points >= 0 else "below"
+    apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+    apart = "level with" if abs(points) < 0.05 else apart
     if found.clear is None:
         doubt = (
             f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to tell it from chance"
@@ -48,7 +51,7 @@ def _versus(name, other, found):
     else:
         word = "more" if found.clear else "less"
         doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
-    return f"{_label(name)} is {abs(points):.1f} points {side} {_label(other)} ({doubt})."
+    return f"{_label(name)} is {apart} {_label(other)} ({doubt})."
 
 
 def chance(run):
@@ -59,10 +62,7 @@ def chance(run):
 
 def data_text(run):
     """What the run was trained and tested on, in words."""
-    data = run.experiment.get("data")
-    if isinstance(data, dict):
-        data = ", ".join(f"{key}: {value}" for key, value in data.items())
-    return str(data or "not told by the run")
+    return words(run.experiment.get("data")) or "not told by the run"
 
 
 def _label(name):

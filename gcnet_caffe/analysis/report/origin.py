@@ -1,6 +1,6 @@
 """Holes, and where the numbers come from: versions, seeds, commit, options, commands."""
 
-from gcnet_caffe.analysis.report.blocks import Hole, Listing, Section, Table, Text
+from gcnet_caffe.analysis.report.blocks import Hole, Listing, Section, Table, Text, words
 
 _NOT_CLAIMED = (
     "Accuracies are of the last snapshot, from the deploy net's prediction for each test image; "
@@ -23,6 +23,11 @@ def holes_section(run):
         [m.label, m.setting, "" if m.seed is None else str(m.seed), fold, str(reason)]
         for m in run.methods
         for fold, reason in m.missing.items()
+    ]
+    rows += [
+        [f"pre-training: {net.get('net')}", net.get("setting", ""), net.get("seed", ""), "", reason]
+        for net in run.results.get("pretrain") or []
+        if (reason := net.get("reason"))
     ]
     if rows:
         section.blocks.append(
@@ -66,9 +71,9 @@ def origin_section(run):
         ("git commit", told.get("git_commit")),
         ("command", told.get("command")),
         ("engine", run.experiment.get("engine")),
-        ("seeds", _words(run.experiment.get("seeds"))),
-        ("versions", _words(told.get("versions"))),
-        ("machine", _words(told.get("machine"))),
+        ("seeds", words(run.experiment.get("seeds"))),
+        ("versions", words(told.get("versions"))),
+        ("machine", words(told.get("machine"))),
         ("started", told.get("started")),
         ("duration", _duration(told.get("seconds"))),
     ]
@@ -77,7 +82,7 @@ def origin_section(run):
         section.blocks.append(Hole(f"The run holds no {run.folder.name}/provenance.json."))
     for key, title in (("net", "network"), ("solver", "solver"), ("pretrain", "pre-training")):
         if run.experiment.get(key):
-            facts.append([f"{title} options", _words(run.experiment[key])])
+            facts.append([f"{title} options", words(run.experiment[key])])
     section.blocks.append(
         Table("origin", f"The run {run.name}.", ["what", "value"], facts, words=("what", "value"))
     )
@@ -85,14 +90,6 @@ def origin_section(run):
         count = len(told["commands"])
         section.blocks.append(Listing(f"All {count} commands, in order", told["commands"]))
     return section
-
-
-def _words(value):
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(found)}" for key, found in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(found) for found in value)
-    return "" if value is None else str(value)
 
 
 def _duration(seconds):

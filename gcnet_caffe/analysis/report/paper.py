@@ -27,9 +27,9 @@ def refusal(run, protocol, sources):
         return "its faces are synthetic, and a synthetic run fills no table of the paper"
     if run.protocol != protocol:
         return f"its protocol is {run.protocol}"
-    found = run.experiment.get("sources")
+    found = run.sources
     if not found:
-        return "its experiment.yaml names no `sources`, the databases it was trained on"
+        return "it holds no manifests/train.csv, which names the databases it was trained on"
     if set(found) != set(sources):
         return f"it was trained on {', '.join(found)}"
     wanted = max(PROTOCOLS[protocol].folds, 1)

@@ -91,14 +91,17 @@ def class_name(classes, label):
     return classes[label] if label < len(classes) else NEUTRAL
 
 
-def panels(plt, count, columns, size):
-    """A figure of `count` equal panels sharing both axes: (figure, flat list of axes)."""
+def panels(plt, count, columns, size, legend=0.6):
+    """A figure of `count` equal panels sharing both axes: (figure, flat list of axes).
+
+    `size` is a panel's (width, height) and `legend` the height below them all, in inches.
+    """
     columns = min(columns, count)
     lines = -(-count // columns)
     figure, axes = plt.subplots(
         lines,
         columns,
-        figsize=(size[0] * columns, size[1] * lines),
+        figsize=(size[0] * columns, size[1] * lines + legend),
         sharex=True,
         sharey=True,
         squeeze=False,

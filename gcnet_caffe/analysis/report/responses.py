@@ -79,8 +79,7 @@ def _chosen(records, sheet_path):
         places = np.flatnonzero(records.labels == label)
         about = [(rows.get(records.keys[i]) or {}) for i in places]
         order = [
-            (row.get("subject") in seen, -int(row.get("rank") or 0), i)
-            for row, i in zip(about, places)
+            (row.get("subject") in seen, -row.get("rank", 0), i) for row, i in zip(about, places)
         ]
         best = min(order)[2]
         seen.add((rows.get(records.keys[best]) or {}).get("subject"))

@@ -82,6 +82,15 @@ class Run:
         return self.results["classes"]
 
     @property
+    def sources(self):
+        """The data sets it was trained on: `source` of the rows of manifests/train.csv."""
+        path = self.folder / "manifests/train.csv"
+        if not path.is_file():
+            return ()
+        with open(path, newline="", encoding="utf-8", errors="replace") as stream:
+            return tuple(sorted({row.get("source") or "" for row in csv.DictReader(stream)}))
+
+    @property
     def pictures(self):
         """Whether pictures of the faces may be shown."""
         return self.experiment.get("pictures", True) is not False
@@ -183,16 +192,23 @@ def _check(found, wanted, path, where):
 def read_test(path):
     """The rows (dicts) of a test.csv: key,path,subject,sequence,rank,expression,label.
 
+    `rank` and `label` are int; no rank is 0.
+
     Raises
     ------
     GcnetError
-        It is missing, or has no such columns.
+        It is missing, or has no such columns or numbers.
     """
     if not path.is_file():
         raise GcnetError(f"{path}: not there")
-    with open(path, newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    wanted = {"key", "subject", "sequence", "rank", "expression", "label"}
-    if not rows or wanted - set(rows[0]):
-        raise GcnetError(f"{path}: wanted rows with the columns {', '.join(sorted(wanted))}")
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        wanted = {"key", "subject", "sequence", "rank", "expression", "label"}
+        if not rows or wanted - set(rows[0]):
+            raise ValueError(f"wanted rows with the columns {', '.join(sorted(wanted))}")
+        for row in rows:
+            row.update(rank=int(row["rank"] or 0), label=int(row["label"]))
+    except (ValueError, TypeError, csv.Error) as error:
+        raise GcnetError(f"{path}: {error}") from None
     return rows

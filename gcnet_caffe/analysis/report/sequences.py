@@ -77,13 +77,13 @@ def _labels(rows, classes):
     """Each frame's expression: that of its sequence, a neutral first frame's too."""
     expressive = {}
     for row in rows:
-        if int(row["label"]) < len(classes) and int(row["rank"] or 0):
-            expressive[row["sequence"]] = int(row["label"])
-    return np.array([expressive.get(row["sequence"], int(row["label"])) for row in rows])
+        if row["label"] < len(classes) and row["rank"]:
+            expressive[row["sequence"]] = row["label"]
+    return np.array([expressive.get(row["sequence"], row["label"]) for row in rows])
 
 
 def _intensity(rows):
-    ranks = np.array([int(row["rank"] or 0) for row in rows], float)
+    ranks = np.array([row["rank"] for row in rows], float)
     peaks = {}
     for row, rank in zip(rows, ranks):
         peaks[row["sequence"]] = max(rank, peaks.get(row["sequence"], 1))

@@ -11,13 +11,13 @@ _LAMBDA = "lambda_s="
 
 def lambda_section(runs):
     """Accuracy of S1R1 against lambda_S, a picture and a table for each run that varies it."""
-    section = Section("figure11", "Figure 11: the weight λ_S", short="Fig. 11")
+    section = Section("figure11", "Figure 11: the weight λₛ", short="Fig. 11")
     for run in runs:
         points = _lambda_points(run)
         if len(points) > 1:
             section.blocks += [_figure(run, points), _table(run, points)]
     if not section.blocks:
-        text = "No run given here varies λ_S: its settings would be called lambda_s=0.1 and so on."
+        text = "No run given here varies λₛ: its settings would be called lambda_s=0.1 and so on."
         section.blocks.append(Hole(text))
     return section
 
@@ -52,9 +52,9 @@ def _common(groups):
 def _shared(methods, folds, key="accuracy"):
     """{fold: mean over seeds} on `folds`."""
     return {
-        f: statistics.mean(m.folds[f][key] for m in methods if f in m.folds)
+        f: statistics.mean(values)
         for f in folds
-        if any(m.folds.get(f, {}).get(key) is not None for m in methods)
+        if (values := [v for m in methods if (v := m.folds.get(f, {}).get(key)) is not None])
     }
 
 
@@ -73,8 +73,6 @@ def _figure(run, points):
         for fold in next(iter(points.values())):
             line = [100 * by_fold[fold] for by_fold in points.values()]
             axis.plot(places, line, color=GREY, lw=0.8, alpha=0.6)
-            axis.annotate(fold, (places[-1], line[-1]), xytext=(5, -3), fontsize=7.5, color=GREY,
-                          textcoords="offset points")  # fmt: skip
         means = [100 * statistics.mean(by_fold.values()) for by_fold in points.values()]
         axis.plot(places, means, color=COLOURS[5], lw=2, marker="o", ms=5, label="mean")
         axis.set_xticks(list(places), [f"{value:g}" for value in points])
@@ -87,7 +85,7 @@ def _figure(run, points):
     return Figure(
         uri,
         "Accuracy of S1R1 against the weight of the contrastive loss; the values are in the table",
-        f"As figure 11 of the paper: accuracy of GCNet S1R1 against λ_S in the run {run.name}, on "
+        f"As figure 11 of the paper: accuracy of GCNet S1R1 against λₛ in the run {run.name}, on "
         f"{data}. Thick: mean; thin: each fold. The weights stand at equal distances. (The "
         "paper's figure prints no numbers to put beside these.)",
     )
@@ -98,7 +96,7 @@ def _table(run, points):
         f"lambda-{run.name}",
         f"The numbers of figure 11, run {run.name}: accuracy (%) per image on the folds that every "
         "weight has.",
-        ["λ_S", "images", "folds"],
+        ["λₛ", "images", "folds"],
         [
             [f"{value:g}", spread(_scores(found)), str(len(found))]
             for value, found in points.items()

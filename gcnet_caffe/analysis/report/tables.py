@@ -153,11 +153,11 @@ def questions_section(run, paper_accuracy):
             [
                 whole if first else "",
                 f"{what}: {name} − {other}",
-                f"{100 * found.mean:+.1f}",
+                _signed(100 * found.mean, 1),
                 EMPTY if found.error is None else f"{200 * found.error:.1f}",
                 {None: "too few folds", True: "yes", False: "no"}[found.clear],
                 str(found.folds),
-                EMPTY if paper is None else f"{paper:+.2f}",
+                EMPTY if paper is None else _signed(paper, 2),
             ]
         )
     if not rows:
@@ -246,11 +246,10 @@ def _pretraining(run):
 def parameters_section(run):
     """Learnable parameters, beside what the paper says of them."""
     section = Section("parameters", "Parameter counts", short="Parameters")
-    nets = dict.fromkeys(
-        (m.label, m.setting, m.parameters)
-        for m in sorted(run.main, key=lambda m: m.kind == "baseline") + run.methods
-        if m.parameters is not None
-    )
+    nets = {}
+    for m in [*run.main, *run.methods]:
+        if m.parameters is not None:
+            nets.setdefault((m.label, m.parameters), {})[m.setting] = True
     if not nets:
         section.blocks.append(Hole("The run does not tell its nets' parameters."))
         return section
@@ -258,15 +257,19 @@ def parameters_section(run):
         Table(
             "parameters",
             "Learnable parameters, each shared blob once.",
-            ["method", "setting", "parameters"],
-            [[label, setting, f"{count:,}"] for label, setting, count in nets],
-            words=("method", "setting"),
+            ["method", "settings", "parameters"],
+            [[label, ", ".join(found), f"{count:,}"] for (label, count), found in nets.items()],
+            words=("method", "settings"),
             note="The paper: 3 M for GCNet S1R1 and 11 M for FN2EN (section IV-C); 1.7 M for its "
             "own and 9.6 M for the Conv.VAE generator (section IV-E). Same padding gives the "
             "first, valid padding the third.",
         )
     )
     return section
+
+
+def _signed(value, digits):
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _name(run, method):
