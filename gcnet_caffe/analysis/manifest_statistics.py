@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from gcnet_caffe.analysis.log import import_pyplot
 from gcnet_caffe.data.expressions import NEUTRAL
-from gcnet_caffe.data.folds import assign_folds
+from gcnet_caffe.data.folds import assign_folds, read_fold_sheet, subjects_of
 from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
@@ -27,8 +27,6 @@ class ManifestStatistics:
         What each fold tests on; empty where there are no subjects.
     folds_note : str
         Why there are no folds.
-    sheet : dict of str to int
-        Subject -> fold.
     sizes : Counter of (width, height)
         Of at most `sampled` images.
     unreadable : list of str
@@ -44,13 +42,12 @@ class ManifestStatistics:
     references: Counter
     folds: list
     folds_note: str
-    sheet: dict
     sizes: Counter
     unreadable: list
     sampled: int
 
 
-def count_manifest(manifest, folds=10, sample=500):
+def count_manifest(manifest, folds=10, sample=500, sheet=None):
     """Count the rows of `manifest`.
 
     Parameters
@@ -60,6 +57,8 @@ def count_manifest(manifest, folds=10, sample=500):
         Folds the subjects are dealt into.
     sample : int
         Images to open for their sizes, evenly spread over the rows.
+    sheet : str or Path, optional
+        A fold sheet to use instead of dealing the subjects into `folds`.
 
     Returns
     -------
@@ -68,22 +67,15 @@ def count_manifest(manifest, folds=10, sample=500):
     Raises
     ------
     ManifestError
-        The manifest is missing or wrong.
+        The manifest or the fold sheet is missing or wrong.
     UsageError
         A number makes no sense.
     """
     if sample < 0:
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)
-    sheet, note = {}, ""
-    try:
-        if all(row.subject for row in rows):
-            sheet = assign_folds((row.subject for row in rows), folds)
-        else:
-            note = "no folds by subject: rows without a subject"
-    except UsageError as error:
-        note = str(error)
-    dealt = [[set(), 0, 0] for _ in range(folds if sheet else 0)]
+    sheet, note = _folds_of(rows, folds, sheet, manifest)
+    dealt = [[set(), 0, 0] for _ in range(max(sheet.values(), default=-1) + 1)]
     for row in rows if sheet else ():
         fold = dealt[sheet[row.subject]]
         fold[0].add(row.subject)
@@ -100,11 +92,22 @@ def count_manifest(manifest, folds=10, sample=500):
         references=Counter(_reference(row) for row in rows),
         folds=[(len(subjects), shown, neutral) for subjects, shown, neutral in dealt],
         folds_note=note,
-        sheet=sheet,
         sizes=sizes,
         unreadable=unreadable,
         sampled=len(places),
     )
+
+
+def _folds_of(rows, folds, sheet, manifest):
+    """(subject -> fold, why there are none)."""
+    if sheet:
+        return read_fold_sheet(sheet, subjects_of(rows, manifest)), ""
+    if not all(row.subject for row in rows):
+        return {}, "no folds by subject: rows without a subject"
+    try:
+        return assign_folds((row.subject for row in rows), folds), ""
+    except UsageError as error:
+        return {}, str(error)
 
 
 def _reference(row):
