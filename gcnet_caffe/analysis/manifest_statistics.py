@@ -185,8 +185,9 @@ def _bars(axis, title, counts):
     names = sorted(counts, key=lambda name: (name == NEUTRAL, name))
     bars = axis.barh(names, [counts[name] for name in names], color="C0")
     axis.bar_label(bars, padding=2, fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(max(len(names), 5) - 0.5, -0.5)  # few bars stay slim
     axis.margins(x=0.12)
+    axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(title)
 
 
@@ -200,11 +201,13 @@ def _folds(axis, found):
     places = range(len(subjects))
     axis.bar(places, shown, color="C0", label="expressive")
     bars = axis.bar(places, neutral, bottom=shown, color="0.75", label=NEUTRAL)
+    axis.set_ylim(0, 1.25 * max(one + other for one, other in zip(shown, neutral)))
+    axis.spines[["top", "right"]].set_visible(False)
     axis.bar_label(bars, labels=[str(count) for count in subjects], fontsize=8)
-    axis.margins(y=0.25)
     axis.set_xticks(list(places))
     axis.set_xlabel("fold")
-    axis.legend(fontsize=8, ncols=2, loc="upper right")
+    if any(neutral):
+        axis.legend(fontsize=8, ncols=2, loc="upper right", frameon=False)
 
 
 def _points(axis, found):
