@@ -74,7 +74,8 @@ def mirrored(image, points):
     """Mirror a face: the picture, and its five points with right and left exchanged.
 
     What is the right eye of the mirrored face was the left one. The crop's layout is symmetric, so
-    that the crop of the mirrored face is the mirrored crop: Caffe's ``mirror`` may come after it.
+    that up to CLAHE the crop of the mirrored face is the mirrored crop, and Caffe's ``mirror`` may
+    come after it. CLAHE's tiles start at the left, so that it leaves a small difference.
 
     Parameters
     ----------

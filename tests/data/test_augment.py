@@ -69,9 +69,9 @@ def test_a_mirrored_face_has_its_landmark_sides_exchanged():
     other, points = mirrored(image, turned)
     check_points(points, other)
     assert points[0].tolist() == [159 - 92, 41] and points[3].tolist() == [159 - 95, 77]
-    # OpenCV's warp rounds places to 1/32 pixel: at an edge from 20 to 150, 4 grey values
+    # before CLAHE, whose tiles (66 is no multiple of 4) are not placed symmetrically
     plain = warp(image, fit_similarity(turned))[:, ::-1].astype(int)
-    assert np.abs(warp(other, fit_similarity(points)) - plain).max() <= 130 / 32
+    assert np.abs(warp(other, fit_similarity(points)) - plain).max() <= 1
     with pytest.raises(ImageError, match="left and right swapped"):
         check_points(points[[1, 0, 2, 4, 3]], other)  # mirrored, but the sides not exchanged
 
