@@ -1,10 +1,14 @@
 """Relative links and pictures of the documentation exist; the README's figures are the tests'."""
 
+import importlib
 import re
+import shlex
 import subprocess
 
 import pytest
 
+from gcnet_caffe.cli import _parser
+from gcnet_caffe.data import align, augment
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.scratch import ROOT
 
@@ -27,3 +31,24 @@ def test_the_readmes_parameter_counts_are_those_counted_in_caffe():
     readme = (ROOT / "README.md").read_text()
     rows = re.findall(r"^\| `([\w-]+)`.*\| ([\d,]+) \| ([\d,]+) \|$", readme, re.M)
     assert {n: tuple(int(c.replace(",", "")) for c in counts) for n, *counts in rows} == LEARNABLE
+
+
+def test_the_augmentation_table_tells_the_ranges_of_the_code():
+    page = (ROOT / "docs/datasets.md").read_text()
+    tiles = "x".join(map(str, align.CLAHE_TILES))
+    for step, told in (
+        ("scaling", "{} to {}".format(*augment.SCALE_RANGE)),
+        ("rotation", "{:g} to {:g} degrees".format(*augment.ANGLE_RANGE)),
+        ("intensity", "{} to {}".format(*augment.GAIN_RANGE)),
+        ("CLAHE", f"clip limit {align.CLAHE_CLIP_LIMIT}, {tiles} tiles"),
+    ):
+        assert re.search(rf"^\| {step} \|.*\| {re.escape(told)} \|$", page, re.M), step
+
+
+def test_the_commands_about_data_sets_are_understood():
+    page = (ROOT / "docs/datasets.md").read_text()
+    for line in re.findall(r"^    python tools/(\w+\.py .*?)(?:  +#.*)?$", page, re.M):
+        script, *options = shlex.split(line)
+        verb = script[:-3].replace("_", "-")
+        module = importlib.import_module(f"gcnet_caffe.cli.{script[:-3]}")
+        _parser(verb, module).parse_args(options)  # exits where an option is unknown

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from gcnet_caffe.analysis.log import import_pyplot
 from gcnet_caffe.data.expressions import NEUTRAL
-from gcnet_caffe.data.folds import assign_folds
+from gcnet_caffe.data.folds import assign_folds, read_fold_sheet, subjects_of
 from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
@@ -27,8 +27,6 @@ class ManifestStatistics:
         What each fold tests on; empty where there are no subjects.
     folds_note : str
         Why there are no folds.
-    sheet : dict of str to int
-        Subject -> fold.
     sizes : Counter of (width, height)
         Of at most `sampled` images.
     unreadable : list of str
@@ -44,13 +42,12 @@ class ManifestStatistics:
     references: Counter
     folds: list
     folds_note: str
-    sheet: dict
     sizes: Counter
     unreadable: list
     sampled: int
 
 
-def count_manifest(manifest, folds=10, sample=500):
+def count_manifest(manifest, folds=10, sample=500, sheet=None):
     """Count the rows of `manifest`.
 
     Parameters
@@ -60,6 +57,8 @@ def count_manifest(manifest, folds=10, sample=500):
         Folds the subjects are dealt into.
     sample : int
         Images to open for their sizes, evenly spread over the rows.
+    sheet : str or Path, optional
+        A fold sheet to use instead of dealing the subjects into `folds`.
 
     Returns
     -------
@@ -68,22 +67,15 @@ def count_manifest(manifest, folds=10, sample=500):
     Raises
     ------
     ManifestError
-        The manifest is missing or wrong.
+        The manifest or the fold sheet is missing or wrong.
     UsageError
         A number makes no sense.
     """
     if sample < 0:
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)
-    sheet, note = {}, ""
-    try:
-        if all(row.subject for row in rows):
-            sheet = assign_folds((row.subject for row in rows), folds)
-        else:
-            note = "no folds by subject: rows without a subject"
-    except UsageError as error:
-        note = str(error)
-    dealt = [[set(), 0, 0] for _ in range(folds if sheet else 0)]
+    sheet, note = _folds_of(rows, folds, sheet, manifest)
+    dealt = [[set(), 0, 0] for _ in range(max(sheet.values(), default=-1) + 1)]
     for row in rows if sheet else ():
         fold = dealt[sheet[row.subject]]
         fold[0].add(row.subject)
@@ -100,11 +92,22 @@ def count_manifest(manifest, folds=10, sample=500):
         references=Counter(_reference(row) for row in rows),
         folds=[(len(subjects), shown, neutral) for subjects, shown, neutral in dealt],
         folds_note=note,
-        sheet=sheet,
         sizes=sizes,
         unreadable=unreadable,
         sampled=len(places),
     )
+
+
+def _folds_of(rows, folds, sheet, manifest):
+    """(subject -> fold, why there are none)."""
+    if sheet:
+        return read_fold_sheet(sheet, subjects_of(rows, manifest)), ""
+    if not all(row.subject for row in rows):
+        return {}, "no folds by subject: rows without a subject"
+    try:
+        return assign_folds((row.subject for row in rows), folds), ""
+    except UsageError as error:
+        return {}, str(error)
 
 
 def _reference(row):
@@ -182,8 +185,9 @@ def _bars(axis, title, counts):
     names = sorted(counts, key=lambda name: (name == NEUTRAL, name))
     bars = axis.barh(names, [counts[name] for name in names], color="C0")
     axis.bar_label(bars, padding=2, fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(max(len(names), 5) - 0.5, -0.5)  # few bars stay slim
     axis.margins(x=0.12)
+    axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(title)
 
 
@@ -197,11 +201,13 @@ def _folds(axis, found):
     places = range(len(subjects))
     axis.bar(places, shown, color="C0", label="expressive")
     bars = axis.bar(places, neutral, bottom=shown, color="0.75", label=NEUTRAL)
+    axis.set_ylim(0, 1.25 * max(one + other for one, other in zip(shown, neutral)))
+    axis.spines[["top", "right"]].set_visible(False)
     axis.bar_label(bars, labels=[str(count) for count in subjects], fontsize=8)
-    axis.margins(y=0.25)
     axis.set_xticks(list(places))
     axis.set_xlabel("fold")
-    axis.legend(fontsize=8, ncols=2, loc="upper right")
+    if any(neutral):
+        axis.legend(fontsize=8, ncols=2, loc="upper right", frameon=False)
 
 
 def _points(axis, found):

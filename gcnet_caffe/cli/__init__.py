@@ -15,6 +15,7 @@ VERBS = {
     "make-solver": "write solver prototxts",
     "make-faces": "render synthetic faces in CK+'s layout",
     "make-manifest": "list a data set's images, subjects, expressions, references",
+    "make-folds": "deal a manifest's subjects into folds, as a sheet to cite",
     "describe": "count and draw what a manifest holds",
     "make-lmdb": "align, augment and pack the faces of a manifest",
     "train": "train a net by PyTorch, from Caffe's files",

@@ -7,9 +7,6 @@ from gcnet_caffe.analysis.manifest_statistics import (
     draw_statistics,
     statistics_text,
 )
-from gcnet_caffe.data.folds import fold_sheet
-from gcnet_caffe.errors import UsageError
-from gcnet_caffe.files import write_text
 
 
 def add_arguments(parser):
@@ -18,20 +15,15 @@ def add_arguments(parser):
     parser.add_argument("-o", "--output", metavar="PNG", help="draw them too")
     parser.add_argument("--folds", type=int, default=10, help="folds the subjects are dealt into")
     parser.add_argument(
-        "--fold-sheet", metavar="CSV", help="write the folds: subject,fold (folds/ck7.csv)"
+        "--fold-sheet", metavar="CSV", help="check and show these folds (make_folds.py's) instead"
     )
     parser.add_argument("--sample", type=int, default=500, help="images to open for their sizes")
 
 
 def run(args):
-    """Print the counts, draw them, write the fold sheet."""
-    found = count_manifest(args.manifest, args.folds, args.sample)
-    if args.fold_sheet and not found.sheet:
-        raise UsageError(f"--fold-sheet {args.fold_sheet}: {args.manifest}: {found.folds_note}")
+    """Print the counts, draw them."""
+    found = count_manifest(args.manifest, args.folds, args.sample, args.fold_sheet)
     print(statistics_text(found))
     if args.output:
         draw_statistics(found, args.output, Path(args.manifest).name)
         print(args.output)
-    if args.fold_sheet:
-        write_text(args.fold_sheet, fold_sheet(found.sheet))
-        print(args.fold_sheet)

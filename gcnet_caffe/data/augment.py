@@ -70,6 +70,27 @@ def face_crop(image, points, drawn=NO_AUGMENTATION):
     return np.clip(np.rint(crop * drawn.gain), 0, 255).astype(np.uint8)
 
 
+def mirrored(image, points):
+    """Mirror a face: the picture, and its five points with right and left exchanged.
+
+    What is the right eye of the mirrored face was the left one. The crop's layout is symmetric, so
+    that up to CLAHE the crop of the mirrored face is the mirrored crop, and Caffe's ``mirror`` may
+    come after it. CLAHE's tiles start at the left, so that it leaves a small difference.
+
+    Parameters
+    ----------
+    image : (H, W) ndarray of uint8
+    points : (5, 2) ndarray
+
+    Returns
+    -------
+    (H, W) ndarray of uint8, (5, 2) ndarray
+    """
+    points = points[[1, 0, 2, 4, 3]]
+    points = np.column_stack([image.shape[1] - 1 - points[:, 0], points[:, 1]])
+    return np.ascontiguousarray(image[:, ::-1]), points
+
+
 def _turn(drawn):
     """Scaling and rotation about the centre of the crop."""
     turn = cmath.rect(drawn.scale, math.radians(drawn.angle))

@@ -13,6 +13,7 @@ FILE                MEMBER
 import csv
 import functools
 import os
+import re
 
 import cv2
 import numpy as np
@@ -76,12 +77,12 @@ def square_of(text):
     ValueError
         The values are not those of a square image.
     """
-    words = text.split()
-    side = round(len(words) ** 0.5)
-    values = [int(word) if word.isdigit() else -1 for word in words]
-    if not words or side * side != len(words) or min(values) < 0 or max(values) > 255:
-        raise ValueError(f"{len(words)} pixels; wanted those of a square, 0 to 255")
-    return np.array(values, np.uint8).reshape(side, side)
+    digits = re.fullmatch(r"[0-9\s]+", text)  # else the next line might stop half-way
+    values = np.fromstring(text, sep=" ") if digits else np.empty(0)
+    side = round(values.size**0.5)
+    if not side or side * side != values.size or values.max() > 255:
+        raise ValueError(f"{len(text.split())} pixels; wanted those of a square, 0 to 255")
+    return values.astype(np.uint8).reshape(side, side)
 
 
 def _frame(file, member):

@@ -22,8 +22,7 @@ def manifest(tmp_path):
 
 
 def test_counts(manifest, capsys):
-    sheet = manifest.parent / "folds/mine.csv"
-    assert main(["describe", str(manifest), "--folds", "5", "--fold-sheet", str(sheet)]) == 0
+    assert main(["describe", str(manifest), "--folds", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for line in (
         "images: 24",
@@ -37,7 +36,16 @@ def test_counts(manifest, capsys):
     ):
         assert line in lines
     assert any("S5_h.png: the image is cut off" in line for line in lines)
-    assert sheet.read_text().startswith("subject,fold\nS0,0\nS1,1\n")
+
+
+def test_a_fold_sheet_is_checked_and_shown(manifest, capsys):
+    sheet = manifest.parent / "folds.csv"
+    sheet.write_text("subject,fold\n" + "".join(f"S{i},{i % 2}\n" for i in range(12)))
+    assert main(["describe", str(manifest), "--fold-sheet", str(sheet)]) == 0
+    assert "   1         6            6        6" in capsys.readouterr().out.splitlines()
+    sheet.write_text(sheet.read_text() + "S3,0\n")
+    assert main(["describe", str(manifest), "--fold-sheet", str(sheet)]) == 1
+    assert "subject S3 is in the folds 1 and 0" in capsys.readouterr().err
 
 
 def test_picture(manifest):
@@ -54,5 +62,6 @@ def test_without_subjects(tmp_path, capsys):
     manifest = write_rows(tmp_path / "m.csv", [row("a.png", "", "happy")])
     assert main(["describe", str(manifest)]) == 0
     assert "no folds by subject: rows without a subject" in capsys.readouterr().out
-    assert main(["describe", str(manifest), "--fold-sheet", str(tmp_path / "f.csv")]) == 2
-    assert not (tmp_path / "f.csv").exists()
+    out = tmp_path / "folds/ck7.csv"
+    assert main(["make-folds", str(manifest), "-o", str(out)]) == 1
+    assert "without subject ids" in capsys.readouterr().err and not out.parent.exists()

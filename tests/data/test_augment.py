@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from gcnet_caffe.data.align import CANONICAL, SIZE
+from gcnet_caffe.data.align import CANONICAL, SIZE, fit_similarity, warp
 from gcnet_caffe.data.augment import (
     ANGLE_RANGE,
     GAIN_RANGE,
@@ -9,7 +10,10 @@ from gcnet_caffe.data.augment import (
     Draw,
     draw,
     face_crop,
+    mirrored,
 )
+from gcnet_caffe.data.landmarks import check_points
+from gcnet_caffe.errors import ImageError
 from tests.data.drawn_faces import POINTS, drawn_face
 
 
@@ -56,6 +60,20 @@ def test_scale_and_angle_turn_about_the_centre():
         z = turn * complex(*start)
         wanted = np.array([z.real, z.imag]) + middle
         np.testing.assert_allclose(centre_of_dark(crop, wanted), wanted, atol=0.6)
+
+
+def test_a_mirrored_face_has_its_landmark_sides_exchanged():
+    turned = np.array([[60.0, 50.0], [92.0, 41.0], [80.0, 62.0], [70.0, 84.0], [95.0, 77.0]])
+    image = drawn_face(turned)
+    image[:, :70] //= 2  # light from one side
+    other, points = mirrored(image, turned)
+    check_points(points, other)
+    assert points[0].tolist() == [159 - 92, 41] and points[3].tolist() == [159 - 95, 77]
+    # before CLAHE, whose tiles (66 is no multiple of 4) are not placed symmetrically
+    plain = warp(image, fit_similarity(turned))[:, ::-1].astype(int)
+    assert np.abs(warp(other, fit_similarity(points)) - plain).max() <= 1
+    with pytest.raises(ImageError, match="left and right swapped"):
+        check_points(points[[1, 0, 2, 4, 3]], other)  # mirrored, but the sides not exchanged
 
 
 def test_gain_comes_after_the_equalisation():

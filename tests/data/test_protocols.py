@@ -96,6 +96,21 @@ def test_a_protocol_on_the_command_line(tmp_path, capsys):
     assert "--folds 0: wanted at least 2" in capsys.readouterr().err
 
 
+def test_a_fold_sheet_is_written(tmp_path, capsys):
+    manifest, out = pairs(tmp_path, subjects=12), tmp_path / "folds/ck7.csv"
+    assert main(["make-folds", str(manifest), "--protocol", "ck7", "-o", str(out)]) == 0
+    assert out.read_text() == "subject,fold\n" + "".join(f"P{i},{i % 10}\n" for i in range(12))
+    lines = capsys.readouterr().out.splitlines()
+    told = f"{out}: 12 subjects, 24 images to test on, 12 neutral queries to train only"
+    assert lines[:2] == [told, "fold 0: 2 subjects, 4 images: P0 P10"]
+    assert lines[-1] == "fold 9: 1 subjects, 2 images: P9"
+    dealt = plan_pairs(manifest, ("happy", "sad"))
+    read = plan_pairs(manifest, ("happy", "sad"), sheet=out)
+    assert subjects_in(dealt) == subjects_in(read) and dealt.fold_sheet == out.read_text()
+    assert main(["make-folds", str(manifest), "--folds", "13", "-o", str(tmp_path / "f.csv")]) == 2
+    assert not (tmp_path / "f.csv").exists()
+
+
 def test_a_fold_sheet_is_used(tmp_path):
     manifest = pairs(tmp_path, subjects=3)
     sheet = tmp_path / "folds/mine.csv"

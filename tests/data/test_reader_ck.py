@@ -11,6 +11,7 @@ from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.data.readers import ck
 from gcnet_caffe.errors import ManifestError, UsageError
 from tests.data.drawn_faces import drawn_face
+from tests.data.trees import plain
 
 #: subject/sequence -> number of frames, label
 SEQUENCES = {
@@ -55,6 +56,55 @@ def build(root, images="cohn-kanade-images", emotion="Emotion", landmarks="Landm
 
 def by_sequence(rows, sequence):
     return [row for row in rows if row.sequence == sequence]
+
+
+@pytest.mark.parametrize(
+    "images, emotion, landmarks",
+    [
+        ("cohn-kanade-images", "Emotion", "Landmarks"),
+        ("cohn-kanade-images", "Emotion_labels", "Landmarks/Landmarks"),
+        (
+            "extended-cohn-kanade-images/cohn-kanade-images",
+            "Emotion_labels/Emotion",
+            "Landmarks/Landmarks",
+        ),
+        ("CK+/cohn-kanade-images", "CK+/Emotion_labels", "CK+/Landmarks"),
+        ("Cohn-Kanade Images", "Emotion", "Landmarks"),
+    ],
+)
+def test_every_row_of_every_variant(tmp_path, images, emotion, landmarks):
+    rows, survey = ck.read(build(tmp_path, images, emotion, landmarks))
+    wanted = []
+    for sequence, expression, ranks in (
+        ("S005_001", "disgust", (0, 2, 3, 4)),
+        ("S010_002", "surprise", (0, 1, 2, 3)),
+        ("S010_004", "happy", (0, 1)),
+        ("S130_001", "contempt", (0, 1, 2, 3)),
+    ):
+        subject, number = sequence.split("_")
+        stem = f"{images}/{subject}/{number}/{sequence}_"
+        wanted += [
+            (
+                f"{stem}{rank + 1:08d}.png",
+                subject,
+                expression if rank else "neutral",
+                f"{stem}00000001.png",
+                sequence,
+                rank,
+                "CK+",
+            )
+            for rank in ranks
+        ]
+    assert plain(rows, tmp_path) == wanted
+    assert {row.route for row in rows} == {"file68"}
+    assert survey.where == tmp_path / images
+
+
+def test_repackagings_beside_the_official_folders_do_no_harm(tmp_path):
+    build(tmp_path)
+    (tmp_path / "CK+48/anger").mkdir(parents=True)
+    (tmp_path / "ckextended.csv").write_text("emotion,pixels,Usage\n")
+    assert len(ck.read(tmp_path)[0]) == 14
 
 
 def test_rows_of_a_sequence(tmp_path):
@@ -123,18 +173,6 @@ def test_frames_and_no_neutral_queries(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "images, emotion",
-    [
-        ("extended-cohn-kanade-images/cohn-kanade-images", "Emotion_labels/Emotion"),
-        ("CK+/cohn-kanade-images", "CK+/Emotion_labels"),
-        ("Cohn-Kanade Images", "Emotion"),
-    ],
-)
-def test_other_top_folders(tmp_path, images, emotion):
-    assert len(ck.read(build(tmp_path, images, emotion))[0]) == 14
-
-
 def test_without_landmarks_they_are_left_to_the_detector(tmp_path):
     rows, _ = ck.read(build(tmp_path, landmarks=None))
     assert {row.route for row in rows} == {""} and rows[0].landmarks is None
@@ -152,7 +190,9 @@ def test_no_such_folder(tmp_path):
 
 def test_another_tree_is_told_what_was_looked_for(tmp_path):
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(ManifestError, match="no CK. images .*looked in .*/cohn-kanade-images, "):
+    with pytest.raises(
+        ManifestError, match="no CK. images .*looked in cohn-kanade-images, .*found pictures"
+    ):
         ck.read(tmp_path)
 
 

@@ -88,8 +88,9 @@ def test_rows(root, tmp_path):
         "sessions without one of the six expressions": 2,
         "sessions without a video": 1,
         "no upright frontal face found": 1,
-        "no apex given for the session, its middle frame was taken": 2,
     }
+    assert survey.noted == {"sequences without a given apex, the middle frame was taken": 2}
+    assert [row.path for row in mmi.read(root / "Sessions", apex=apex)[0]] == [r.path for r in rows]
     assert survey.known["sequences"][0] == 3
 
 
@@ -118,6 +119,7 @@ def test_told_how_to_turn_nothing_is_detected(root, tmp_path):
     [
         ("session,frame\n1,5\n", "wanted session,apex"),
         ("session,apex\n1,five\n", "row 1: apex 'five'"),
+        ("session,apex\n99,3\n", "row 1: session '99': no such folder in"),
         ("session,apex\n1,6\n", "session 1: apex 6; wanted 1 to 5"),
     ],
 )
@@ -135,7 +137,7 @@ def test_bad_trees(tmp_path):
     with pytest.raises(ManifestError, match="session.xml: not well-formed XML"):
         mmi.read(tmp_path)
     (folder / "session.xml").unlink()
-    with pytest.raises(ManifestError, match="no frontal session"):
+    with pytest.raises(ManifestError, match="no MMI Sessions .*found Sessions"):
         mmi.read(tmp_path)
     session(tmp_path, 2, FACE, "S001-001", 0, 4)
     (tmp_path / "Sessions/2/S001-001.avi").write_bytes(b"RIFF")

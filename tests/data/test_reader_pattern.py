@@ -1,7 +1,7 @@
 import pytest
 
 from gcnet_caffe.cli import main
-from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.data.manifest import read_manifest, write_manifest
 from gcnet_caffe.data.readers import manifest, pattern
 from gcnet_caffe.errors import ManifestError, UsageError
 from tests.data.drawn_faces import row, write_rows
@@ -126,6 +126,22 @@ def test_manifests_become_one(tmp_path):
     out = str(tmp_path / "both.csv")
     assert main(["make-manifest", "manifest", str(one), str(other), "-o", out]) == 0
     assert [row.path for row in read_manifest(out)] == [row.path for row in rows]
+
+
+def test_subjects_of_joined_data_sets_do_not_collide(tmp_path):
+    ck = write_rows(tmp_path / "ck.csv", [row("x.png", "S005", source="CK+")])
+    mmi = write_rows(
+        tmp_path / "mmi.csv",
+        [row("y.png", "S005", source="MMI"), row("z.png", "", source="FER2013")],
+    )
+    rows, survey = manifest.read([ck, mmi])
+    assert [r.subject for r in rows] == ["CK+:S005", "MMI:S005", ""]
+    assert survey.noted == {"subjects named SOURCE:SUBJECT": 2}
+    out = tmp_path / "both.csv"
+    write_manifest(out, rows)
+    assert [r.subject for r in manifest.read([out])[0]] == ["CK+:S005", "MMI:S005", ""]
+    kept, _ = manifest.read([ck, mmi], keep_subjects=True)
+    assert [r.subject for r in kept] == ["S005", "S005", ""]
 
 
 def test_manifests_that_share_an_image(tmp_path, capsys):

@@ -90,9 +90,24 @@ def test_record_io_of_new_builders(tmp_path):
     assert [row.subject for row in rows] == ["0", "0", "1", "1", "2"]
     assert [row.path for row in rows] == [f"{tmp_path}/train.rec#{offset}" for offset in offsets]
     assert read_grey(rows[3].path)[0, 0] == 30
-    (tmp_path / "property").write_text("3,250,250\n")
-    rows, _ = webface.read(tmp_path / "train.rec")
-    assert rows[0].landmarks is None and rows[0].route == ""
+    assert webface.read(tmp_path / "train.rec")[0][0].path == rows[0].path
+
+
+def test_constant_landmarks_follow_the_size_of_the_crops(tmp_path):
+    """insightface, face_align.py: multiples of 112 scale, 128 has 8 pixels more at the sides."""
+    for side, nose in ((224, (112.0504, 143.4732)), (128, (64.0252, 71.7366)), (250, None)):
+        image = cv2.imencode(".png", np.full((side, side), 9, np.uint8))[1].tobytes()
+        write(tmp_path, [header(0) + image])
+        row = webface.read(tmp_path)[0][0]
+        assert row.route == ("constant" if nose else "")
+        assert (row.landmarks is None) if nose is None else tuple(row.landmarks[2]) == nose
+
+
+@pytest.mark.parametrize("label", [float("nan"), float("inf"), -1, 0.5])
+def test_a_label_that_is_no_identity(tmp_path, label):
+    write(tmp_path, [header(0) + encoded(1), header(label) + encoded(2)])
+    with pytest.raises(ManifestError, match="train.rec: record 1: label .*; wanted 0, 1, 2"):
+        webface.read(tmp_path)
 
 
 def test_bytes_that_look_like_the_magic_number(tmp_path):

@@ -91,6 +91,9 @@ def official(basic, spelling):
         picture(basic / f"Image/original/{name}.jpg")
         picture(basic / f"Image/aligned/{name}_aligned.jpg")
     (basic / "Annotation/manual").mkdir(parents=True)
+    (basic / "Annotation/auto").mkdir()  # 37 points of another scheme: not used
+    for name in ("test_0001", "test_0002"):
+        (basic / f"Annotation/auto/{name}_auto_attri.txt").write_text("1\t2\n" * 37)
     points = "40.5\t30\n20\t31\n30\t40\n38\t50\n22\t51\n"
     (basic / "Annotation/manual/test_0001_manu_attri.txt").write_text(points + "0\n1\n2\n")
 
@@ -108,6 +111,11 @@ def test_rafdb_official(tmp_path, top, spelling):
     assert [row.route for row in rows] == ["annotation", ""]
     assert survey.known == {"images of test": (2, 3068)}
     assert survey.skipped == {"not of test": 1, "listed, but no such image": 1}
+    assert survey.noted == {"images without a manual annotation": 1}
+    text = survey.text(rows)
+    assert "subjects: not told, so no folds by subject" in text
+    assert "with a reference: 0, so no pairs to train on" in text
+    assert "with landmarks: 1, to be detected: 1" in text
     rows, _ = rafdb.read(tmp_path, split="train", aligned=True)
     assert plain(rows, basic) == [
         ("Image/aligned/train_00001_aligned.jpg", "", "sad", "", "", None, "RAF-DB train")
@@ -153,6 +161,30 @@ def test_sfew(tmp_path, top):
         )
     ]
     assert survey.known["images of Val"][0] == 4
+
+
+def test_sfew_of_kaggle(tmp_path):
+    lines = ["image_name,label,emotion,original_split"]
+    for i, split in enumerate(["Val"] * 7 + ["Train", "Val"]):
+        lines.append(f"image_{i}.png,{i % 7},x,{split}_Aligned_Faces")
+        if i < 8:
+            picture(tmp_path / f"sfew2.0_images/image_{i}.png")
+    listing = tmp_path / "sfew_2.0_labels.csv"
+    listing.write_text("\n".join(lines) + "\n")
+    rows, survey = sfew.read(tmp_path)
+    alphabetical = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert plain(rows, tmp_path) == [
+        (f"sfew2.0_images/image_{i}.png", "", name, "", "", None, "SFEW Val")
+        for i, name in enumerate(alphabetical)
+    ]
+    assert survey.skipped == {"not of Val": 1, "listed, but no such image": 1}
+    assert len(sfew.read(listing, split="Train")[0]) == 1
+    listing.write_text("image_name,label,original_split\na.png,7,Val\n")
+    with pytest.raises(ManifestError, match="row 1: image 'a.png', label '7'; wanted 0 to 6"):
+        sfew.read(tmp_path)
+    listing.write_text("image_name,label\na.png,6\n")
+    with pytest.raises(ManifestError, match="no column 'original_split'"):
+        sfew.read(tmp_path)
 
 
 def test_sfew_bad_trees(tmp_path):

@@ -14,6 +14,8 @@ SPELLINGS = {
     "happyness": "happy",
     "sadness": "sad",
     "surprised": "surprise",
+    "disgusted": "disgust",
+    "fearful": "fear",
     **{name: name for name in ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")},
     NEUTRAL: NEUTRAL,
 }
@@ -47,11 +49,17 @@ def first_of(root, names, fits, wanted):
     for path in candidates:
         if path.exists() and fits(path):
             return path
-    found = sorted(path.name for path in root.iterdir() if path.name[0] != ".")[:5]
-    raise ManifestError(
-        f"{root}: no {wanted}; looked for {', '.join(names)}; "
-        f"found {', '.join(found) or 'an empty folder'}"
-    )
+    looked = ", ".join(name or "the folder itself" for name in dict.fromkeys(names))
+    raise ManifestError(f"{root}: no {wanted}; looked for {looked}; found {contents(root)}")
+
+
+def contents(root):
+    """Say in a few words what `root` is: a file, or the first names in the folder."""
+    if not root.is_dir():
+        return "a file"
+    names = sorted(path.name for path in root.iterdir() if path.name[0] != ".")
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (", ".join(names[:5]) or "an empty folder") + more
 
 
 def folders_in(folder):

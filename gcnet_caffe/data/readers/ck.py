@@ -25,6 +25,7 @@ from gcnet_caffe.data.readers._common import (
     add_root,
     check_frames,
     class_folders,
+    contents,
     existing,
     sequence_rows,
 )
@@ -84,11 +85,13 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
     """
     root = existing(root)
     check_frames(frames)
-    _refuse_repackaged(root)
-    images = _tree(root, _IMAGES, "images")
+    images = _tree(root, _IMAGES)
+    if not images:
+        _refuse_repackaged(root)
+    images = images or _tree(root, _IMAGES, "images")
     emotions = _tree(root, _EMOTION, "Emotion labels")
     landmarks = _tree(root, _LANDMARKS)
-    survey, rows, seen = Survey(), [], []
+    survey, rows, seen = Survey(where=images), [], []
     for sequence in _sequences(images):
         paths = _frames(sequence)
         if not paths:
@@ -122,9 +125,9 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
 
 def _refuse_repackaged(root):
     """Say of the re-packagings that lack what pairs or folds need why they cannot serve."""
-    if not root.is_dir():
-        raise ManifestError(f"{root}: a file; wanted the folder of the CK+ sequences: {_CSV}")
-    for folder in (root, root / "CK+48"):
+    if root.suffix.lower() == ".csv":
+        raise ManifestError(f"{root}: {_CSV}")
+    for folder in (root, root / "CK+48", root / "ck/CK+48"):
         if folder.is_dir() and "anger" in class_folders(folder):
             raise ManifestError(
                 f"{folder}: the last frames only (CK+48): without neutral frames there are no "
@@ -141,8 +144,10 @@ def _tree(root, names, wanted=None):
         if folder.is_dir() and _folders(folder, _SUBJECT):
             return folder
     if wanted:
-        looked = ", ".join(str(folder) for folder in candidates)
-        raise ManifestError(f"{root}: no CK+ {wanted} (S005, S010, ...); looked in {looked}")
+        looked = ", ".join(folder.relative_to(root).as_posix() for folder in candidates)
+        raise ManifestError(
+            f"{root}: no CK+ {wanted} (S005, S010, ...); looked in {looked}; found {contents(root)}"
+        )
     return None
 
 

@@ -59,7 +59,7 @@ def read(root, split="PrivateTest", source="FER2013"):
     if root.is_dir() and any((root / name).is_dir() for name in ("train", "test")):
         return _tree(root, split, source)
     file = root if root.is_file() else first_of(root, _FILES[1:], _is_file, "FER2013 csv")
-    survey, rows = Survey(), []
+    survey, rows = Survey(where=file), []
     for offset, emotion, usage in _lines(file):
         if usage != split:
             survey.skipped[f"of {usage}"] += 1
@@ -123,9 +123,8 @@ def _tree(root, split, source):
             f"{root}: this form of FER2013 has mixed the public and the private test images; "
             "take the csv, or all of them by --split test"
         )
-    folders = class_folders(
-        first_of(root, (_FOLDERS[split],), class_folders, "folders named after expressions")
-    )
+    top = first_of(root, (_FOLDERS[split],), class_folders, "folders named after expressions")
+    folders = class_folders(top)
     rows = [
         Row(path=str(path), subject="", expression=name, source=f"{source} {split}")
         for name, folder in folders.items()
@@ -134,4 +133,4 @@ def _tree(root, split, source):
     if not rows:
         raise ManifestError(f"{root}: no image in the folders of {split}")
     known = {"train": 28709, "test": 2 * 3589}[_FOLDERS[split]]
-    return rows, Survey(known={f"images of {split}": (len(rows), known)})
+    return rows, Survey(known={f"images of {split}": (len(rows), known)}, where=top)

@@ -15,7 +15,6 @@ face detector tells, or --turn and --half.
 
 import csv
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -103,10 +102,14 @@ def read(
     """
     root = existing(root)
     check_frames(frames)
-    names = ["Sessions", *(f"{path.name}/Sessions" for path in root.glob("mmi*") if path.is_dir())]
-    top = first_of(root, names, Path.is_dir, "MMI Sessions")
-    peaks = _peaks(apex) if apex else {}
-    survey, rows, finder = Survey(), [], _FaceFinder(detector)
+    names = [
+        "Sessions",
+        "",
+        *(f"{path.name}/Sessions" for path in root.glob("mmi*") if path.is_dir()),
+    ]
+    top = first_of(root, names, _is_sessions, "MMI Sessions (numbered folders with a session.xml)")
+    peaks = _peaks(apex, top) if apex else {}
+    survey, rows, finder = Survey(where=top), [], _FaceFinder(detector)
     for session in folders_in(top):
         found = _session(session, survey)
         if found is None:
@@ -120,7 +123,7 @@ def read(
                 f"{len(pictures) - 1}, the frames of {video.name} after the first"
             )
         if session.name not in peaks:
-            survey.skipped["no apex given for the session, its middle frame was taken"] += 1
+            survey.noted["sequences without a given apex, the middle frame was taken"] += 1
         changes = finder.changes(pictures[0], view, turn, half)
         if changes is None:
             survey.skipped["no upright frontal face found"] += 1
@@ -149,7 +152,11 @@ def _around(peak, frames, count):
     return sorted(nearest[:frames])
 
 
-def _peaks(path):
+def _is_sessions(folder):
+    return folder.is_dir() and any(folder.glob("*/session.xml"))
+
+
+def _peaks(path, sessions):
     """{session: frame} of the apex csv."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -162,6 +169,10 @@ def _peaks(path):
     for number, row in enumerate(rows, start=1):
         if not (row["apex"] or "").strip().isdigit():
             raise ManifestError(f"{path}: row {number}: apex {row['apex']!r} is not a frame number")
+        if not (sessions / (row["session"] or "").strip() / "session.xml").is_file():
+            raise ManifestError(
+                f"{path}: row {number}: session {row['session']!r}: no such folder in {sessions}"
+            )
     return {row["session"].strip(): int(row["apex"]) for row in rows}
 
 

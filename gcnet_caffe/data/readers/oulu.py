@@ -93,7 +93,7 @@ def read(
     kind = f"{camera}_Acropped" if cropped else camera
     names = [f"{top}{kind}/{light}" for top in (_CROPPED if cropped else _TOPS)]
     top = first_of(root, names, _subjects, "Oulu-CASIA subjects (P001, P002, ...)")
-    survey, rows = Survey(), []
+    survey, rows = Survey(where=top), []
     for subject in _subjects(top):
         for folder in folders_in(subject):
             expression = SPELLINGS.get(folder.name.lower())

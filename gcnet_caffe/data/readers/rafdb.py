@@ -50,7 +50,7 @@ def read(root, split="test", aligned=False, source="RAF-DB"):
     lists = [f"{top}EmoLabel/{name}" for top in ("", "basic/") for name in _LISTS]
     folders = [f"{top}{name}" for top in _TOPS for name in numbered]
     found = first_of(root, [*lists, *folders], _fits, f"RAF-DB with {split} images")
-    survey = Survey()
+    survey = Survey(where=found)
     if found.is_file():
         rows = _official(found, split, aligned, survey)
     else:
@@ -90,6 +90,8 @@ def _official(listing, split, aligned, survey):
             survey.skipped["listed, but no such image"] += 1
             continue
         points = None if aligned else _points(basic / f"Annotation/manual/{stem}_manu_attri.txt")
+        if points is None and not aligned:
+            survey.noted["images without a manual annotation"] += 1
         rows.append(
             Row(
                 path=str(path),

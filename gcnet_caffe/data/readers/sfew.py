@@ -1,11 +1,14 @@
 """SFEW 2.0: faces from films, for the cross-database tests.
 
   [Val/]Val_Aligned_Faces_new/Val_Aligned_Faces/Angry/*.png and Train_Aligned_Faces likewise,
-  with any of the outer folders left out
+  with any of the outer folders left out; or, of Kaggle, sfew_2.0_labels.csv (image_name, label 0..6
+  in alphabetical order, original_split) beside the folder sfew2.0_images
 
 The validation set is the one to test on: the test labels are not public. There are no subjects, so
 no folds by subject, and no reference images.
 """
+
+import csv
 
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import (
@@ -18,6 +21,11 @@ from gcnet_caffe.data.readers._common import (
 from gcnet_caffe.data.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError
 
+#: Expression names by the number in Kaggle's csv: alphabetical.
+EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+_CSV = "sfew_2.0_labels.csv"
+_COLUMNS = ("image_name", "label", "original_split")
 _INNER = {
     "Val": (
         "Val_Aligned_Faces_new/Val_Aligned_Faces",
@@ -50,16 +58,59 @@ def read(root, split="Val", source="SFEW"):
         It is not SFEW, or its zip file is still packed.
     """
     root = existing(root)
-    for archive in [*root.glob(f"{split}*.zip"), *(root / split).glob(f"{split}*.zip")]:
-        if not archive.with_suffix("").is_dir():
-            raise ManifestError(f"{archive}: still packed; unzip it beside itself")
+    listing = root if root.is_file() else root / _CSV
+    if listing.name == _CSV and listing.is_file():
+        top, (rows, survey) = listing, _listed(listing, split, source)
+    else:
+        top = _top(root, split)
+        survey, rows = Survey(), _rows(top, f"{source} {split}")
+    if not rows:
+        raise ManifestError(f"{top}: no image of {split}")
+    survey.where = top
+    survey.known = {f"images of {split}": (len(rows), _PUBLISHED[split])}
+    return rows, survey
+
+
+def _top(root, split):
     names = [f"{top}{inner}" for inner in _INNER[split] for top in (f"{split}/", "")]
-    top = first_of(root, [*names, split], class_folders, f"SFEW {split} folders (Angry, ...)")
-    rows = [
-        Row(path=str(path), subject="", expression=name, source=f"{source} {split}")
+    try:
+        return first_of(root, [*names, split], class_folders, f"SFEW {split} folders (Angry, ...)")
+    except ManifestError:
+        for archive in [*root.glob(f"{split}*.zip"), *(root / split).glob(f"{split}*.zip")]:
+            raise ManifestError(f"{archive}: still packed; unzip it beside itself") from None
+        raise
+
+
+def _rows(top, source):
+    return [
+        Row(path=str(path), subject="", expression=name, source=source)
         for name, folder in class_folders(top).items()
         for path in images_in(folder)
     ]
-    if not rows:
-        raise ManifestError(f"{top}: no image in its folders")
-    return rows, Survey(known={f"images of {split}": (len(rows), _PUBLISHED[split])})
+
+
+def _listed(listing, split, source):
+    """The rows and survey of Kaggle's csv."""
+    survey, rows = Survey(), []
+    with open(listing, newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ManifestError(
+                f"{listing}: header: no column {missing[0]!r}; found {reader.fieldnames}"
+            )
+        for number, cells in enumerate(reader, start=1):
+            name, label, of = ((cells[column] or "").strip() for column in _COLUMNS)
+            if not name or label not in set("0123456"):
+                raise ManifestError(
+                    f"{listing}: row {number}: image {name!r}, label {label!r}; wanted 0 to 6"
+                )
+            path = listing.parent / "sfew2.0_images" / name
+            if not of.lower().startswith(split.lower()):
+                survey.skipped[f"not of {split}"] += 1
+            elif not path.is_file():
+                survey.skipped["listed, but no such image"] += 1
+            else:
+                expression = EMOTIONS[int(label)]
+                rows.append(Row(str(path), "", expression, source=f"{source} {split}"))
+    return rows, survey

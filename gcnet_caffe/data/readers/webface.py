@@ -1,17 +1,17 @@
 """CASIA-WebFace: faces with identities for the pre-trainings, as folders or as RecordIO.
 
   folders   [CASIA-WebFace/]0000045/001.jpg, one numeric folder per identity, gaps allowed
-  RecordIO  [faces_webface_112x112/]train.rec with train.idx, and property where there is one
+  RecordIO  [faces_webface_112x112/]train.rec with train.idx, whatever its property says
 
 Of RecordIO both conventions are read: a first record that says which records are images, and the
-newer one without it. Its crops of 112x112 lie on the ArcFace template, so that their landmarks are
-known without looking. Images stay in train.rec: the manifest names their place in it.
+newer one without it. Its crops lie on the ArcFace template (112x112; 128x128 with a wider border;
+or multiples), so that their landmarks are known without looking. Images stay in train.rec: the
+manifest names their place in it.
 """
-
-from pathlib import Path
 
 import numpy as np
 
+from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import add_root, existing, first_of, folders_in, images_in
 from gcnet_caffe.data.readers.survey import Survey
@@ -28,6 +28,28 @@ ARCFACE_POINTS = np.array(
         (70.7299, 92.2041),
     ]
 )
+
+
+def arcface_points(shape):
+    """Return the five points of an ArcFace crop of `shape` (height, width).
+
+    Crops of 112 pixels (or a multiple) are the template, those of 128 have 8 more on either side.
+
+    Returns
+    -------
+    (5, 2) ndarray, or None
+        None where the crops are of another size.
+
+    References
+    ----------
+    insightface, face_align.py, estimate_norm.
+    """
+    height, width = shape
+    if height != width or (width % 112 and width % 128):
+        return None
+    if width % 112 == 0:
+        return ARCFACE_POINTS * (width / 112)
+    return (ARCFACE_POINTS + (8, 0)) * (width / 128)
 
 
 def add_arguments(parser):
@@ -53,7 +75,7 @@ def read(root, source="CASIA-WebFace"):
     top = first_of(
         existing(root), names, _is_webface, "identities (0000045/001.jpg, ...) or train.rec"
     )
-    survey = Survey()
+    survey = Survey(where=top)
     if _record_file(top):
         rows = _records(_record_file(top), source, survey)
     else:
@@ -92,19 +114,21 @@ def _tree(top, source, survey):
 
 def _records(file, source, survey):
     index = read_index(file.with_suffix(".idx"))
-    aligned = _side(file.with_name("property")) in (None, 112)
-    points = ARCFACE_POINTS if aligned else None
-    rows = []
+    points, rows = None, []
     with open(file, "rb") as stream:
         for key in _image_keys(stream, file, index, survey):
             labels, _, _ = _record(stream, file, index, key)
+            if not labels or not labels[0] >= 0 or labels[0] % 1:
+                raise ManifestError(f"{file}: record {key}: label {labels}; wanted 0, 1, 2, ...")
+            path = f"{file}#{index[key]}"
+            points = arcface_points(read_grey(path).shape) if not rows else points
             rows.append(
                 Row(
-                    path=f"{file}#{index[key]}",
+                    path=path,
                     subject=str(int(labels[0])),
                     source=source,
                     landmarks=points,
-                    route="constant" if aligned else "",
+                    route="" if points is None else "constant",
                 )
             )
     return rows
@@ -132,13 +156,3 @@ def _record(stream, file, index, key):
         return read_image_record(stream, index[key], head_only=True)
     except ValueError as error:
         raise ManifestError(f"{file}: record {key}: {error}") from None
-
-
-def _side(path: Path):
-    """The side of the crops that the file `property` tells, None where there is none."""
-    if not path.is_file():
-        return None
-    words = path.read_text(errors="replace").split("\n")[0].split(",")
-    if len(words) != 3 or not all(word.strip().isdigit() for word in words):
-        raise ManifestError(f"{path}: {words}; wanted IDENTITIES,HEIGHT,WIDTH")
-    return int(words[1]) if words[1] == words[2] else 0
