@@ -20,6 +20,7 @@ from gcnet_caffe.files import atomic
 _log = logging.getLogger(__name__)
 
 _PREFIX = ".packing-"
+_DONE = ".done"
 _LOCK = "lock"
 
 
@@ -114,8 +115,9 @@ def open_work(out, digest):
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _mention_others(folder)
-        for scratch in folder.glob(".*"):  # of workers that were killed
-            shutil.rmtree(scratch)
+        killed = [*folder.parent.glob(f"{_PREFIX}*{_DONE}"), *folder.glob(".*")]
+        for leftover in killed:  # a removal, and scratch files of workers, that were cut off
+            shutil.rmtree(leftover, ignore_errors=True)
         work = Work(folder)
         try:
             yield work
@@ -142,13 +144,10 @@ def _leave(work, new):
 
 
 def _remove(folder):
-    """Remove a work folder; what says that it is complete goes last."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.suffix == ".json"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != _LOCK:
-            path.unlink()
-    shutil.rmtree(folder)
+    """Remove a work folder; under a name first that tells that it is not wanted any more."""
+    done = folder.with_suffix(_DONE)
+    folder.rename(done)
+    shutil.rmtree(done, ignore_errors=True)  # another process may be removing it as well
 
 
 @contextlib.contextmanager
@@ -167,7 +166,7 @@ def _locked(folder):
 
 def _mention_others(folder):
     for other in sorted(folder.parent.glob(f"{_PREFIX}*")):
-        if other != folder:
+        if other != folder and other.suffix != _DONE:
             _log.warning(
                 "%s: unfinished work of other settings, versions or folds; it is not used "
                 "(remove the folder if nothing is at work there)",

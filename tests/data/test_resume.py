@@ -3,6 +3,7 @@
 import fcntl
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,23 @@ def test_found_landmarks_survive_a_kill(tmp_path, monkeypatch):
     assert_whole(tmp_path, tmp_path / "out")
     texts = [(tmp_path / name / "landmarks.csv").read_text() for name in ("out", "whole")]
     assert texts[0].replace("/out/", "/whole/") == texts[1]
+
+
+def test_a_kill_while_the_work_is_removed(folder, tmp_path, monkeypatch):
+    remove = shutil.rmtree
+
+    def cut_off(path, **options):
+        if str(path).endswith(".done"):
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            pack_identities(folder / "m.csv", tmp_path / "out", copies=_COPIES, workers=1)
+    with pytest.raises(UsageError, match="train_lmdb: exists already"):
+        pack_identities(folder / "m.csv", tmp_path / "out", copies=_COPIES, workers=1)
+    assert_whole(folder, tmp_path / "out")
 
 
 def test_nothing_stays_of_a_command_that_makes_no_sense(folder, tmp_path, capsys):
