@@ -53,8 +53,8 @@ def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
     Completed
     """
     points, routes = _given(rows)
-    images = {i: images_of(rows[i], paired) for i in wanted}
-    distinct = list(dict.fromkeys(path for paths in images.values() for path in paths))
+    wanted_images = (path for i in wanted for path in images_of(rows[i], paired))
+    distinct = dict.fromkeys(wanted_images)  # in their order
     reasons = {path: f"{path}: no such image file" for path in distinct if not image_exists(path)}
     unknown = [path for path in distinct if path not in points and path not in reasons]
     for path, (found, reason) in zip(unknown, _detect(unknown, work, model, workers)):
@@ -63,7 +63,8 @@ def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
         else:
             points[path], routes[path] = found, "detected"
     rows, failures, unknown = list(rows), {}, set(unknown)
-    for i, paths in images.items():
+    for i in wanted:
+        paths = images_of(rows[i], paired)
         rows[i] = _complete(rows[i], points, paired, not unknown.isdisjoint(paths))
         failed = [Failure(path, reasons[path]) for path in paths if path in reasons]
         if failed:
@@ -73,11 +74,14 @@ def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
 
 def _given(rows):
     """Landmarks and routes in the manifest, by image; a query's own come before a reference's."""
-    own = [(row.path, row.landmarks, row.route) for row in rows]
-    known = [(row.reference, row.reference_landmarks, row.route) for row in rows] + own
-    known = [item for item in known if item[1] is not None]
-    points = {path: landmarks for path, landmarks, _ in known}
-    return points, {path: route for path, _, route in known}
+    points, routes = {}, {}
+    for image, landmarks in (("reference", "reference_landmarks"), ("path", "landmarks")):
+        for row in rows:
+            known = getattr(row, landmarks)
+            if known is not None:
+                points[getattr(row, image)] = known
+                routes[getattr(row, image)] = row.route
+    return points, routes
 
 
 def images_of(row, paired):
