@@ -13,7 +13,7 @@ from gcnet_caffe.schema import caffe_pb
 
 _BATCH_BYTES = 8 << 20  # written per transaction; bounds the memory of the writer
 _FIRST_MAP_SIZE = 64 << 20
-_READ_BYTES = 16 << 20  # read before the file is mapped anew; bounds the pages that are resident
+_READ_BYTES = 4 << 20  # read before the file is mapped anew; bounds the pages that are resident
 
 
 class LmdbWriter:

@@ -1,5 +1,6 @@
 """A packing that is killed at any moment goes on where it stopped, to the same records."""
 
+import contextlib
 import fcntl
 import os
 import random
@@ -51,8 +52,9 @@ def shards(out):
     """The finished shards: name -> what shows that the file is the same one."""
     found = {}
     for path in out.glob(".packing-*/crops-*"):
-        state = path.stat()
-        found[path.name] = state.st_ino, state.st_mtime_ns
+        with contextlib.suppress(FileNotFoundError):  # all is done, and the folder goes
+            state = path.stat()
+            found[path.name] = state.st_ino, state.st_mtime_ns
     return found
 
 
@@ -77,7 +79,7 @@ def assert_whole(folder, out):
 @pytest.mark.parametrize("group", [True, False], ids=["the whole group", "the parent alone"])
 def test_kill_9_at_random_moments(folder, tmp_path, group):
     rng, out, before = random.Random(group), tmp_path / "out", {}
-    for _ in range(4):
+    for _ in range(3):
         process = start(folder, out)
         wait_for_shards(process, out, len(before) + 1)
         time.sleep(rng.uniform(0, 0.3))
@@ -244,9 +246,9 @@ def test_found_landmarks_survive_a_kill(tmp_path, monkeypatch):
     import skimage.data
 
     photo, rows = skimage.data.astronaut()[:, :, ::-1], []
-    for i in range(70):
+    for i in range(66):
         cv2.imwrite(str(tmp_path / f"{i}.png"), photo[i : i + 300, 60:360])
-        rows.append(row(f"{i}.png", f"s{i % 7}", landmarks="", reference_landmarks=""))
+        rows.append(row(f"{i}.png", f"s{i % 6}", landmarks="", reference_landmarks=""))
     manifest = write_rows(tmp_path / "m.csv", rows)
     pack_identities(manifest, tmp_path / "whole", workers=1)
     with monkeypatch.context() as patch:
@@ -264,7 +266,7 @@ def test_found_landmarks_survive_a_kill(tmp_path, monkeypatch):
         lambda path: asked.append(path) or find(path),
     )
     pack_identities(manifest, tmp_path / "out", workers=1)
-    assert len(asked) == 6  # of the shard that was missing
+    assert len(asked) == 2  # of the shard that was missing
     assert_whole(tmp_path, tmp_path / "out")
     texts = [(tmp_path / name / "landmarks.csv").read_text() for name in ("out", "whole")]
     assert texts[0].replace("/out/", "/whole/") == texts[1]
