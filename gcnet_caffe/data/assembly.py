@@ -1,6 +1,7 @@
 """From shards of crops to LMDBs: in the order of the keys, read back and compared when written."""
 
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,31 @@ from gcnet_caffe.data.faces import Failure, record_type
 from gcnet_caffe.data.lmdb_file import LmdbWriter, Tally, parse_datum, read_records
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.schema import caffe_pb
+
+_OPEN_FILES = 200
+
+
+class Files:
+    """Files that stay open between reads, up to a number: opening costs more than reading."""
+
+    def __init__(self):
+        self._open = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for number in self._open.values():
+            os.close(number)
+        self._open.clear()
+
+    def read(self, path, size, offset):
+        """Return `size` bytes from `offset` on, or what there is of them."""
+        if path not in self._open:
+            if len(self._open) >= _OPEN_FILES:
+                self.__exit__()
+            self._open[path] = os.open(path, os.O_RDONLY)
+        return os.pread(self._open[path], size, offset)
 
 
 class Crops(NamedTuple):
@@ -25,8 +51,8 @@ class Crops(NamedTuple):
     first: np.ndarray
     channels: int
 
-    def pixels(self, row, copy):
-        """The (channels, 66, 66) grey values of one record.
+    def pixels(self, row, copy, files):
+        """The (channels, 66, 66) grey values of one record, read by way of `files`.
 
         Raises
         ------
@@ -37,7 +63,8 @@ class Crops(NamedTuple):
         shard = np.searchsorted(self.starts, index, "right") - 1
         kind = record_type(self.channels)
         path, offset = self.shards[shard], (index - self.starts[shard]) * kind.itemsize
-        found = np.fromfile(path, kind, 1, offset=int(offset))
+        data = files.read(path, kind.itemsize, int(offset))
+        found = np.frombuffer(data, kind) if len(data) == kind.itemsize else ()
         if not len(found) or zlib.crc32(found["pixels"]) != found["crc"][0]:
             raise _damaged(path, f"the record of row {row + 1}, copy {copy} is not as it was made")
         return found["pixels"][0]
@@ -96,9 +123,9 @@ def assemble(task):
         It cannot be written, a shard is damaged, or what was read is not what was to be written.
     """
     tally = Tally()
-    with LmdbWriter(task.path, task.name, ascending=True) as writer:
+    with Files() as files, LmdbWriter(task.path, task.name, ascending=True) as writer:
         for key, label, row, copy in task.records():
-            datum = _datum(task.crops.pixels(row, copy), label)
+            datum = _datum(task.crops.pixels(row, copy, files), label)
             value = datum.SerializeToString()
             writer.put(key, value)
             tally.add(key.encode(), value, datum)

@@ -4,7 +4,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from gcnet_caffe.data.assembly import Assembly, Crops, assemble, verify
+from gcnet_caffe.data.assembly import Assembly, Crops, Files, assemble, verify
 from gcnet_caffe.data.faces import Job, make_shard
 from gcnet_caffe.data.lmdb_file import describe, read_datums
 from gcnet_caffe.data.plan import Target
@@ -35,10 +35,11 @@ def test_the_records_and_their_order(written):
     planned = [key for i in range(6) if i != 4 for key in task.target.keys(i)]
     found = list(read_datums(task.path))
     assert [key.decode() for key, _ in found] == sorted(planned)
-    for key, datum in found:
-        row, copy = (int(part) for part in key.split(b"_")[1:])
-        assert datum.label == row - 1
-        assert datum.data == task.crops.pixels(row - 1, copy).tobytes()
+    with Files() as files:
+        for key, datum in found:
+            row, copy = (int(part) for part in key.split(b"_")[1:])
+            assert datum.label == row - 1
+            assert datum.data == task.crops.pixels(row - 1, copy, files).tobytes()
 
 
 def test_failures_are_told(written):
@@ -48,7 +49,8 @@ def test_failures_are_told(written):
 
 def test_a_failed_row_has_no_pixels(written):
     with pytest.raises(LmdbError, match="second: damaged: the record of row 5, copy 1"):
-        written[0].crops.pixels(4, 1)
+        with Files() as files:
+            written[0].crops.pixels(4, 1, files)
 
 
 def _remove(transaction, key, value):
