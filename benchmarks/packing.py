@@ -1,4 +1,6 @@
-"""Packing speed beside Caffe's convert_imageset, on the same encoded images, one process each.
+"""Packing speed beside Caffe's convert_imageset, and packing at scale (packing_scale.py).
+
+Speed is compared on the same encoded images, one process each.
 
 convert_imageset decodes, makes grey, resizes to 66x66 and writes an LMDB. `make_lmdb.py identity`
 decodes, makes grey, aligns, equalises and writes one; it should reach at least half the speed.
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from packing_scale import measure_scale
 
 from gcnet_caffe.data.align import CANONICAL, SIZE
 from gcnet_caffe.data.manifest import Row, write_manifest
@@ -31,10 +34,23 @@ _SETS = (
 
 
 def main():
-    """Print a table of images per second."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print a table of images per second beside Caffe, and one of many images."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--images", type=int, default=20000, help="rendered faces, at scale")
+    parser.add_argument("--kills", type=int, default=8, help="kills of the packing at scale")
+    parser.add_argument("--only", choices=("caffe", "scale"), help="run one of the two")
+    args = parser.parse_args()
+    if args.only != "scale":
+        _beside_caffe(args.rounds)
+    if args.only != "caffe":
+        with tempfile.TemporaryDirectory() as folder:
+            measure_scale(Path(folder), args.images, args.rounds, args.kills)
+
+
+def _beside_caffe(rounds):
     print(
         f"{'images':36} {'convert_imageset':>17} {'make-lmdb':>10} {'ratio':>6} {'2 workers':>10}"
     )

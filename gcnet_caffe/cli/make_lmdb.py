@@ -1,12 +1,18 @@
 """Align, augment and pack the faces of a manifest into LMDBs that Caffe reads.
 
 `sheet` draws the faces as they would be packed, to be looked at first.
+
+A packing that was interrupted or killed, or that ran out of disk, keeps what is finished in the
+output folder, in .packing-...: the same command goes on from there. Faces that cannot be packed
+stop it (--skip-failures leaves them out); either way failures.csv lists them, and failures.png
+shows them.
 """
 
 from pathlib import Path
 
 from gcnet_caffe.data.contact_sheet import write_contact_sheet
 from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
+from gcnet_caffe.data.failures import SHEET, TABLE
 from gcnet_caffe.data.pack import pack_cross, pack_identities, pack_pairs
 from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.data.protocols import ACROSS, PROTOCOLS, WITHIN
@@ -152,7 +158,7 @@ def _report(packed):
         labels = f"labels {min(facts.labels)}..{max(facts.labels)}"
         print(f"{path}: {facts.count} records, {labels}, sha256 {facts.sha256[:16]}")
     if packed.left_out:
-        print(f"left out: {len(packed.left_out)} rows, listed in packed.json")
+        print(f"left out: {len(packed.left_out)} rows, listed in {TABLE} and {SHEET}")
 
 
 def _default_output(classes):

@@ -4,24 +4,23 @@ Two lines of pictures for each row of the manifest, the query above its referenc
 with its five landmarks, the aligned crop, and augmented copies as packed with the same seed.
 """
 
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from gcnet_caffe.data.align import SIZE
 from gcnet_caffe.data.augment import draw, face_crop
 from gcnet_caffe.data.detection import complete_landmarks
 from gcnet_caffe.data.faces import load_face
 from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.data.pictures import CELL, GAP, blank, caption, framed, photograph, write
+from gcnet_caffe.data.work import Work
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.files import atomic
 
-_CELL = 2 * SIZE  # side of a picture on the sheet, in pixels
-_GAP = 6
 _CAPTION = 110  # width of the captions
 _HEADER = 24
-_POINT = (0, 200, 0)  # BGR
 
 
 def write_contact_sheet(manifest, path, rows=6, copies=6, seed=0, detector=None):
@@ -53,9 +52,10 @@ def write_contact_sheet(manifest, path, rows=6, copies=6, seed=0, detector=None)
         raise UsageError(f"--rows {rows}, --copies {copies}: wanted 1 or more")
     listed = read_manifest(manifest)
     chosen = sorted(np.random.default_rng(seed).permutation(len(listed))[:rows].tolist())
-    listed, failures = complete_landmarks(listed, chosen, True, detector)
-    for i, reason in failures.items():
-        raise ImageError(f"{manifest}: row {i + 1}: {reason}")
+    with tempfile.TemporaryDirectory() as folder:
+        listed, failures, _ = complete_landmarks(listed, chosen, True, Work(folder), detector)
+    for i, failure in failures.items():
+        raise ImageError(f"{manifest}: row {i + 1}: {failure.reason}")
     titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
     blocks = [_block(listed[i], i, seed, copies) for i in chosen]
     sheet = np.vstack([_header(titles), *blocks])
@@ -69,52 +69,22 @@ def _block(row, number, seed, copies):
     if row.reference:
         lines.append((row.reference, row.reference_landmarks, ["", "reference"]))
     pictures = []
-    for path, points, caption in lines:
+    for path, points, text in lines:
         image = load_face(path, points)
         crops = [face_crop(image, points, draw(seed, number, copy)) for copy in range(copies)]
-        pictures.append(np.hstack([_caption(caption), _photograph(image, points), *_cells(crops)]))
+        left = caption(text, _CAPTION), photograph(image, points)
+        pictures.append(np.hstack([*left, *_cells(crops)]))
     return np.vstack(pictures)
 
 
 def _cells(crops):
     for crop in crops:
-        large = cv2.resize(crop, (_CELL, _CELL), interpolation=cv2.INTER_NEAREST)
-        yield _framed(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
-
-
-def _photograph(image, points):
-    """The photograph, fitted into a cell, with its landmarks."""
-    scale = _CELL / max(image.shape)
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    small = cv2.cvtColor(small, cv2.COLOR_GRAY2BGR)
-    for x, y in (points + 0.5) * scale - 0.5:
-        cv2.circle(small, (round(x), round(y)), 2, _POINT, -1)
-    cell = _blank(_CELL, _CELL)
-    cell[: small.shape[0], : small.shape[1]] = small
-    return _framed(cell)
-
-
-def _framed(cell):
-    return cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-
-
-def _caption(lines):
-    picture = _blank(_CELL + _GAP, _CAPTION)
-    for i, line in enumerate(lines):
-        _write(picture, line, (6, 24 + 22 * i))
-    return picture
+        large = cv2.resize(crop, (CELL, CELL), interpolation=cv2.INTER_NEAREST)
+        yield framed(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
 
 
 def _header(titles):
-    picture = _blank(_HEADER, _CAPTION + (_CELL + _GAP) * len(titles))
+    picture = blank(_HEADER, _CAPTION + (CELL + GAP) * len(titles))
     for i, title in enumerate(titles):
-        _write(picture, title, (_CAPTION + (_CELL + _GAP) * i, 16))
+        write(picture, title, (_CAPTION + (CELL + GAP) * i, 16))
     return picture
-
-
-def _blank(height, width):
-    return np.full((height, width, 3), 255, np.uint8)
-
-
-def _write(picture, text, place):
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

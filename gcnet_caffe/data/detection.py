@@ -1,15 +1,36 @@
 """Landmarks for the images of a manifest that have none: detected, in worker processes."""
 
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe.data.faces import start_worker
-from gcnet_caffe.data.images import image_exists, read_grey
+from gcnet_caffe.data.faces import Failure, start_worker
+from gcnet_caffe.data.images import file_state, image_exists, read_grey
 from gcnet_caffe.data.landmarks import Detector, detector_model
-from gcnet_caffe.data.parallel import ordered_map
 from gcnet_caffe.errors import ImageError
 
+_SHARD_IMAGES = 64
 
-def complete_landmarks(rows, wanted, paired, model=None, workers=1):
+
+class Completed(NamedTuple):
+    """A manifest's rows with landmarks.
+
+    `rows` are all of them, with landmarks where a face was found; `failures` are those of wanted
+    rows (row from 0 -> `Failure`) with a missing image or no face; `routes` tells of each wanted
+    image where its landmarks come from (image -> route).
+    """
+
+    rows: list
+    failures: dict
+    routes: dict
+
+
+def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
     """Fill in the landmarks of the rows that will be packed.
 
     An image whose landmarks stand in any row is not detected again.
@@ -21,43 +42,50 @@ def complete_landmarks(rows, wanted, paired, model=None, workers=1):
         The places of the rows that matter, from 0.
     paired : bool
         Whether the reference images matter too.
+    work : Work
+        Keeps what was detected.
     model : str or Path, optional
         The detector's model file; by default the one of the `landmarks` extra.
     workers : int
 
     Returns
     -------
-    rows : list of Row
-        All of them; where a face was found, with landmarks.
-    failures : dict of int to str
-        Row -> reason, for wanted rows with a missing image or no face.
+    Completed
     """
-    points = _given(rows)
-    images = {i: _images(rows[i], paired) for i in wanted}
-    distinct = list(dict.fromkeys(path for paths in images.values() for path in paths))
+    points, routes = _given(rows)
+    wanted_images = (path for i in wanted for path in images_of(rows[i], paired))
+    distinct = dict.fromkeys(wanted_images)  # in their order
     reasons = {path: f"{path}: no such image file" for path in distinct if not image_exists(path)}
     unknown = [path for path in distinct if path not in points and path not in reasons]
-    for path, (found, reason) in zip(unknown, _detect(unknown, model, workers)):
-        points[path] = found
+    for path, (found, reason) in zip(unknown, _detect(unknown, work, model, workers)):
         if reason:
             reasons[path] = reason
+        else:
+            points[path], routes[path] = found, "detected"
     rows, failures, unknown = list(rows), {}, set(unknown)
-    for i, paths in images.items():
+    for i in wanted:
+        paths = images_of(rows[i], paired)
         rows[i] = _complete(rows[i], points, paired, not unknown.isdisjoint(paths))
-        failed = [reasons[path] for path in paths if path in reasons]
+        failed = [Failure(path, reasons[path]) for path in paths if path in reasons]
         if failed:
             failures[i] = failed[0]
-    return rows, failures
+    return Completed(rows, failures, routes)
 
 
 def _given(rows):
-    """The landmarks in the manifest, by image; a query's own come before a reference's."""
-    points = {row.reference: row.reference_landmarks for row in rows}
-    points.update((row.path, row.landmarks) for row in rows if row.landmarks is not None)
-    return {path: known for path, known in points.items() if known is not None}
+    """Landmarks and routes in the manifest, by image; a query's own come before a reference's."""
+    points, routes = {}, {}
+    for image, landmarks in (("reference", "reference_landmarks"), ("path", "landmarks")):
+        for row in rows:
+            known = getattr(row, landmarks)
+            if known is not None:
+                points[getattr(row, image)] = known
+                routes[getattr(row, image)] = row.route
+    return points, routes
 
 
-def _images(row, paired):
+def images_of(row, paired):
+    """The images that packing reads for a row: the query and, where it matters, the reference."""
     return (row.path, row.reference) if paired and row.reference else (row.path,)
 
 
@@ -72,13 +100,27 @@ def _complete(row, points, paired, detected):
     )
 
 
-def _detect(images, model, workers):
+def _detect(images, work, model, workers):
+    """Yield (points, "") or (None, reason) of each image."""
     if not images:
         return
     model = detector_model(model)
     Detector(model)  # a bad model is one clear error here, and a dead worker there
-    tasks = ordered_map(_detect_one, images, workers, _start, (model,))
-    yield from tqdm(tasks, "finding faces", total=len(images), unit="image", disable=None)
+    total = len(images)
+    with tqdm(desc="finding faces", total=total, unit="image", smoothing=0, disable=None) as bar:
+        tasks = _tasks(images, hashlib.sha256(Path(model).read_bytes()).hexdigest())
+        shards = work.make("landmarks", tasks, _detect_some, bar, workers, _start, (model,))
+    for path in shards:
+        for points, reason in json.loads(path.read_bytes()):
+            yield points and np.array(points), reason
+
+
+def _tasks(images, model):
+    for first in range(0, len(images), _SHARD_IMAGES):
+        group = images[first : first + _SHARD_IMAGES]
+        states = [(path, file_state(path)) for path in group]
+        text = json.dumps([model, cv2.__version__, states])
+        yield len(group), hashlib.sha256(text.encode()).hexdigest(), group
 
 
 _detector = None  # of a worker process
@@ -90,6 +132,10 @@ def _start(model):
     _detector = Detector(model)
 
 
+def _detect_some(images):
+    return json.dumps([_detect_one(path) for path in images]).encode()
+
+
 def _detect_one(path):
     """(points, "") or (None, reason)."""
     try:
@@ -97,6 +143,6 @@ def _detect_one(path):
     except ImageError as error:
         return None, str(error)
     try:
-        return _detector.five_points(image), ""
+        return _detector.five_points(image).tolist(), ""
     except ImageError as error:
         return None, f"{path}: {error}"

@@ -1,16 +1,23 @@
-"""From manifest rows to Datums: the part of packing that runs in worker processes."""
+"""From manifest rows to crops: the part of packing that runs in worker processes.
+
+A shard of crops is an array of records (`record_type`), the copies of a row side by side and the
+rows in their order, and after it the failures as JSON. The records of a row that failed are zeros.
+"""
 
 import functools
+import hashlib
+import json
+import zlib
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from gcnet_caffe.data.align import SIZE
 from gcnet_caffe.data.augment import draw, face_crop
-from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.images import file_state, read_grey
 from gcnet_caffe.data.landmarks import check_points
 from gcnet_caffe.errors import ImageError
-from gcnet_caffe.schema import caffe_pb
 
 
 class Job(NamedTuple):
@@ -22,16 +29,14 @@ class Job(NamedTuple):
 
     row: int
     images: tuple
-    label: int
     copies: int
 
 
-class Made(NamedTuple):
-    """What became of a job: serialised Datums, or the reason why there are none."""
+class Failure(NamedTuple):
+    """Why a row cannot be packed: the image, and the reason, which names it."""
 
-    row: int
-    datums: list
-    failure: str
+    image: str
+    reason: str
 
 
 def start_worker():
@@ -39,27 +44,60 @@ def start_worker():
     cv2.setNumThreads(1)
 
 
-def make_datums(task):
-    """Make the Datums of some jobs; an image that neighbours share is read once.
+def record_type(channels):
+    """One record of a shard: (channels, 66, 66) grey values and their CRC-32."""
+    return np.dtype([("crc", "<u4"), ("pixels", "u1", (channels, SIZE, SIZE))])
+
+
+def jobs_digest(jobs):
+    """A digest of what the crops of `jobs` depend on, beside the settings: see `Work`."""
+    digest = hashlib.sha256()
+    for job in jobs:
+        digest.update(f"{job.row} {job.copies}\n".encode())
+        for path, points in job.images:
+            digest.update(f"{path} {file_state(path)}\n".encode("utf-8", "surrogateescape"))
+            digest.update(np.asarray(points, "<f8").tobytes())
+    return digest.hexdigest()
+
+
+def make_shard(task):
+    """Make the records of some jobs; an image that neighbours share is read once.
 
     Parameters
     ----------
-    task : (int, sequence of Job)
-        The seed, and the jobs.
+    task : (int, int, sequence of Job)
+        The seed, the number of channels, and the jobs.
 
     Returns
     -------
-    list of Made
+    bytes
     """
-    seed, jobs = task
+    seed, channels, jobs = task
     read = functools.lru_cache(maxsize=2)(read_grey)
-    made = []
+    records = np.zeros(sum(job.copies for job in jobs), record_type(channels))
+    failures, first = {}, 0
     for job in jobs:
+        failure = _fill(records[first : first + job.copies], job, seed, read)
+        if failure:
+            failures[job.row] = failure
+        first += job.copies
+    return records.tobytes() + json.dumps(failures).encode()
+
+
+def _fill(records, job, seed, read):
+    """Make the crops of one job; return its `Failure`, or None."""
+    faces = []
+    for path, points in job.images:
         try:
-            made.append(Made(job.row, _datums(job, seed, read), ""))
+            faces.append((load_face(path, points, read), points))
         except ImageError as error:
-            made.append(Made(job.row, [], str(error)))
-    return made
+            return Failure(path, str(error))
+    for copy, record in enumerate(records):
+        drawn = draw(seed, job.row, copy)
+        for channel, (image, points) in enumerate(faces):
+            record["pixels"][channel] = face_crop(image, points, drawn)
+        record["crc"] = zlib.crc32(record["pixels"])
+    return None
 
 
 def load_face(path, points, read=read_grey):
@@ -76,15 +114,3 @@ def load_face(path, points, read=read_grey):
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     return image
-
-
-def _datums(job, seed, read):
-    faces = [(load_face(path, points, read), points) for path, points in job.images]
-    return [_datum(faces, draw(seed, job.row, copy), job.label) for copy in range(job.copies)]
-
-
-def _datum(faces, drawn, label):
-    pixels = b"".join(face_crop(image, points, drawn).tobytes() for image, points in faces)
-    return caffe_pb.Datum(
-        channels=len(faces), height=SIZE, width=SIZE, data=pixels, label=label
-    ).SerializeToString()

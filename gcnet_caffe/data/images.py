@@ -47,6 +47,15 @@ def image_exists(path):
     return os.path.isfile(split_member(path)[0])
 
 
+def file_state(path):
+    """What tells that the image's file has changed: (size, time, mode), or None without a file."""
+    try:
+        state = os.stat(split_member(path)[0])
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_mode
+
+
 def _read_file(path):
     try:
         with open(path, "rb") as file:

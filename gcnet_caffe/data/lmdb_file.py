@@ -13,10 +13,11 @@ from gcnet_caffe.schema import caffe_pb
 
 _BATCH_BYTES = 8 << 20  # written per transaction; bounds the memory of the writer
 _FIRST_MAP_SIZE = 64 << 20
+_READ_BYTES = 4 << 20  # read before the file is mapped anew; bounds the pages that are resident
 
 
 class LmdbWriter:
-    """Write records to a new LMDB folder, in any order of keys; the map grows as needed.
+    """Write records to a new LMDB folder; the map grows as needed.
 
     Use it as a context manager. Nothing is synced to the disk before the end: a folder whose
     writing was interrupted is worthless, so write it under a temporary name (`files.atomic`).
@@ -24,12 +25,15 @@ class LmdbWriter:
     Raises
     ------
     LmdbError
-        The records cannot be written: disk full, file too large, ...
+        The records cannot be written: disk full, file too large, a key twice, ...
     """
 
-    def __init__(self, path, name=None):
-        """`name` stands for `path` in error messages."""
-        self._name = name or path
+    def __init__(self, path, name=None, ascending=False):
+        """`name` stands for `path` in error messages.
+
+        With `ascending` the keys must come in their order; that is faster, and the file compact.
+        """
+        self._name, self._ascending = name or path, ascending
         self._batch, self._size = [], 0
         self._map_size = _FIRST_MAP_SIZE
         try:
@@ -63,11 +67,14 @@ class LmdbWriter:
         while True:
             try:
                 with self._env.begin(write=True) as transaction:
-                    transaction.cursor().putmulti(self._batch)
-                return
+                    cursor = transaction.cursor()
+                    _, added = cursor.putmulti(self._batch, append=self._ascending)
+                break
             except lmdb.MapFullError:
                 self._map_size *= 2
                 self._env.set_mapsize(self._map_size)
+        if added < len(self._batch):
+            raise LmdbError(f"{self._name}: a key comes twice, or not in the order of the keys")
 
     def _guard(self, function, *args):
         try:
@@ -112,8 +119,17 @@ def read_records(path):
     LmdbError
         There is no LMDB, or it cannot be read.
     """
-    with open_lmdb(path) as env, env.begin() as transaction:
-        yield from transaction.cursor()
+    last, more = b"", True
+    while more:
+        with open_lmdb(path) as env, env.begin() as transaction:
+            cursor = transaction.cursor()
+            more = cursor.set_range(last) and (cursor.key() != last or cursor.next())
+            read = 0
+            while more and read < _READ_BYTES:
+                last, value = cursor.item()
+                yield last, value
+                read += len(value)
+                more = cursor.next()
 
 
 def count_records(path):
@@ -153,6 +169,29 @@ class LmdbFacts:
     sha256: str
 
 
+class Tally:
+    """`LmdbFacts` in the making, record by record in the order of the keys."""
+
+    def __init__(self):
+        self._shapes, self._labels, self._digest = Counter(), Counter(), hashlib.sha256()
+
+    def add(self, key, value, datum):
+        """Count one record: key and value as bytes, and the value as a Datum."""
+        self._shapes[datum.channels, datum.height, datum.width] += 1
+        self._labels[datum.label] += 1
+        for part in (key, value):
+            self._digest.update(struct.pack("<I", len(part)) + part)
+
+    def facts(self):
+        """Return the `LmdbFacts` of the records so far."""
+        return LmdbFacts(
+            count=sum(self._labels.values()),
+            shapes=tuple(sorted(self._shapes)),
+            labels=dict(sorted(self._labels.items())),
+            sha256=self._digest.hexdigest(),
+        )
+
+
 def describe(path):
     """Read the whole LMDB folder `path` and return its `LmdbFacts`.
 
@@ -161,16 +200,7 @@ def describe(path):
     LmdbError
         It cannot be read, or a record is not a Datum.
     """
-    shapes, labels, digest = Counter(), Counter(), hashlib.sha256()
+    tally = Tally()
     for key, value in read_records(path):
-        datum = parse_datum(value, path, key)
-        shapes[datum.channels, datum.height, datum.width] += 1
-        labels[datum.label] += 1
-        for part in (key, value):
-            digest.update(struct.pack("<I", len(part)) + part)
-    return LmdbFacts(
-        count=sum(labels.values()),
-        shapes=tuple(sorted(shapes)),
-        labels=dict(sorted(labels.items())),
-        sha256=digest.hexdigest(),
-    )
+        tally.add(key, value, parse_datum(value, path, key))
+    return tally.facts()

@@ -1,33 +1,39 @@
 """Packing: the faces of a manifest, aligned and augmented, as Datums in Caffe's LMDBs.
 
-The Datums of each manifest row are made once, in worker processes, and put into every LMDB that
-holds the row. Beside the LMDBs lie ``packed.json`` (what was packed, with what) and ``test.csv``
-(what each test record shows), and in the output folder, where landmarks were detected,
-``landmarks.csv`` (the manifest with all of them: packing it again detects nothing) and, of pairs,
-``folds.csv``.
+The crops of each manifest row are made once, in worker processes, and kept in shards (see `work`):
+a packing that was killed goes on from them. From the shards the LMDBs are written in the order of
+their keys, read back and compared with the plan, and moved to their places. Beside the LMDBs lies
+``packed.json`` (what was packed, with what) and ``test.csv`` (what each test record shows), and in
+the output folder ``routes.csv`` (where each image's landmarks come from), of pairs ``folds.csv``,
+where landmarks were detected ``landmarks.csv`` (the manifest with all of them: packing it again
+detects nothing), and where faces could not be packed ``failures.csv`` and ``failures.png``.
 """
 
-import contextlib
-import logging
+import csv
+import io
+import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe.data.detection import complete_landmarks
-from gcnet_caffe.data.faces import Job, make_datums, start_worker
-from gcnet_caffe.data.lmdb_file import LmdbWriter, describe
+from gcnet_caffe.data.assembly import Assembly, Crops, assemble
+from gcnet_caffe.data.detection import complete_landmarks, images_of
+from gcnet_caffe.data.faces import Job, jobs_digest, make_shard, start_worker
+from gcnet_caffe.data.failures import TABLE, report_failures
 from gcnet_caffe.data.manifest import manifest_text
 from gcnet_caffe.data.parallel import cores, ordered_map
 from gcnet_caffe.data.plan import plan_cross, plan_identities, plan_pairs
-from gcnet_caffe.data.provenance import provenance_text
+from gcnet_caffe.data.provenance import plan_digest, provenance_text
+from gcnet_caffe.data.publish import Publication
 from gcnet_caffe.data.test_records import record_sheets
+from gcnet_caffe.data.work import open_work
 from gcnet_caffe.errors import ImageError, ManifestError, UsageError
-from gcnet_caffe.files import atomic
+from gcnet_caffe.files import write_text
 
-_log = logging.getLogger(__name__)
-
-_TASK_RECORDS = 64  # records a worker makes per task
+_SHARD_RECORDS = 256  # at most, but at least one row
 
 
 class Packed(NamedTuple):
@@ -55,9 +61,10 @@ def pack_identities(manifest, out, *, workers=None, detector=None, skip_failures
 
 
 def pack(plan, out, workers=None, detector=None, skip_failures=False):
-    """Write the LMDBs of `plan` below the folder `out`: all of them, or nothing.
+    """Write the LMDBs of `plan` below the folder `out`: all of them, or none.
 
-    The records depend on the images, the landmarks and the plan's seed, not on `workers`.
+    The records depend on the images, the landmarks and the plan's seed, not on `workers`, nor on
+    how often the packing was cut off and taken up again.
 
     Parameters
     ----------
@@ -77,7 +84,8 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
     Raises
     ------
     UsageError
-        An LMDB exists already, ``folds.csv`` is of another manifest, or an argument makes no sense.
+        An LMDB exists already, ``folds.csv`` is of another manifest, the same packing is at work,
+        or an argument makes no sense.
     ImageError, ManifestError, LmdbError
         The message names the manifest's row and the image, or the LMDB.
     """
@@ -85,20 +93,31 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
     if workers < 1:
         raise UsageError(f"--workers {workers}: wanted 1 or more")
     out = Path(out)
-    lmdbs = [out / target.path for target in plan.targets]
     _check_fold_sheet(plan, out / "folds.csv")
-    copies = plan.copies()
-    with _outputs(lmdbs) as (stack, scratch):
-        rows, failures = _landmarks(plan, copies, workers, detector, skip_failures)
-        tasks = _tasks(_jobs(plan, rows, copies, failures), plan.seed)
-        with tqdm(total=sum(copies), desc="packing", unit="face", disable=None) as bar:
-            made = ordered_map(make_datums, tasks, workers, start_worker)
-            made = _successes(made, plan, copies, bar, failures if skip_failures else None)
-            _write(made, plan.targets, lmdbs, scratch)
-        facts = {path: _facts(path, scratch[path], plan) for path in lmdbs}
-        left_out = {i + 1: failures[i] for i in sorted(failures)}
-        for path, text in _side_files(plan, rows, facts, left_out, out):
-            stack.enter_context(atomic(path, overwrite=True)).write_text(text, encoding="utf-8")
+    with open_work(out, plan_digest(plan)) as work:
+        publication = Publication(work.folder, out, [target.path for target in plan.targets])
+        publication.check_free()
+        wanted = [i for i, count in enumerate(plan.copies()) if count]
+        completed = complete_landmarks(plan.rows, wanted, plan.paired, work, detector, workers)
+        rows, failures = completed.rows, completed.failures
+        if skip_failures or not failures:
+            crops = _make_crops(plan, rows, failures, work, workers)
+            failures = {**failures, **crops.failures()}
+        if _detected(plan, rows):
+            write_text(out / "landmarks.csv", manifest_text(rows, out))
+        report_failures(plan, rows, failures, out)
+        if failures and not skip_failures:
+            raise _cannot_pack(plan, failures, len(wanted), out)
+        facts = publication.facts(crops.shards)
+        if not facts:
+            facts = _assemble(plan, crops, failures, publication, out, workers)
+            publication.verified(crops.shards, facts)
+        facts = {out / path: fact for path, fact in facts.items()}
+        routes = _routes(plan, completed, wanted, failures)
+        left_out = {i + 1: failures[i].reason for i in sorted(failures)}
+        for path, text in _side_files(plan, routes, facts, left_out, out):
+            write_text(path, text)
+        publication.move()
     return Packed(facts, left_out)
 
 
@@ -110,99 +129,91 @@ def _check_fold_sheet(plan, path):
         )
 
 
-@contextlib.contextmanager
-def _outputs(folders):
-    """Yield a stack, and final path -> scratch path; all appear when it is left without an error.
+def _make_crops(plan, rows, failures, work, workers):
+    """Make the shards of crops of all rows but the `failures`."""
+    copies = np.array(plan.copies())
+    wanted = np.flatnonzero(copies)
+    step = max(1, _SHARD_RECORDS // copies.max())
+    kept = copies.copy()
+    kept[list(failures)] = 0
+    first = np.cumsum(kept) - kept
+    starts = np.append(first[wanted[::step]], kept.sum())
+    channels = 2 if plan.paired else 1
 
-    On failure nothing is left, not even an empty folder.
-    """
-    new = {parent for path in folders for parent in path.parents if not parent.exists()}
-    try:
-        with contextlib.ExitStack() as stack:
-            yield stack, {path: stack.enter_context(atomic(path)) for path in folders}
-    except BaseException:
-        for folder in sorted(new, reverse=True):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
+    def tasks():
+        for at in range(0, len(wanted), step):
+            group = wanted[at : at + step].tolist()
+            jobs = [_job(i, rows[i], plan.paired, int(kept[i])) for i in group if kept[i]]
+            size = int(copies[group].sum())
+            yield size, jobs_digest(jobs), (plan.seed, channels, jobs)
 
-
-def _landmarks(plan, copies, workers, detector, skip_failures):
-    """The manifest's rows with landmarks, and the failures (row from 0 -> reason)."""
-    wanted = [i for i, count in enumerate(copies) if count]
-    rows, failures = complete_landmarks(plan.rows, wanted, plan.paired, detector, workers)
-    if failures and not skip_failures:
-        if len(failures) > 1:
-            for i, reason in sorted(failures.items()):
-                _log.warning("%s: row %d: %s", *plan.where(i), reason)
-        i = min(failures)
-        manifest, number = plan.where(i)
-        raise ImageError(
-            f"{manifest}: {len(failures)} of {len(wanted)} rows cannot be packed, the first "
-            f"is row {number}: {failures[i]} (--skip-failures leaves them out)"
-        )
-    return rows, failures
+    total = int(copies.sum())
+    with tqdm(total=total, desc="making crops", unit="face", smoothing=0, disable=None) as bar:
+        shards = work.make("crops", tasks(), make_shard, bar, workers, start_worker)
+    return Crops(shards, starts, first, channels)
 
 
-def _jobs(plan, rows, copies, failures):
-    for i, (row, label, count) in enumerate(zip(rows, plan.labels, copies)):
-        if count and i not in failures:
-            images = ((row.path, row.landmarks),)
-            if plan.paired:
-                images += ((row.reference, row.reference_landmarks),) if row.reference else images
-            yield Job(i, images, label, count)
+def _job(number, row, paired, copies):
+    images = ((row.path, row.landmarks),)
+    if paired:
+        images += ((row.reference, row.reference_landmarks),) if row.reference else images
+    return Job(number, images, copies)
 
 
-def _tasks(jobs, seed):
-    """Group the jobs, so that sending them around costs little beside doing them."""
-    group, records = [], 0
-    for job in jobs:
-        group.append(job)
-        records += job.copies
-        if records >= _TASK_RECORDS:
-            yield seed, group
-            group, records = [], 0
-    if group:
-        yield seed, group
+def _routes(plan, completed, wanted, failures):
+    """The route of each image that is packed."""
+    packed = (completed.rows[i] for i in wanted if i not in failures)
+    images = (image for row in packed for image in images_of(row, plan.paired))
+    return {image: completed.routes[image] for image in images}
 
 
-def _successes(tasks, plan, copies, bar, failures):
-    """Yield (row, Datums); collect failures, or where it is None raise the first."""
-    for made in tasks:
-        for row, datums, reason in made:
-            bar.update(copies[row])
-            if not reason:
-                yield row, datums
-            elif failures is None:
-                raise ImageError("{}: row {}: {}".format(*plan.where(row), reason))
-            else:
-                failures[row] = reason
+def _detected(plan, rows):
+    return any(row is not old for row, old in zip(rows, plan.rows))
 
 
-def _write(made, targets, lmdbs, scratch):
-    """Put the Datums of each row into every LMDB that holds the row."""
-    with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(LmdbWriter(scratch[path], path)) for path in lmdbs]
-        for row, datums in made:
-            for target, writer in zip(targets, writers):
-                for key, datum in zip(target.keys(row), datums):
-                    writer.put(key, datum)
+def _cannot_pack(plan, failures, wanted, out):
+    manifest, number = plan.where(min(failures))
+    return ImageError(
+        f"{manifest}: {len(failures)} of {wanted} rows cannot be packed, the first is row "
+        f"{number}: {failures[min(failures)].reason} (all are in {out / TABLE}; --skip-failures "
+        "leaves them out)"
+    )
 
 
-def _facts(path, scratch, plan):
-    facts = describe(scratch)
-    if not facts.count:
-        raise ManifestError(f"{plan.manifest}: no image is left for {path}")
+def _assemble(plan, crops, failures, publication, out, workers):
+    """Write and verify the LMDBs in worker processes; return their facts by path."""
+    failed, labels = frozenset(failures), np.array(plan.labels)
+    tasks = []
+    for target in plan.targets:
+        scratch = publication.scratch(target.path)
+        shutil.rmtree(scratch, ignore_errors=True)  # of a packing that was killed
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        tasks.append(Assembly(scratch, out / target.path, target, labels, failed, crops))
+    for task in tasks:
+        if not any(True for _ in task.records()):
+            raise ManifestError(f"{plan.manifest}: no image is left for {task.name}")
+    facts = {}
+    with tqdm(total=len(tasks), desc="writing", unit="LMDB", disable=None) as bar:
+        for task, fact in zip(tasks, ordered_map(assemble, tasks, workers, start_worker)):
+            facts[task.target.path] = fact
+            bar.update()
     return facts
 
 
-def _side_files(plan, rows, facts, left_out, out):
+def _side_files(plan, routes, facts, left_out, out):
     """Yield (path, text) of the files beside the LMDBs."""
-    if any(row is not old for row, old in zip(rows, plan.rows)):
-        yield out / "landmarks.csv", manifest_text(rows, out)
+    yield out / "routes.csv", _routes_text(routes)
     if plan.fold_sheet:
         yield out / "folds.csv", plan.fold_sheet
     yield from record_sheets(plan, out, left_out)
     for folder in {path.parent for path in facts}:
         here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
-        yield folder / "packed.json", provenance_text(plan, rows, here, left_out)
+        yield folder / "packed.json", provenance_text(plan, routes, here, left_out)
+
+
+def _routes_text(routes):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image", "route"))
+    writer.writerows((os.path.abspath(image), route) for image, route in routes.items())
+    return text.getvalue()

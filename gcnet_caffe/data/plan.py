@@ -45,10 +45,21 @@ class Target:
         if first is None:
             return []
         places = self._order[first : first + self.copies]
-        return [f"{place:08d}_{row + 1:07d}_{copy:03d}" for copy, place in enumerate(places)]
+        return [_key(place, row, copy) for copy, place in enumerate(places)]
+
+    def records(self):
+        """Yield (key, row, copy) of each record, in the order of the keys."""
+        rows = list(self._first)
+        for place, index in enumerate(np.argsort(self._order).tolist()):
+            at, copy = divmod(index, self.copies)
+            yield _key(place, rows[at], copy), rows[at], copy
 
     def __contains__(self, row):
         return row in self._first
+
+
+def _key(place, row, copy):
+    return f"{place:08d}_{row + 1:07d}_{copy:03d}"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What was packed, from what, with what: the text of packed.json."""
+"""What was packed, from what, with what: the text of packed.json, and a digest of the settings."""
 
 import hashlib
 import json
@@ -13,26 +13,50 @@ from gcnet_caffe import __version__
 from gcnet_caffe.data import align, augment
 
 
-def provenance_text(plan, rows, lmdbs, left_out):
+def provenance_text(plan, routes, lmdbs, left_out):
     """Describe some LMDBs of `plan` as JSON.
 
     Parameters
     ----------
     plan : Plan
-    rows : list of Row
-        The manifest's rows with the landmarks that were used.
+    routes : dict of str to str
+        Image -> where its landmarks come from.
     lmdbs : dict of str to LmdbFacts
         By folder name.
     left_out : dict of int to str
         Row number, from 1 -> reason.
     """
     facts = {
+        **_inputs(plan),
+        "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
+        "landmarks": Counter(routes.values()),
+        "left_out": left_out,
+        **_settings(),
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def plan_digest(plan):
+    """A digest of all that the records of `plan` depend on, save the images and their landmarks."""
+    facts = {
+        **_inputs(plan),
+        "lmdbs": [target.path for target in plan.targets],
+        "folds": plan.fold_sheet,
+        **_settings(),
+    }
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _inputs(plan):
+    return {
         "manifest": _file(plan.manifest),
         **({"test_manifest": _file(plan.test_manifest)} if plan.test_manifest else {}),
         "options": {**plan.options, "seed": plan.seed},
-        "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
-        "landmarks": Counter(row.route for row, copies in zip(rows, plan.copies()) if copies),
-        "left_out": left_out,
+    }
+
+
+def _settings():
+    return {
         "crop": {
             "size": align.SIZE,
             "five_points": align.CANONICAL.tolist(),
@@ -49,7 +73,6 @@ def provenance_text(plan, rows, lmdbs, left_out):
             "opencv": cv2.__version__,
         },
     }
-    return json.dumps(facts, indent=2) + "\n"
 
 
 def _lmdb(facts):
@@ -57,7 +80,8 @@ def _lmdb(facts):
 
 
 def _file(path):
-    return {
-        "name": Path(path).name,
-        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
-    }
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return {"name": Path(path).name, "sha256": digest.hexdigest()}

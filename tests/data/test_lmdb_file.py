@@ -49,6 +49,24 @@ def test_the_map_grows(tmp_path, monkeypatch):
     assert len(list(read_records(tmp_path / "lmdb"))) == 300
 
 
+def test_reading_maps_the_file_in_parts(tmp_path, monkeypatch):
+    with LmdbWriter(tmp_path / "lmdb", ascending=True) as writer:
+        for item in range(50):
+            writer.put(f"{item:08d}", b"%d" % item)
+    whole = list(read_records(tmp_path / "lmdb"))
+    assert whole == [(b"%08d" % item, b"%d" % item) for item in range(50)]
+    monkeypatch.setattr("gcnet_caffe.data.lmdb_file._READ_BYTES", 3)
+    assert list(read_records(tmp_path / "lmdb")) == whole
+
+
+@pytest.mark.parametrize("keys", ["ba", "aa"])
+def test_ascending_keys_are_held_to_it(tmp_path, keys):
+    with pytest.raises(LmdbError, match="lmdb: a key comes twice, or not in the order"):
+        with LmdbWriter(tmp_path / "lmdb", ascending=True) as writer:
+            for key in keys:
+                writer.put(key, b"value")
+
+
 @pytest.mark.parametrize("name", ["none", "empty"])
 def test_no_lmdb(tmp_path, name):
     (tmp_path / "empty").mkdir()

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
@@ -172,3 +173,12 @@ def test_a_fold_with_nothing_to_score(tmp_path):
     path = write_rows(tmp_path / "m.csv", rows)
     with pytest.raises(ManifestError, match="fold 0 has no test image"):
         plan_pairs(path, CLASSES, folds=2)
+
+
+def test_records_come_in_the_order_of_their_keys():
+    target = Target("train_lmdb", [2, 5, 6], 4, np.random.default_rng(3))
+    records = list(target.records())
+    assert [key for key, _, _ in records] == sorted(
+        key for i in (2, 5, 6) for key in target.keys(i)
+    )
+    assert all(target.keys(row)[copy] == key for key, row, copy in records)
