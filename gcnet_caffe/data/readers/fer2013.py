@@ -60,7 +60,7 @@ def read(root, split="PrivateTest", source="FER2013"):
         return _tree(root, split, source)
     file = root if root.is_file() else first_of(root, _FILES[1:], _is_file, "FER2013 csv")
     survey, rows = Survey(where=file), []
-    for offset, emotion, usage in _lines(file):
+    for offset, emotion, usage in _lines(file, split):
         if usage != split:
             survey.skipped[f"of {usage}"] += 1
         else:
@@ -82,8 +82,8 @@ def _is_file(path):
     return path.is_file()
 
 
-def _lines(file):
-    """Yield (byte offset, emotion, usage) of the csv's lines."""
+def _lines(file, split):
+    """Yield (byte offset, emotion, usage) of the csv's lines; the pixels of `split` are checked."""
     with open(file, "rb") as stream:
         header = _cells(stream.readline())
         columns = [name.strip().lower() for name in header]
@@ -98,8 +98,11 @@ def _lines(file):
             number += 1
             cells = _cells(line)
             if cells:
-                wanted = _emotion(cells, emotion, pixels, file, number)
-                yield offset, wanted, cells[usage].strip() if usage < len(cells) else ""
+                found = cells[usage].strip() if usage < len(cells) else ""
+                label = _emotion(cells, emotion, pixels, file, number)
+                if found == split:
+                    _check_pixels(cells[pixels], file, number)
+                yield offset, label, found
             offset += len(line)
 
 
@@ -110,11 +113,14 @@ def _cells(line):
 def _emotion(cells, emotion, pixels, file, number):
     if len(cells) <= max(emotion, pixels) or cells[emotion].strip() not in set("0123456"):
         raise ManifestError(f"{file}: line {number}: emotion {cells[:1]}; wanted 0 to 6")
+    return int(cells[emotion])
+
+
+def _check_pixels(text, file, number):
     try:
-        square_of(cells[pixels])
+        square_of(text)
     except ValueError as error:
         raise ManifestError(f"{file}: line {number}: {error}") from None
-    return int(cells[emotion])
 
 
 def _tree(root, split, source):
