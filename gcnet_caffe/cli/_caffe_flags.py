@@ -74,15 +74,3 @@ def require(value, message):
     """Raise the refusal `message` of Caffe's tool unless a flag was given."""
     if not value:
         raise UsageError(message)
-
-
-def import_engine():
-    """Import the engine, or say how to get what it needs."""
-    import gcnet_caffe.engine  # noqa: F401  (its settings, before PyTorch is loaded)
-
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError:
-        raise UsageError(
-            "the engine needs PyTorch: pip install 'gcnet-caffe[torch]' (README: the CPU route)"
-        ) from None

@@ -1,6 +1,7 @@
 """Show the GPUs that PyTorch sees: `caffe device_query` by PyTorch."""
 
-from gcnet_caffe.cli._caffe_flags import add_caffe_flags, gpu_numbers, import_engine
+from gcnet_caffe.cli._caffe_flags import add_caffe_flags, gpu_numbers
+from gcnet_caffe.engine import import_torch
 
 
 def add_arguments(parser):
@@ -8,7 +9,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    import_engine()
+    import_torch()
     from gcnet_caffe.engine.device import describe_gpus
 
     lines = describe_gpus(gpu_numbers(args.gpu or "all"))

@@ -8,7 +8,7 @@ sequences. Writes evaluation.json (with recall and confusion matrix), prediction
 """
 
 from gcnet_caffe.analysis.evaluation import ENGINES, evaluate, write_evaluation
-from gcnet_caffe.cli._caffe_flags import import_engine
+from gcnet_caffe.engine import import_torch
 
 
 def add_arguments(parser):
@@ -21,7 +21,7 @@ def add_arguments(parser):
 
 def run(args):
     if args.engine == "torch":
-        import_engine()
+        import_torch()
     scores, outputs = evaluate(args.model, args.weights, args.data, ENGINES[args.engine])
     write_evaluation(scores, outputs, args.output)
     print_accuracy(scores)

@@ -3,11 +3,11 @@
 from gcnet_caffe.cli._caffe_flags import (
     add_caffe_flags,
     gpu_numbers,
-    import_engine,
     require,
     split_stages,
 )
 from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
 
 
@@ -20,7 +20,7 @@ def run(args):
     require(args.model, "Need a model definition to score.")
     require(args.weights, "Need model weights to score.")
     options = EngineOptions(**given_options(args, EngineOptions))
-    import_engine()
+    import_torch()
     from gcnet_caffe.engine.commands import test
 
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)

@@ -7,11 +7,11 @@ every rank trains on its own records and the gradients are averaged.
 from gcnet_caffe.cli._caffe_flags import (
     add_caffe_flags,
     gpu_numbers,
-    import_engine,
     require,
     split_stages,
 )
 from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
 
@@ -37,7 +37,7 @@ def run(args):
     if args.snapshot and args.weights:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
     options = EngineOptions(**given_options(args, EngineOptions))
-    import_engine()
+    import_torch()
     from gcnet_caffe.engine.commands import Job, train
 
     job = Job(

@@ -4,9 +4,7 @@ The probe trains every kind of network that is to be trained for 20 iterations o
 many at once as the run will, and measures its start and its iterations.
 """
 
-import contextlib
 import datetime
-import io
 import re
 import shlex
 import statistics
@@ -125,12 +123,10 @@ def _write_net(folder, job, data):
 
 
 def _gcnet(line):
-    from gcnet_caffe.cli import main
-
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        if main(shlex.split(line)):
-            raise GcnetError(f"the probe stopped at: gcnet {line}")
+    command = [sys.executable, "-m", "gcnet_caffe.cli", *shlex.split(line)]
+    found = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if found.returncode:
+        raise GcnetError(f"the probe stopped: {found.stderr.strip()[-300:]}")
 
 
 def _iteration_seconds(log):

@@ -61,9 +61,9 @@ def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
 
 
 def _by_torch(solver, log, weights, snapshot, gpu):
-    from gcnet_caffe.cli._caffe_flags import import_engine
+    from gcnet_caffe.engine import import_torch
 
-    import_engine()
+    import_torch()
     from gcnet_caffe.engine.commands import Job, train
     from gcnet_caffe.engine.options import EngineOptions
 

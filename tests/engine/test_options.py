@@ -1,6 +1,9 @@
 """The options that Caffe's tool does not have."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -76,3 +79,15 @@ def test_time_shows_every_layer(small, capfd):
 def test_misuse(words, message, small, capfd):
     assert cli.main(words) == 2
     assert message in capfd.readouterr().err
+
+
+def test_threads_that_wait_sleep(small):
+    """OpenMP tells what it took from the environment when it is loaded."""
+    found = subprocess.run(
+        [sys.executable, "-m", "gcnet_caffe.cli", "train", "-solver", "solver.prototxt"],
+        env={**os.environ, "OMP_DISPLAY_ENV": "true"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0
+    assert re.search(r"OMP_WAIT_POLICY = 'PASSIVE'", found.stderr)
