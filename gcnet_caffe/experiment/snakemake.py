@@ -66,7 +66,7 @@ def snakemake_command(out, machine, *words):
     workers = 1 if machine.profile else machine.cores  # a profile's set-threads gives more
     slots = [f"gpu_slots={','.join(map(str, machine.gpu_slots))}"] if machine.gpus else []
     command += ["--config", f"threads={machine.threads}", f"workers={workers}", *slots]
-    # By default each start of a job makes Snakemake solve the schedule anew every second, from then on.
+    # By default every start of a job has Snakemake solve the schedule each second, from then on.
     command += ["--scheduler", "greedy", "--max-jobs-per-timespan", "6000/60s"]
     if machine.gpus:
         command += ["--resources", f"gpu={len(machine.gpu_slots)}"]

@@ -40,6 +40,7 @@ def test_the_whole_workflow(straight):
         "sequences/S1R1/features.npz",
         "nets/default/S1R1/fold1/seed1/deploy_reconstruction.prototxt",
         "results.csv",
+        "report.html",
         "experiment.yaml",
     ):
         assert (folder / path).is_file()
@@ -99,6 +100,7 @@ def test_a_broken_fold_does_not_stop_the_others(tmp_path):
     assert list(cnn["folds"]) == ["fold1"] and "train_lmdb" in cnn["missing"]["fold0"]
     assert "fold0" in out and cnn["accuracy"]["mean"] is not None
     assert len(hog["folds"]) == 2  # done before, from whole data
+    assert "train_lmdb: truncated" in (tmp_path / "run/report.html").read_text()
 
 
 def test_another_folder_and_a_second_run_are_refused(straight, tmp_path):
