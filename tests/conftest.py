@@ -4,7 +4,10 @@ import os
 
 import pytest
 
+from gcnet_caffe.engine.options import KERNELS
 from tests import real_caffe
+
+os.environ["OPENBLAS_CORETYPE"] = KERNELS  # as real Caffe has; scipy reads it when it is imported
 
 
 @pytest.fixture(scope="session")

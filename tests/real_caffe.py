@@ -9,6 +9,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from gcnet_caffe.engine.options import KERNELS
+
 LAUNCHER = Path(__file__).resolve().parent.parent / "docker" / "caffe"
 
 
@@ -20,7 +22,10 @@ def missing():
 
 
 def run(args, cwd, threads=1, timeout=300, check=True, **env):
-    """Run a program of the image in `cwd`, with `threads` BLAS threads.
+    """Run a program of the image in `cwd`, with `threads` BLAS threads and the same BLAS kernels.
+
+    Left to itself OpenBLAS takes those that it knows for the processor at hand, and every processor
+    gives other numbers.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def run(args, cwd, threads=1, timeout=300, check=True, **env):
     result = subprocess.run(
         [LAUNCHER, *map(str, args)],
         cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads), **env},
+        env={**os.environ, **_openblas(threads), **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -50,6 +55,11 @@ def run(args, cwd, threads=1, timeout=300, check=True, **env):
             f"{' '.join(map(str, args))[:200]}: exit {result.returncode}\n{result.stderr[-3000:]}"
         )
     return result
+
+
+def _openblas(threads):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {"OPENBLAS_CORETYPE": KERNELS, **dict.fromkeys(names, str(threads))}
 
 
 def run_caffe(args, cwd, **options):

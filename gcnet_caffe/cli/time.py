@@ -13,7 +13,9 @@ from gcnet_caffe.engine.options import EngineOptions
 
 def add_arguments(parser):
     add_caffe_flags(parser, "model", "phase", "iterations", "gpu", "level", "stage")
-    add_option_flags(parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng"))
+    add_option_flags(
+        parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng", "summation")
+    )
 
 
 def run(args):

@@ -127,7 +127,12 @@ def _open(model, phase, gpus, level, stages, options, weights, log):
         limit_bytes=int(options.data_limit * 2**30),
         device=None if device.type == "cpu" else device,
     )
-    net = open_net(model, phase, draws, level, stages, feed=feed)
+    if options.summation == "caffe":
+        from gcnet_caffe.engine import caffe_order
+
+        caffe_order.prepare(device, log)
+    place = {"feed": feed, "summation": options.summation}
+    net = open_net(model, phase, draws, level, stages, **place)
     for path in filter(None, map(str.strip, weights.split(","))):
         copy_weights(net, path, log)
     net.to(device).use_channels_last()

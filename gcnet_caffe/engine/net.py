@@ -102,10 +102,14 @@ class Net(nn.Module):
             for number in step.tops
         ]
         inner = [step for step in self.steps if not step.layer.is_source]
+        if self.context.summation == "caffe":
+            from gcnet_caffe.engine.caffe_order import in_caffes_order
+
+            inner = fused = in_caffes_order(inner, len(self.blob_names))
+        else:
+            fused = fusion.fuse(inner, set(self.output_numbers))
         self._plain = fusion.with_lifetimes(inner, self.output_numbers)
-        self._fused = fusion.with_lifetimes(
-            fusion.fuse(inner, set(self.output_numbers)), self.output_numbers
-        )
+        self._fused = fusion.with_lifetimes(fused, self.output_numbers)
         self._compiled, self._channels_last = None, False
         self._check_labels()
 
@@ -142,7 +146,12 @@ class Net(nn.Module):
         return sum(math.prod(shape) for shape in self._shapes)
 
     def use_channels_last(self):
-        """Keep 2-d blobs and weights in the memory format that is fastest for convolutions."""
+        """Keep 2-d blobs and weights in the memory format that is fastest for convolutions.
+
+        Not in Caffe's order of summation, which is over blobs in Caffe's own format.
+        """
+        if self.context.summation == "caffe":
+            return
         for layer in self.layers:
             if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
                 layer.blobs[0].data = _channels_last(layer.blobs[0].data)

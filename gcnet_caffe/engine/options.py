@@ -6,6 +6,9 @@ from gcnet_caffe.errors import UsageError
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 RNGS = ("caffe", "device")
+SUMMATIONS = ("torch", "caffe")
+#: The kernels of OpenBLAS in whose order `--summation caffe` adds up (see caffe_order/blas.py).
+KERNELS = "Sandybridge"
 
 
 def _option(default, text):
@@ -20,6 +23,11 @@ class EngineOptions:
         "",
         "random numbers: caffe (the very streams of CPU Caffe) or device (PyTorch's own, faster "
         "on a GPU); default: caffe on the CPU, device on a GPU",
+    )
+    summation: str = _option(
+        "torch",
+        "order of adding up: torch (the fastest) or caffe (CPU Caffe's: its very numbers, where "
+        "OpenBLAS has the same kernels; docs/parity.md)",
     )
     precision: str = _option("fp32", "fp32, tf32 (NVIDIA GPUs) or bf16 (autocast)")
     compile: bool = _option(False, "run the net through torch.compile: a minute first, then faster")
@@ -36,5 +44,11 @@ class EngineOptions:
             )
         if self.rng not in ("", *RNGS):
             raise UsageError(f"--rng: found {self.rng!r}, wanted {', '.join(RNGS)}")
+        if self.summation not in SUMMATIONS:
+            raise UsageError(
+                f"--summation: found {self.summation!r}, wanted {', '.join(SUMMATIONS)}"
+            )
+        if self.summation == "caffe" and (self.compile or self.precision != "fp32"):
+            raise UsageError("--summation caffe: cannot be used with --compile or --precision")
         if self.threads < 0 or self.data_limit < 0:
             raise UsageError("--threads, --data-limit: wanted 0 or more")

@@ -76,6 +76,10 @@ class Solver:
         self._stopped, self._graph = False, None
         self._unread = []
         self._check()
+        if self.options.summation == "caffe":
+            from gcnet_caffe.engine import caffe_order
+
+            caffe_order.prepare(self.device, self.log)
         self.rng = self._make_rng()
         self.net = self._make_net(train_net(param, origin))
         sources = test_nets(param, origin) if self.group.rank == 0 else []
@@ -86,7 +90,9 @@ class Solver:
         for net in self.test_nets:
             share_trained_layers(net, self.net)
         self.group.broadcast([learnable.param for learnable in self.net.learnable])
-        self.updater = create_updater(param, self.net.learnable, self.origin)
+        self.updater = create_updater(
+            param, self.net.learnable, self.origin, self.options.summation
+        )
         self._smoothed = SmoothedLoss(param.average_loss)
         if self.options.compile:
             self.net.compile()
@@ -130,6 +136,7 @@ class Solver:
             device=None if self.device.type == "cpu" else self.device,
         )
         place = {"rank": self.group.rank, "world_size": self.group.size}
+        place["summation"] = self.options.summation
         context = Context(phase=phase, rng=self.rng, origin=source.origin, feed=feed, **place)
         net = Net(source.param, context).to(self.device)
         net.use_channels_last()

@@ -13,6 +13,16 @@ from gcnet_caffe.errors import NetError
 _F = np.float32
 
 
+def _axpy(alpha, x, y):
+    """y += alpha x, in place; returns `y`."""
+    return y.add_(x, alpha=alpha)
+
+
+def _axpy_rounded(alpha, x, y):
+    """As `_axpy`, with alpha x rounded first (see caffe_order/blas.py)."""
+    return y.add_(x * alpha)
+
+
 class Updater:
     """Plain SGD with momentum, and what all the rules have in common.
 
@@ -22,6 +32,8 @@ class Updater:
     learnable : list of Learnable
     origin : str
         The solver's file, for messages.
+    summation : str
+        One of options.SUMMATIONS.
 
     Attributes
     ----------
@@ -32,8 +44,9 @@ class Updater:
     histories = 1
     takes_momentum = True
 
-    def __init__(self, param, learnable, origin):
+    def __init__(self, param, learnable, origin, summation="torch"):
         self.param, self.learnable = param, learnable
+        self._axpy = _axpy_rounded if summation == "caffe" else _axpy
         self._check(origin)
         params = [one.param for one in learnable]
         self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
@@ -92,11 +105,11 @@ class Updater:
         decay = float(_F(self.param.weight_decay) * _F(one.decay_mult))
         if decay:
             data = one.param if self.param.regularization_type == "L2" else one.param.sign()
-            gradient.add_(data, alpha=decay)
+            self._axpy(decay, data, gradient)
 
     def _update(self, index, gradient, rate, iteration):
         """Return what is taken from blob `index`; update its history."""
-        return self.history[index].mul_(self.param.momentum).add_(gradient, alpha=rate)
+        return self._axpy(rate, gradient, self.history[index].mul_(self.param.momentum))
 
 
 class Nesterov(Updater):
@@ -105,8 +118,8 @@ class Nesterov(Updater):
     def _update(self, index, gradient, rate, iteration):
         history, momentum = self.history[index], self.param.momentum
         step_back = history * -momentum
-        history.mul_(momentum).add_(gradient, alpha=rate)
-        return step_back.add_(history, alpha=float(_F(1) + _F(momentum)))
+        self._axpy(rate, gradient, history.mul_(momentum))
+        return self._axpy(float(_F(1) + _F(momentum)), history, step_back)
 
 
 class AdaGrad(Updater):
@@ -172,7 +185,7 @@ _RULES = {
 }
 
 
-def create_updater(param, learnable, origin):
+def create_updater(param, learnable, origin, summation="torch"):
     """Return the Updater of the solver `type`.
 
     Raises
@@ -182,4 +195,4 @@ def create_updater(param, learnable, origin):
     """
     if param.type not in _RULES:
         raise NetError(f"{origin}: type: found {param.type!r}, wanted one of {', '.join(_RULES)}")
-    return _RULES[param.type](param, learnable, origin)
+    return _RULES[param.type](param, learnable, origin, summation)

@@ -12,12 +12,15 @@ import numpy as np
 
 from gcnet_caffe import nets
 from gcnet_caffe.engine.log import Log
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.schema import read_solver, to_text
 
 RECORD = Path(__file__).with_name("record_in_caffe.py")
 VARIANTS = ("cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1")
 PRETRAININGS = ("pretrain_autoencoder", "pretrain_identity")
+#: The engine as it is, and in Caffe's order of summation.
+ORDERS = {"engine": EngineOptions(), "Caffe's order": EngineOptions(summation="caffe")}
 
 
 def write_solver(tree, name, **changes):
@@ -95,7 +98,7 @@ def distance(found, wanted):
 
 
 def total_loss(recorded, weights):
-    """Return the total loss by iteration."""
+    """Return the total loss by iteration, of outputs that are recorded by iteration, or of one."""
     return sum(weight * recorded[name].reshape(-1) for name, weight in weights.items())
 
 
@@ -110,8 +113,10 @@ def _updates(found, wanted):
     return max(errors), float(np.sqrt(squares / sizes))
 
 
-def measure(caffe, tree, what, iterations):
+def measure(caffe, tree, what, iterations, orders=("engine",)):
     """Run `what` in both engines, forced and free; return the deviations from real Caffe.
+
+    `orders` are keys of ORDERS: the engine is run once for each.
 
     Real Caffe with one thread is what is compared with; the calibrations are real Caffe with two
     threads, and with start weights that are each one float32 step off.
@@ -119,9 +124,9 @@ def measure(caffe, tree, what, iterations):
     Returns
     -------
     dict
-        `forced` -> `engine`, `caffe` (two threads, weights one step off) -> lists by
+        `forced` -> those of `orders`, `caffe` (two threads, weights one step off) -> lists by
         iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
-        `free` -> `engine`, `two threads`, `one ulp` -> `loss` and `curve` by iteration,
+        `free` -> those of `orders`, `two threads`, `one ulp` -> `loss` and `curve` by iteration,
         `weights` at the end. `curve`: Caffe's losses.
     """
     path = solver_of(tree, what)
@@ -132,7 +137,7 @@ def measure(caffe, tree, what, iterations):
     here = os.getcwd()
     os.chdir(tree)
     try:
-        found = _compare(path, iterations, one, forced, two, ulp)
+        found = _compare(path, iterations, one, forced, two, ulp, orders)
     finally:
         os.chdir(here)
         for file in (tree / "snapshots").iterdir():
@@ -140,50 +145,56 @@ def measure(caffe, tree, what, iterations):
     return found
 
 
-def _compare(path, iterations, one, forced, two, ulp):
-    solver = make_solver(path)
-    weights, prefix = solver.net.loss_weights, solver.param.snapshot_prefix
-    losses = total_loss(one, weights)
-    found = {"forced": {name: {"loss": [], "worst": [], "all": []} for name in ("engine", "caffe")}}
-    after = {}
+def _compare(path, iterations, one, forced, two, ulp, orders):
+    solvers = {name: make_solver(path, options=ORDERS[name]) for name in orders}
+    some = next(iter(solvers.values()))
+    losses = total_loss(one, some.net.loss_weights)
+    series = {name: {"loss": [], "worst": [], "all": []} for name in (*orders, "caffe")}
+    itself = total_loss(forced, some.net.loss_weights)
     for iteration in range(iterations):
-        solver.restore(f"{prefix}_iter_{iteration}.solverstate")
-        before = blobs_in(solver.net)
-        loss, _ = one_step(solver)
-        after = blobs_in(solver.net)
-        theirs = make_blobs(f"{prefix}_iter_{iteration + 1}.caffemodel", after)
-        wanted = {key: theirs[key] - before[key] for key in before}
-        pairs = (
-            ("engine", loss, {key: after[key] - before[key] for key in before}),
-            (
-                "caffe",
-                total_loss(forced, weights)[iteration],
-                {key: forced[key][iteration] for key in before},
-            ),
-        )
-        for name, value, updates in pairs:
+        steps = {name: _forced_step(solver, iteration) for name, solver in solvers.items()}
+        before = steps[orders[0]][0]
+        after = make_blobs(f"{some.param.snapshot_prefix}_iter_{iteration + 1}.caffemodel", before)
+        wanted = _minus(after, before)
+        found = {name: (loss, _minus(blobs, start)) for name, (start, loss, blobs) in steps.items()}
+        found["caffe"] = (itself[iteration], {key: forced[key][iteration] for key in before})
+        for name, (loss, updates) in found.items():
             worst, together = _updates(updates, wanted)
-            series = found["forced"][name]
-            series["loss"].append(abs(float(value / losses[iteration]) - 1))
-            series["worst"].append(float(worst))
-            series["all"].append(together)
-    free = make_solver(path)
-    curve = [one_step(free)[0] for _ in range(iterations)]
-    others = {
-        "engine": (np.array(curve), blobs_in(free.net)),
-        "two threads": (total_loss(two, weights), two),
-        "one ulp": (total_loss(ulp, weights), ulp),
-    }
-    found["free"] = {
+            series[name]["loss"].append(abs(float(loss / losses[iteration]) - 1))
+            series[name]["worst"].append(float(worst))
+            series[name]["all"].append(together)
+    runs = {name: _free_run(path, name, iterations) for name in orders}
+    runs["two threads"] = (total_loss(two, some.net.loss_weights), two)
+    runs["one ulp"] = (total_loss(ulp, some.net.loss_weights), ulp)
+    free = {
         name: {
             "loss": np.abs(values / losses - 1).tolist(),
             "weights": _apart(blobs, one, before),
             "curve": values.tolist(),
         }
-        for name, (values, blobs) in others.items()
+        for name, (values, blobs) in runs.items()
     }
-    found["curve"] = losses.tolist()
-    return found
+    return {"forced": series, "free": free, "curve": losses.tolist()}
+
+
+def _forced_step(solver, iteration):
+    """Do one step from real Caffe's snapshot; return blobs before, loss, blobs after."""
+    solver.restore(f"{solver.param.snapshot_prefix}_iter_{iteration}.solverstate")
+    before = blobs_in(solver.net)
+    _, outputs = one_step(solver)
+    return before, total_loss(outputs, solver.net.loss_weights)[0], blobs_in(solver.net)
+
+
+def _free_run(path, order, iterations):
+    """Return the losses, and the blobs at the end."""
+    solver = make_solver(path, options=ORDERS[order])
+    outputs = [one_step(solver)[1] for _ in range(iterations)]
+    curve = [total_loss(values, solver.net.loss_weights)[0] for values in outputs]
+    return np.array(curve), blobs_in(solver.net)
+
+
+def _minus(after, before):
+    return {key: after[key] - before[key] for key in before}
 
 
 def _apart(found, wanted, keys):

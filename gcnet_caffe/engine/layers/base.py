@@ -35,6 +35,8 @@ class Context:
         Which of the solvers that train together this is, and how many there are.
     feed : engine.feed.FeedOptions, optional
         How Data layers hold their records.
+    summation : str
+        One of options.SUMMATIONS.
     """
 
     phase: int
@@ -43,6 +45,7 @@ class Context:
     rank: int = 0
     world_size: int = 1
     feed: Any = None
+    summation: str = "torch"
 
 
 def register(type_name):

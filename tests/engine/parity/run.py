@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gcnet_caffe.engine.caffe_order import op_of
 from gcnet_caffe.engine.layers import TEST, TRAIN, Context, create_layer
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.schema import to_text
@@ -31,7 +32,7 @@ def _made(case):
     return layer, blobs, diffs
 
 
-def by_engine(case, dtype=torch.float32):
+def by_engine(case, dtype=torch.float32, summation="torch"):
     """Return {name: array} of the case in the engine, computed in `dtype`."""
     layer, blobs, diffs = _made(case)
     layer.to(dtype)
@@ -42,7 +43,7 @@ def by_engine(case, dtype=torch.float32):
         bottom.requires_grad_(case.backward and index not in case.labels)
     if layer.draws:
         layer.draw()
-    tops = layer(*bottoms)
+    tops = (op_of(layer) if summation == "caffe" else layer)(*bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     found = {f"t{i}": top for i, top in enumerate(tops)}
     if case.backward:
@@ -99,6 +100,19 @@ def error(found, wanted):
         return 0.0
     size, worst = np.abs(wanted).max(), np.abs(found - wanted).max()
     return worst / size if size else worst
+
+
+def has_rule(case):
+    """Return whether the layer is another one in Caffe's order of summation."""
+    layer, _, _ = _made(case)
+    return op_of(layer) is not layer
+
+
+def unequal(case, theirs):
+    """Return {name: error} of what is not Caffe's bit for bit in Caffe's order of summation."""
+    ours = by_engine(case, summation="caffe")
+    errors = {name: error(found, theirs[name]) for name, found in ours.items()}
+    return {name: value for name, value in errors.items() if value}
 
 
 def compare(case, theirs):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.layers import layer_types
 from tests.engine.parity.cases import CASES
-from tests.engine.parity.run import by_caffe, compare
+from tests.engine.parity.run import by_caffe, compare, has_rule, unequal
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,16 @@ def test_layer(index, theirs):
     results = compare(CASES[index], theirs[index])
     failed = {name: found for name, found in results.items() if not found[1]}
     assert not failed
+
+
+RULED = [index for index, case in enumerate(CASES) if has_rule(case)]
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize("index", RULED, ids=[CASES[index].name for index in RULED])
+def test_layer_in_caffes_order(index, theirs):
+    use_one_thread()
+    assert unequal(CASES[index], theirs[index]) == {}
 
 
 def test_every_layer_type_has_a_case():

@@ -6,18 +6,25 @@
 engines. `long`: 500 iterations of S1R1 in both, and the two logs. Takes minutes.
 """
 
+import os
 import re
 import sys
 import tempfile
+from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
 from gcnet_caffe.analysis.log import import_pyplot
+from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.log import Log
+from gcnet_caffe.engine.solver import Solver
+from gcnet_caffe.schema import read_solver
 from tests import real_caffe
 from tests.engine import runs
 from tests.engine.parity.cases import CASES
-from tests.engine.parity.run import by_caffe, compare
+from tests.engine.parity.run import by_caffe, compare, unequal
 from tests.scratch import ROOT, make_tree
 
 DOCUMENT = ROOT / "docs/parity.md"
@@ -34,14 +41,20 @@ def replace(part, text):
 
 def layers(folder):
     theirs = by_caffe(real_caffe, folder)
-    found = {}
+    use_one_thread()
+    found, equal = {}, Counter()
     for case, results in zip(CASES, theirs):
         errors = [error for error, _, _ in compare(case, results).values()]
         found.setdefault(case.type, []).append(max(errors, default=0.0))
-    lines = ["| layer | cases | worst error | equal bit for bit |", "|---|---|---|---|"]
+        equal[case.type] += not unequal(case, results)
+    lines = [
+        "| layer | cases | worst error | equal bit for bit | in Caffe's order |",
+        "|---|---|---|---|---|",
+    ]
     for kind, errors in sorted(found.items()):
         exact = sum(error == 0 for error in errors)
-        lines.append(f"| {kind} | {len(errors)} | {max(errors):.0e} | {exact} |")
+        cells = (kind, len(errors), f"{max(errors):.0e}", exact, equal[kind])
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     replace("layers", "\n".join(lines))
 
 
@@ -49,27 +62,44 @@ def _cell(values):
     return f"{np.median(values):.0e} / {np.max(values):.0e}"
 
 
+#: Which series are in the tables, and their heads.
+FORCED = {"engine": "engine", "caffe": "Caffe itself", "Caffe's order": "in Caffe's order"}
+FREE = {
+    "engine": "engine",
+    "two threads": "two threads",
+    "one ulp": "one step off",
+    "Caffe's order": "in Caffe's order",
+}
+
+
 def run_tables(folder):
     make_tree(folder, batch_size=4)
-    what = runs.VARIANTS + runs.PRETRAININGS
-    found = {name: runs.measure(real_caffe, folder, name, 50) for name in what}
-    head = "| net | loss, engine | loss, Caffe itself | worst blob, engine | Caffe itself |"
-    forced = [head + " all blobs, engine | Caffe itself |", "|---|" + "---|" * 6]
-    free = [
-        "| net | loss, engine | two threads | one step off | weights, engine | two threads | "
-        "one step off |",
-        "|---|" + "---|" * 6,
-    ]
+    found = {
+        name: runs.measure(real_caffe, folder, name, 50, list(runs.ORDERS))
+        for name in runs.VARIANTS + runs.PRETRAININGS
+    }
+    parts = {"loss": "loss", "worst": "worst blob", "all": "all blobs"}
+    forced = _heads(parts, FORCED)
+    free = _heads({"loss": "loss", "weights": "weights"}, FREE)
     for name, one in found.items():
-        pair = (one["forced"]["engine"], one["forced"]["caffe"])
-        cells = [_cell(series[key]) for key in ("loss", "worst", "all") for series in pair]
+        cells = [_cell(one["forced"][series][part]) for part in parts for series in FORCED]
         forced.append(f"| {name} | " + " | ".join(cells) + " |")
-        series = [one["free"][key] for key in ("engine", "two threads", "one ulp")]
-        cells = [f"{max(s['loss']):.0e}" for s in series] + [f"{s['weights']:.0e}" for s in series]
+        cells = [f"{max(one['free'][series]['loss']):.0e}" for series in FREE]
+        cells += [f"{one['free'][series]['weights']:.0e}" for series in FREE]
         free.append(f"| {name} | " + " | ".join(cells) + " |")
     replace("forced", "\n".join(forced))
     replace("free", "\n".join(free))
     _draw_deviations(found)
+
+
+def _heads(parts, series):
+    """Return the two first lines of a table: each part in each series."""
+    heads = [
+        f"{part}, {head}" if index == 0 else head
+        for part in parts.values()
+        for index, head in enumerate(series.values())
+    ]
+    return ["| net | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
 
 
 def _draw_deviations(found):
@@ -90,26 +120,19 @@ def _draw_deviations(found):
 
 
 def long_run(folder):
-    import os
-
     make_tree(folder, batch_size=4, images=64)
     path = runs.solver_of(folder, "S1R1", max_iter=500, display=20)
     theirs = real_caffe.run_caffe(["train", "-solver", path], folder, timeout=3000).stderr
     os.chdir(folder)
-    from io import StringIO
-
-    from gcnet_caffe.engine.log import Log
-    from gcnet_caffe.engine.solver import Solver
-    from gcnet_caffe.schema import read_solver
-
-    stream = StringIO()
-    Solver(read_solver(path), path, log=Log(stream)).solve()
-    curves = [_losses(log) for log in (theirs, stream.getvalue())]
-    lines = ["```", f"{'real Caffe':44}  engine"]
-    for iteration, (caffes, ours) in enumerate(zip(*curves)):
-        if iteration < 4 or iteration % 5 == 0:
-            text = f"Iteration {iteration * 20}, loss = "
-            lines.append(f"{text + caffes:44}  {text + ours}")
+    logs = [theirs, *(_log_of(path, options) for options in runs.ORDERS.values())]
+    curves = [_losses(log) for log in logs]
+    lines = ["```", f"{'':18}{'real Caffe':14}{'engine':14}in Caffe's order"]
+    for index, values in enumerate(zip(*curves)):
+        if index < 4 or index % 5 == 0:
+            text = f"Iteration {index * 20},"
+            lines.append(f"{text:18}{values[0]:14}{values[1]:14}{values[2]}")
+    apart = sum(caffes != ours for caffes, _, ours in zip(*curves))
+    lines.append(f"lines that differ in Caffe's order: {apart} of {len(curves[0])}")
     replace("long", "\n".join([*lines, "```"]))
     plt = import_pyplot()
     figure, axis = plt.subplots(figsize=(8, 3.2))
@@ -120,6 +143,13 @@ def long_run(folder):
     axis.legend()
     figure.tight_layout()
     figure.savefig(IMAGES / "parity_500.png", dpi=90)
+
+
+def _log_of(path, options):
+    """Return the log of a run of the engine."""
+    stream = StringIO()
+    Solver(read_solver(path), path, options=options, log=Log(stream)).solve()
+    return stream.getvalue()
 
 
 def _losses(log):

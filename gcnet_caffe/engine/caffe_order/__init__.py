@@ -1,0 +1,97 @@
+"""Nets that add up in Caffe's order (`--summation caffe`), and so give Caffe's very numbers.
+
+Caffe makes a convolution a product of matrices and leaves it to OpenBLAS; PyTorch adds the same
+numbers up in another order. Here the layers that add up are computed by rules, with the calls that
+Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
+"""
+
+from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, products
+from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.caffe_order.rule import Ruled, Splitting
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.schema import caffe_pb
+
+_RULES = {
+    "BatchNorm": channels.batch_norm,
+    "ContrastiveLoss": losses.contrastive_loss,
+    "Convolution": products.convolution,
+    "Deconvolution": products.deconvolution,
+    "EuclideanLoss": losses.euclidean_loss,
+    "InnerProduct": products.inner_product,
+    "NormalizedDistance": embeddings.normalized_distance,
+    "Power": embeddings.power_of,
+    "Reduction": embeddings.reduction,
+    "Scale": channels.scale,
+    "SoftmaxWithLoss": losses.softmax_loss,
+}
+
+
+def prepare(device, log):
+    """Make scipy's OpenBLAS ready, and log which kernels it has.
+
+    Raises
+    ------
+    UsageError
+        `device` is no CPU, or scipy has another BLAS.
+    """
+    if device.type != "cpu":
+        raise UsageError("--summation caffe: is CPU Caffe's order; leave -gpu out")
+    kernels = use_one_thread()
+    log(f"Adding up as Caffe does with OPENBLAS_CORETYPE={kernels} OPENBLAS_NUM_THREADS=1")
+
+
+def op_of(layer):
+    """Return what computes `layer` in Caffe's order: a rule's op, or the layer itself."""
+    rule = _RULES.get(layer.type)
+    return layer if rule is None or _is_unruled(layer) else Ruled(layer, rule)
+
+
+def _is_unruled(layer):
+    """Whether no rule is made for these parameters of `layer`."""
+    if layer.type in ("Convolution", "Deconvolution"):
+        return layer.channel_axis != 1 or len(layer.kernel) != 2 or layer.num_tops > 1
+    if layer.type == "Power":
+        param = layer.param.power_param
+        return param.power in (0, 1) or param.scale == 0
+    if layer.type == "Reduction":
+        param = caffe_pb.ReductionParameter
+        return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
+    return layer.type == "SoftmaxWithLoss" and layer.num_tops > 1
+
+
+def in_caffes_order(steps, count):
+    """Return `steps` with the rules in the place of their layers.
+
+    A blob that three or more bottoms read is split, so that its gradients add up in their order.
+
+    Parameters
+    ----------
+    steps : list of fusion.Step
+        Nothing fused.
+    count : int
+        How many blobs there are; the copies are numbered from there on.
+    """
+    found, readers = [], {}
+    for index, step in enumerate(steps):
+        found.append(step._replace(op=op_of(step.layer)))
+        for place, number in enumerate(step.bottoms):
+            readers.setdefault(number, []).append((index, place))
+    for maker, step in enumerate(steps):
+        for top, number in enumerate(step.tops):
+            places = readers.get(number, [])
+            if len(places) > 2:
+                _split(found, maker, top, places, count)
+                count += len(places)
+    return found
+
+
+def _split(steps, maker, top, places, first):
+    """Give the readers at `places` of a top of step `maker` copies numbered from `first`."""
+    step = steps[maker]
+    op = Splitting(step.op, top, len(places))
+    copies = range(first, first + len(places))
+    steps[maker] = step._replace(op=op, tops=(*step.tops, *copies))
+    for (index, place), copy in zip(places, copies):
+        bottoms = list(steps[index].bottoms)
+        bottoms[place] = copy
+        steps[index] = steps[index]._replace(bottoms=tuple(bottoms))

@@ -1,0 +1,70 @@
+"""The losses. Source: Caffe src/caffe/layers/<name>_layer.cpp."""
+
+import math
+
+import numpy as np
+import torch
+
+from gcnet_caffe.engine.caffe_order.blas import column_sums, dot, exp, log
+from gcnet_caffe.engine.layers.losses import normalizer
+
+_F = np.float32
+
+
+def _one_by_one(terms):
+    """Return the sum from the first term to the last."""
+    return np.add.accumulate(terms, dtype=_F)[-1] if len(terms) else _F(0)
+
+
+def softmax_loss(layer, bottom, label):
+    """SoftmaxWithLoss with one top."""
+    outer = math.prod(bottom.shape[: layer.dim])
+    x = bottom.reshape(outer, bottom.shape[layer.dim], -1)
+    label = label.reshape(outer, -1).astype(np.int64)
+    probability = exp(x - x.max(1, keepdims=True))
+    probability /= np.stack([column_sums(image) for image in probability])[:, None]
+    counted = np.ones(label.shape, bool) if layer.ignore is None else label != layer.ignore
+    image, place = np.nonzero(counted)
+    picked = (image, label[counted], place)
+    loss = _one_by_one(-log(np.maximum(probability[picked], np.finfo(_F).tiny)))
+    divisor = _F(normalizer(layer.mode, torch.tensor(len(image)), outer, label.shape[1]))
+
+    def back(gradient):
+        found = probability.copy()
+        found[picked] -= 1
+        found *= counted[:, None]
+        return [(found * (gradient / divisor)).reshape(bottom.shape), None]
+
+    return loss / divisor, back
+
+
+def euclidean_loss(layer, a, b):
+    """EuclideanLoss."""
+    difference = a - b.reshape(a.shape)
+
+    def back(gradient):
+        found = difference * (gradient / _F(len(a)))
+        return [found, -found.reshape(b.shape)]
+
+    return dot(difference, difference) / _F(len(a)) / _F(2), back
+
+
+def contrastive_loss(layer, a, b, similar):
+    """ContrastiveLoss, of both versions."""
+    param = layer.param.contrastive_loss_param
+    legacy, similar = param.legacy_version, np.trunc(similar.reshape(-1)) != 0
+    difference = (a - b).reshape(len(a), -1)
+    squared = np.array([dot(row, row) for row in difference])
+    apart = squared if legacy else np.sqrt(squared)
+    missing = _F(param.margin) - apart
+    inside = np.maximum(missing, 0)
+    terms = np.where(similar, squared, inside if legacy else inside * inside)
+
+    def back(gradient):
+        alpha = gradient / _F(len(a))
+        factor = -alpha if legacy else -alpha * missing / (apart + _F(1e-4))
+        factor = np.where(similar, alpha, np.where(missing > 0, factor, _F(0)))
+        found = (difference * factor[:, None]).reshape(a.shape)
+        return [found, -found, None]
+
+    return _one_by_one(terms) / _F(len(a)) / _F(2), back

@@ -1,0 +1,113 @@
+"""Layers that Caffe computes as products of matrices.
+
+Source: Caffe src/caffe/layers/base_conv_layer.cpp, conv_layer.cpp, deconv_layer.cpp,
+inner_product_layer.cpp.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from gcnet_caffe.engine.caffe_order.blas import column_sums, gemm, row_sums
+from gcnet_caffe.engine.caffe_order.rule import gradient_of, values
+
+
+class _Products:
+    """im2col and the three products of it, for one image.
+
+    The wide side of a layer, of size `wide` (height, width), is the one that im2col is made of:
+    the bottom of a Convolution, the top of a Deconvolution. The other side is narrow.
+    """
+
+    def __init__(self, layer, wide):
+        self.kernel, self.wide = layer.kernel, tuple(wide)
+        self.spatial = {
+            "padding": layer.padding,
+            "stride": layer.stride,
+            "dilation": layer.dilation,
+        }
+        self.shape = (layer.group, layer.blob_shapes[0][0] // layer.group, -1)
+        self.weight = values(layer, 0).reshape(self.shape)
+
+    def columns(self, image):
+        found = F.unfold(torch.from_numpy(image)[None], self.kernel, **self.spatial)
+        return found.numpy().reshape(len(self.weight), self.weight.shape[2], -1)
+
+    def narrow(self, image):
+        """Return the narrow side made from the wide one."""
+        columns = self.columns(image)
+        top = np.empty((*self.weight.shape[:2], columns.shape[2]), np.float32)
+        for of_group in zip(self.weight, columns, top):
+            gemm(False, False, *of_group)
+        return top
+
+    def widen(self, image):
+        """Return the wide side made from the narrow one."""
+        image = image.reshape(self.shape)
+        columns = np.empty((len(image), self.weight.shape[2], image.shape[2]), np.float32)
+        for of_group in zip(self.weight, image, columns):
+            gemm(True, False, *of_group)
+        columns = torch.from_numpy(columns.reshape(1, -1, image.shape[2]))
+        return F.fold(columns, self.wide, self.kernel, **self.spatial)[0].numpy()
+
+    def add_to_weight(self, wide, narrow, gradient):
+        """Add to the weight's gradient what one image gives."""
+        gradient = gradient.reshape(self.weight.shape)
+        for of_group in zip(narrow.reshape(self.shape), self.columns(wide), gradient):
+            gemm(False, True, *of_group, beta=1.0)
+
+
+def convolution(layer, bottom, transposed=False):
+    """Convolution; with `transposed`, Deconvolution. Of two spatial axes."""
+    size = [layer._size(length, axis) for axis, length in enumerate(bottom.shape[2:])]
+    products = _Products(layer, size if transposed else bottom.shape[2:])
+    forward, backward = products.narrow, products.widen
+    if transposed:
+        forward, backward = backward, forward
+    top = np.stack([forward(image) for image in bottom])
+    top = top.reshape(len(bottom), layer.param.convolution_param.num_output, *size)
+    if len(layer.blobs) > 1:
+        top += values(layer, 1)[:, None, None]
+
+    def back(gradient):
+        to_weight, to_bias = gradient_of(layer, 0), gradient_of(layer, 1)
+        for image, change in zip(bottom, gradient):
+            if to_bias is not None:
+                row_sums(change.reshape(len(change), -1), out=to_bias)
+            if to_weight is not None:
+                sides = (change, image) if transposed else (image, change)
+                products.add_to_weight(*sides, to_weight)
+        return [np.stack([backward(change) for change in gradient]).reshape(bottom.shape)]
+
+    return top, back
+
+
+def deconvolution(layer, bottom):
+    """Deconvolution, of two spatial axes."""
+    return convolution(layer, bottom, transposed=True)
+
+
+def inner_product(layer, bottom):
+    """InnerProduct."""
+    param = layer.param.inner_product_param
+    leading = bottom.shape[: layer.first]
+    rows, weight = bottom.reshape(math.prod(leading), -1), values(layer, 0)
+    top = np.empty((len(rows), param.num_output), np.float32)
+    gemm(False, not param.transpose, rows, weight, top)
+    if len(layer.blobs) > 1:
+        top += values(layer, 1)
+
+    def back(gradient):
+        gradient = gradient.reshape(top.shape)
+        to_weight, to_bias = gradient_of(layer, 0), gradient_of(layer, 1)
+        if to_weight is not None:
+            pair = (rows, gradient) if param.transpose else (gradient, rows)
+            gemm(True, False, *pair, to_weight, beta=1.0)
+        if to_bias is not None:
+            column_sums(gradient, out=to_bias)
+        found = gemm(False, param.transpose, gradient, weight, np.empty_like(rows))
+        return [found.reshape(bottom.shape)]
+
+    return top.reshape(*leading, param.num_output), back

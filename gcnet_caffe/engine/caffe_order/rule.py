@@ -1,0 +1,81 @@
+"""What a rule is, and how autograd runs one.
+
+A rule takes a layer and its bottoms as arrays. It returns the top, and a function that takes the
+gradient of the top and returns those of the bottoms. The gradients of the blobs it adds to what the
+blobs have so far, as Caffe does: image by image, and layer by layer where several share a blob.
+"""
+
+import numpy as np
+import torch
+
+
+class Ruled:
+    """The op of a step: `rule` in the place of the layer's own forward and backward."""
+
+    def __init__(self, layer, rule):
+        self.layer, self.rule = layer, rule
+
+    def __call__(self, *bottoms):
+        return _Call.apply(self.rule, self.layer, len(bottoms), *bottoms, *self.layer.blobs)
+
+
+class _Call(torch.autograd.Function):
+    """Runs a rule. The blobs are inputs only so that the backward pass comes here."""
+
+    @staticmethod
+    def forward(ctx, rule, layer, count, *tensors):
+        bottoms = [tensor.detach().contiguous().numpy() for tensor in tensors[:count]]
+        top, ctx.back = rule(layer, *bottoms)
+        ctx.blobs = len(tensors) - count
+        return torch.from_numpy(np.asarray(top))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        found = ctx.back(gradient.contiguous().numpy())
+        pairs = zip(found, ctx.needs_input_grad[3:])
+        found = [torch.from_numpy(one) if wanted else None for one, wanted in pairs]
+        return (None, None, None, *found, *[None] * ctx.blobs)
+
+
+class Splitting:
+    """An op whose top `index` is given `count` times more, one for each of its readers."""
+
+    def __init__(self, op, index, count):
+        self.op, self.index, self.count = op, index, count
+
+    def __call__(self, *bottoms):
+        made = self.op(*bottoms)
+        made = made if isinstance(made, tuple) else (made,)
+        return (*made, *_Copies.apply(made[self.index], self.count))
+
+
+class _Copies(torch.autograd.Function):
+    """Caffe's Split, whose gradient is the sum of the copies' from the first to the last."""
+
+    @staticmethod
+    def forward(ctx, bottom, count):
+        ctx.set_materialize_grads(False)
+        return tuple(bottom.view_as(bottom) for _ in range(count))
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        given = [gradient for gradient in gradients if gradient is not None]
+        return sum(given[1:], given[0]), None
+
+
+def values(layer, index):
+    """Return blob `index` as an array."""
+    return layer.blob(index).detach().numpy()
+
+
+def gradient_of(layer, index):
+    """Return the gradient that blob `index` has so far, an array to be added to.
+
+    None if there is no such blob or it does not learn.
+    """
+    if index >= len(layer.blobs) or not layer.blobs[index].requires_grad:
+        return None
+    blob = layer.blobs[index]
+    if blob.grad is None:
+        blob.grad = torch.zeros_like(blob, memory_format=torch.contiguous_format)
+    return blob.grad.numpy().reshape(layer.blob_shapes[index])
