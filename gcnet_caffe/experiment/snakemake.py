@@ -67,7 +67,7 @@ def snakemake_command(out, machine, *words):
     slots = [f"gpu_slots={','.join(map(str, machine.gpu_slots))}"] if machine.gpus else []
     command += ["--config", f"threads={machine.threads}", f"workers={workers}", *slots]
     # By default every start of a job has Snakemake solve the schedule each second, from then on.
-    command += ["--scheduler", "greedy", "--max-jobs-per-timespan", "6000/60s"]
+    command += ["--max-jobs-per-timespan", "6000/60s"]
     if machine.gpus:
         command += ["--resources", f"gpu={len(machine.gpu_slots)}"]
     if machine.profile:
