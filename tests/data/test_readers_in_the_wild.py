@@ -1,12 +1,21 @@
 """The readers of FER2013, RAF-DB and SFEW on miniatures of their files."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers import fer2013, rafdb, sfew
 from gcnet_caffe.errors import ImageError, ManifestError
 from tests.data.trees import picture, plain
+
+
+def still(path, expression, source, landmarks=None):
+    """The plain row to expect of an image in the wild: no subject, no reference."""
+    route = "annotation" if landmarks else ""
+    return Row(path, "", expression, source=source, landmarks=landmarks, route=route)
 
 
 def pixels(shade):
@@ -36,14 +45,20 @@ def test_fer2013_csv(tmp_path, name, columns, newline):
     (tmp_path / "train.txt").write_text("not the data")
     rows, survey = fer2013.read(tmp_path)
     assert plain(rows, tmp_path) == [
-        (f"{name}#{offset}", "", expression, "", "", None, "FER2013 PrivateTest")
+        still(f"{name}#{offset}", expression, "FER2013 PrivateTest")
         for offset, expression in zip(offsets[2:], ("neutral", "surprise"))
     ]
+    for split, offset, expression in (
+        ("Training", offsets[0], "anger"),
+        ("PublicTest", offsets[1], "happy"),
+    ):
+        wanted = [still(f"{name}#{offset}", expression, f"FER2013 {split}")]
+        assert plain(fer2013.read(tmp_path, split)[0], tmp_path) == wanted
     assert survey.known == {"images of PrivateTest": (2, 3589)}
     assert survey.skipped == {"of Training": 1, "of PublicTest": 1}
     wanted = (3 + np.arange(48 * 48)) % 256
     assert np.array_equal(read_grey(rows[0].path), wanted.reshape(48, 48))
-    assert [row.expression for row in fer2013.read(file, "Training")[0]] == ["anger"]
+    assert fer2013.read(file)[0] == rows
     with pytest.raises(ImageError, match="pixels; wanted those of a square"):
         read_grey(f"{file}#{offsets[2] + 30}")
 
@@ -64,21 +79,22 @@ def test_fer2013_bad_csv(tmp_path, text, message):
         fer2013.read(tmp_path)
 
 
-def test_fer2013_folders(tmp_path):
-    for name in ("sad/1.jpg", "angry/2.jpg", "angry/10.jpg", "neutral/3.jpg", "surprise/4.jpg"):
-        picture(tmp_path / "test" / name)
-    rows, survey = fer2013.read(tmp_path, split="test")
-    assert plain(rows, tmp_path / "test") == [
-        (f"{name}.jpg", "", expression, "", "", None, "FER2013 test")
-        for name, expression in (
-            ("angry/2", "anger"),
-            ("angry/10", "anger"),
-            ("neutral/3", "neutral"),
-            ("sad/1", "sad"),
-            ("surprise/4", "surprise"),
-        )
+@pytest.mark.parametrize("split, count", [("test", 7178), ("train", 28709)])
+def test_fer2013_folders(tmp_path, split, count):
+    """Names decide: sad, surprise and neutral have other numbers in alphabetical order."""
+    expressions = {"angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happy"}
+    expressions.update({name: name for name in ("neutral", "sad", "surprise")})
+    for top in ("train", "test"):
+        for folder in expressions:
+            for name in ("PrivateTest_2.jpg", "PrivateTest_10.jpg"):
+                picture(tmp_path / top / folder / name, size=(48, 48))
+    rows, survey = fer2013.read(tmp_path, split=split)
+    assert plain(rows, tmp_path) == [
+        still(f"{split}/{folder}/PrivateTest_{number}.jpg", expression, f"FER2013 {split}")
+        for folder, expression in expressions.items()
+        for number in (2, 10)
     ]
-    assert survey.known == {"images of test": (5, 7178)}
+    assert survey.known == {f"images of {split}": (14, count)}
     with pytest.raises(ManifestError, match="has mixed the public and the private test images"):
         fer2013.read(tmp_path)
 
@@ -94,6 +110,8 @@ def official(basic, spelling):
     (basic / "Annotation/auto").mkdir()  # 37 points of another scheme: not used
     for name in ("test_0001", "test_0002"):
         (basic / f"Annotation/auto/{name}_auto_attri.txt").write_text("1\t2\n" * 37)
+    (basic / "Annotation/boundingbox").mkdir()
+    (basic / "Annotation/boundingbox/test_0001_boundingbox.txt").write_text("1 2 9 10\n")
     points = "40.5\t30\n20\t31\n30\t40\n38\t50\n22\t51\n"
     (basic / "Annotation/manual/test_0001_manu_attri.txt").write_text(points + "0\n1\n2\n")
 
@@ -103,12 +121,11 @@ def test_rafdb_official(tmp_path, top, spelling):
     basic = tmp_path / top
     official(basic, spelling)
     rows, survey = rafdb.read(tmp_path)
+    points = [[20, 31], [40.5, 30], [30, 40], [22, 51], [38, 50]]
     assert plain(rows, basic) == [
-        ("Image/original/test_0001.jpg", "", "surprise", "", "", None, "RAF-DB test"),
-        ("Image/original/test_0002.jpg", "", "neutral", "", "", None, "RAF-DB test"),
+        still("Image/original/test_0001.jpg", "surprise", "RAF-DB test", points),
+        still("Image/original/test_0002.jpg", "neutral", "RAF-DB test"),
     ]
-    assert rows[0].landmarks.tolist() == [[20, 31], [40.5, 30], [30, 40], [22, 51], [38, 50]]
-    assert [row.route for row in rows] == ["annotation", ""]
     assert survey.known == {"images of test": (2, 3068)}
     assert survey.skipped == {"not of test": 1, "listed, but no such image": 1}
     assert survey.noted == {"images without a manual annotation": 1}
@@ -117,17 +134,31 @@ def test_rafdb_official(tmp_path, top, spelling):
     assert "with a reference: 0, so no pairs to train on" in text
     assert "with landmarks: 1, to be detected: 1" in text
     rows, _ = rafdb.read(tmp_path, split="train", aligned=True)
-    assert plain(rows, basic) == [
-        ("Image/aligned/train_00001_aligned.jpg", "", "sad", "", "", None, "RAF-DB train")
+    wanted = [still("Image/aligned/train_00001_aligned.jpg", "sad", "RAF-DB train")]
+    assert plain(rows, basic) == wanted
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    "top, test_folder", [("DATASET/", "test"), ("raf-db/", "valid"), ("", "test"), ("", "valid")]
+)
+def test_rafdb_repacked(tmp_path, top, test_folder, split):
+    """The Kaggle re-packaging, and the one that POSTER_V2 trains from."""
+    for folder, stem in (("train", "train"), (test_folder, "test")):
+        for label in range(1, 8):
+            for number in (2, 10):
+                picture(tmp_path / f"{top}{folder}/{label}/{stem}_{number}_aligned.jpg")
+    (tmp_path / "train_labels.csv").write_text("image,label\n")
+    rows, survey = rafdb.read(tmp_path, split)
+    folder = top + {"train": "train", "test": test_folder}[split]
+    expressions = ("surprise", "fear", "disgust", "happy", "sad", "anger", "neutral")
+    assert plain(rows, tmp_path) == [
+        still(f"{folder}/{label}/{split}_{number}_aligned.jpg", expression, f"RAF-DB {split}")
+        for label, expression in enumerate(expressions, start=1)
+        for number in (2, 10)
     ]
-
-
-@pytest.mark.parametrize("name", ["DATASET/test", "raf-db/valid", "test"])
-def test_rafdb_repacked(tmp_path, name):
-    for label in range(1, 8):
-        picture(tmp_path / name / str(label) / "test_1_aligned.jpg")
-    rows, _ = rafdb.read(tmp_path)
-    assert [row.expression for row in rows] == list(rafdb.EMOTIONS)
+    assert survey.where == tmp_path / folder
+    assert survey.known == {f"images of {split}": (14, {"train": 12271, "test": 3068}[split])}
 
 
 def test_rafdb_bad_trees(tmp_path):
@@ -142,25 +173,76 @@ def test_rafdb_bad_trees(tmp_path):
         rafdb.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "top",
-    ["Val/Val_Aligned_Faces_new/Val_Aligned_Faces", "Val_Aligned_Faces_new", "Val_Aligned_Faces"],
-)
-def test_sfew(tmp_path, top):
-    for name in ("Surprise/b.png", "Angry/x_2.png", "Angry/x_10.png", "Sad/c.png"):
-        picture(tmp_path / top / name)
-    (tmp_path / top / "Disgust").mkdir()
-    rows, survey = sfew.read(tmp_path)
-    assert plain(rows, tmp_path / top) == [
-        (f"{name}.png", "", expression, "", "", None, "SFEW Val")
-        for name, expression in (
-            ("Angry/x_2", "anger"),
-            ("Angry/x_10", "anger"),
-            ("Sad/c", "sad"),
-            ("Surprise/b", "surprise"),
-        )
+#: Images of a split; the folder Disgust is empty.
+SFEW_IMAGES = ("Angry/x_2", "Angry/x_10", "Fear/a", "Happy/a", "Neutral/a", "Sad/c", "Surprise/b")
+
+
+def sfew_tree(top):
+    for name in SFEW_IMAGES:
+        picture(top / f"{name}.png", size=(181, 143))
+    (top / "Disgust").mkdir()
+
+
+def sfew_rows(top, split):
+    expressions = ("anger", "anger", "fear", "happy", "neutral", "sad", "surprise")
+    return [
+        still(f"{top}/{name}.png", expression, f"SFEW {split}")
+        for name, expression in zip(SFEW_IMAGES, expressions)
     ]
-    assert survey.known["images of Val"][0] == 4
+
+
+@pytest.mark.parametrize("split", ["Val", "Train"])
+@pytest.mark.parametrize(
+    "val, train",
+    [
+        ("Val/Val_Aligned_Faces_new/Val_Aligned_Faces", "Train/Train_Aligned_Faces"),
+        (
+            "Val_Aligned_Faces_new/Val_Aligned_Faces",
+            "Train/Train_Aligned_Faces/Train_Aligned_Faces",
+        ),
+        ("Val/Val_Aligned_Faces", "Train_Aligned_Faces/Train_Aligned_Faces"),
+        ("Val/Val_Aligned_Faces_new", "Train_Aligned_Faces"),
+        ("Val_Aligned_Faces", "Train"),
+        ("Val_Aligned_Faces_new", "Train"),
+        ("Val", "Train"),
+    ],
+)
+def test_sfew(tmp_path, val, train, split):
+    sfew_tree(tmp_path / val)
+    sfew_tree(tmp_path / train)
+    (tmp_path / "Test_Aligned_Faces.zip").write_bytes(b"PK")  # without labels, left packed
+    rows, survey = sfew.read(tmp_path, split)
+    top = {"Val": val, "Train": train}[split]
+    assert plain(rows, tmp_path) == sfew_rows(top, split)
+    assert survey.where == tmp_path / top and survey.known[f"images of {split}"][0] == 7
+
+
+@pytest.mark.parametrize(
+    "split, folder, archive, inside",
+    [
+        ("Val", "Val", "Val_Aligned_Faces_new", "Val_Aligned_Faces_new/Val_Aligned_Faces"),
+        ("Val", "", "Val_Aligned_Faces_new", "Val_Aligned_Faces"),
+        ("Train", "Train", "Train_Aligned_Faces", "Train_Aligned_Faces"),
+        ("Train", "", "Train_Aligned_Faces", "Train_Aligned_Faces"),
+    ],
+)
+def test_sfew_as_zips(tmp_path, split, folder, archive, inside):
+    """Refused by name, and read once it is unzipped as the message says."""
+    sfew_tree(tmp_path / "packed" / inside)
+    root = tmp_path / "SFEW"
+    (root / folder).mkdir(parents=True)
+    file = root / folder / f"{archive}.zip"
+    with zipfile.ZipFile(file, "w") as packed:
+        for path in sorted((tmp_path / "packed").rglob("*")):
+            packed.write(path, path.relative_to(tmp_path / "packed"))
+    (root / "Test_Aligned_Faces.zip").write_bytes(b"PK")
+    with pytest.raises(ManifestError, match=f"{file}: still packed; unzip it beside itself"):
+        sfew.read(root, split)
+    with zipfile.ZipFile(file) as packed:
+        packed.extractall(file.parent)
+    rows, _ = sfew.read(root, split)
+    top = f"{folder}/{inside}".lstrip("/")
+    assert plain(rows, root) == sfew_rows(top, split)
 
 
 def test_sfew_of_kaggle(tmp_path):
@@ -174,11 +256,12 @@ def test_sfew_of_kaggle(tmp_path):
     rows, survey = sfew.read(tmp_path)
     alphabetical = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert plain(rows, tmp_path) == [
-        (f"sfew2.0_images/image_{i}.png", "", name, "", "", None, "SFEW Val")
+        still(f"sfew2.0_images/image_{i}.png", name, "SFEW Val")
         for i, name in enumerate(alphabetical)
     ]
     assert survey.skipped == {"not of Val": 1, "listed, but no such image": 1}
-    assert len(sfew.read(listing, split="Train")[0]) == 1
+    wanted = [still("sfew2.0_images/image_7.png", "anger", "SFEW Train")]
+    assert plain(sfew.read(listing, split="Train")[0], tmp_path) == wanted
     listing.write_text("image_name,label,original_split\na.png,7,Val\n")
     with pytest.raises(ManifestError, match="row 1: image 'a.png', label '7'; wanted 0 to 6"):
         sfew.read(tmp_path)
