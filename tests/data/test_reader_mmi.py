@@ -65,7 +65,7 @@ def root(tmp_path_factory):
     session(root, 10, cv2.rotate(FACE, cv2.ROTATE_90_CLOCKWISE), "S002-003", 0, 6)
     session(root, 11, cv2.rotate(FACE, cv2.ROTATE_90_COUNTERCLOCKWISE), "S002-004", 0, 5)
     session(root, 2, FACE, "S001-002", 1, 4)  # profile
-    session(root, 3, FACE, "S001-004", 0, 9)  # no basic expression
+    session(root, 3, FACE, "S001-004", 0, 7)  # no basic expression
     session(root, 4, FACE, "S001-005", 0, None)
     session(root, 5, two_views(SIDE, 0), "S015-006", 2, 1)
     session(root, 8, two_views(0, -SIDE), "S015-007", 2, 3, aucs=False)
@@ -102,6 +102,18 @@ def test_rows(root, tmp_path):
     }
     assert survey.noted == {"sequences without a given apex, the middle frame was taken": 5}
     assert survey.known["sequences"][0] == 6
+
+
+def test_the_view_is_that_of_the_video_s_own_track(tmp_path):
+    for number, own, other in ((1, 0, 1), (2, 1, 0)):
+        folder = session(tmp_path, number, FACE, "S001-001", 0, 4)
+        (folder / "session.xml").write_text(
+            f'<session><track filename="S001-009.avi" view="{other}"/><track filename="S001.wav"/>'
+            f'<track filename="S001-001.avi" view="{own}"/></session>'
+        )
+    rows, survey = mmi.read(tmp_path)
+    assert {row.sequence for row in rows} == {"1"}
+    assert survey.skipped == {"sessions in profile": 1}
 
 
 def test_frames_are_read_turned_and_cut(root):

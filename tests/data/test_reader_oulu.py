@@ -1,5 +1,8 @@
 """The Oulu-CASIA reader on miniatures of its trees."""
 
+import os
+import shutil
+
 import pytest
 
 from gcnet_caffe.data.readers import oulu
@@ -56,10 +59,12 @@ def build(top, frames=FRAMES):
 def tree(request, tmp_path_factory):
     """(root, original, cropped) of a whole data set: both cameras, every light, both kinds."""
     root = tmp_path_factory.mktemp("Oulu")
+    subjects = tmp_path_factory.mktemp("subjects") / "all"
+    build(subjects)
     for camera in CAMERAS:
         for light in LIGHTS:
-            build(root / request.param[0] / camera / light)
-            build(root / request.param[1] / f"{camera}_Acropped" / light)
+            for top in (f"{request.param[0]}/{camera}", f"{request.param[1]}/{camera}_Acropped"):
+                shutil.copytree(subjects, root / top / light, copy_function=os.link)
     return root, *request.param
 
 

@@ -116,7 +116,8 @@ def official(basic, spelling):
     (basic / "Annotation/manual/test_0001_manu_attri.txt").write_text(points + "0\n1\n2\n")
 
 
-@pytest.mark.parametrize("top, spelling", [("", "patition"), ("basic", "partition")])
+@pytest.mark.parametrize("spelling", ["patition", "partition"])
+@pytest.mark.parametrize("top", ["", "basic"])
 def test_rafdb_official(tmp_path, top, spelling):
     basic = tmp_path / top
     official(basic, spelling)
