@@ -49,3 +49,9 @@ def sequence_of(name, subject, expression, frames, source):
         )
         for rank, path in frames
     ]
+
+
+def still(path, expression, source, landmarks=None):
+    """The plain row to expect of an image in the wild: no subject, no reference."""
+    route = "annotation" if landmarks else ""
+    return Row(path, "", expression, source=source, landmarks=landmarks, route=route)
