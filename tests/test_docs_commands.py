@@ -124,11 +124,10 @@ def test_no_command_of_the_page_is_left_out():
 
 
 def test_the_survey_that_the_page_shows_is_what_is_printed(tmp_path):
-    """But for the size of the pictures, which it does not tell."""
     (tmp_path / "tools").symlink_to(ROOT / "tools")
     shown = re.search(r"`(make_faces.*?)`.*\n`(make_manifest.*?)` prints\n\n((?: {4}.*\n)+)", PAGE)
     make_faces, make_manifest, text = shown.groups()
-    lines = [f"python tools/{make_faces} --size 64", f"python tools/{make_manifest}"]
+    lines = [f"python tools/{make_faces}", f"python tools/{make_manifest}"]
     assert run(lines, tmp_path)[1] == textwrap.dedent(text)
 
 
