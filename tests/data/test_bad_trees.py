@@ -61,6 +61,44 @@ def test_a_file_instead_of_a_folder(refused, tmp_path):
     assert status in (1, 2) and ("found" in error or "no such" in error or "header" in error)
 
 
+#: reader -> (files of a tree of which nothing can be used, what must be said of them)
+USELESS = {
+    "ck": (
+        {"cohn-kanade-images/S005/001/S005_001_00000001.png": "", "Emotion/S005/001/none.txt": ""},
+        "sequences without an Emotion label 1",
+    ),
+    "mmi": ({"Sessions/1/session.xml": "<s/>"}, "sessions without a video 1"),
+    "oulu": ({"OriginalImg/VL/Strong/P001/Anger/000.jpeg": ""}, "sequences of one frame 1"),
+    "webface": ({"CASIA-WebFace/0000045/list.txt": ""}, "identities without images 1"),
+    "fer2013": (
+        {"fer2013.csv": "emotion,pixels,Usage\n1,0 0 0 0,Training\n"},
+        "of Training 1",
+    ),
+    "rafdb": (
+        {"EmoLabel/list_patition_label.txt": "test_0001.jpg 5\ntrain_00001.jpg 5\n"},
+        "listed, but no such image 1, not of test 1",
+    ),
+    "sfew": (
+        {"sfew_2.0_labels.csv": "image_name,label,original_split\na.png,1,Train\n"},
+        "not of Val 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", USELESS)
+def test_nothing_left_of_what_was_found(reader, tmp_path, capsys):
+    files, found = USELESS[reader]
+    for name, text in files.items():
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_text(text)
+    out = tmp_path / "m.csv"
+    command = ["make-manifest", reader, "--root", str(tmp_path / "data"), "-o", str(out)]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.endswith(f"; found {found}\n") and error.count("\n") == 1
+    assert not out.exists()
+
+
 def test_a_binary_file_of_the_right_name(tmp_path, capsys):
     noise = bytes(range(256)) * 40
     (tmp_path / "EmoLabel").mkdir()

@@ -7,11 +7,11 @@ import pytest
 from gcnet_caffe.cli import main
 from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.landmarks import five_from_68
-from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.data.manifest import Row, read_manifest
 from gcnet_caffe.data.readers import ck
 from gcnet_caffe.errors import ManifestError, UsageError
 from tests.data.drawn_faces import drawn_face
-from tests.data.trees import plain
+from tests.data.trees import plain, plain_points
 
 #: subject/sequence -> number of frames, label
 SEQUENCES = {
@@ -22,7 +22,10 @@ SEQUENCES = {
     "S011/001": (1, 1),
     "S022/005": (0, 6),
     "S130/001": (4, 2),
+    "S132/003": (3, 0),
 }
+#: What finders and archives of Macs leave behind.
+DS_STORE, FORK = b"\0\0\0\1Bud1", b"\0\5\26\7"
 
 
 def points68(shift):
@@ -30,27 +33,32 @@ def points68(shift):
 
 
 def build(root, images="cohn-kanade-images", emotion="Emotion", landmarks="Landmarks"):
+    """The official tree under the given names; `landmarks` None leaves that folder out."""
+    folders = [root / top for top in (images, emotion, landmarks, "FACS") if top]
     for name, (frames, label) in SEQUENCES.items():
+        for folder in folders:
+            (folder / name).mkdir(parents=True)
+            (folder / name / ".DS_Store").write_bytes(DS_STORE)
+            (folder / name).with_name(".DS_Store").write_bytes(DS_STORE)
         stem = name.replace("/", "_")
-        (root / images / name).mkdir(parents=True)
-        (root / images / name / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
-        (root / images / name.split("/")[0] / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
-        (root / emotion / name).mkdir(parents=True)
-        if landmarks:
-            (root / landmarks / name).mkdir(parents=True)
         for i in range(frames):
             frame = f"{stem}_{i + 1:08d}"
             face = drawn_face(shade=120 + 5 * i)
             if name == "S130/001":  # one of the RGB sequences
                 face = cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
             cv2.imwrite(str(root / images / name / f"{frame}.png"), face)
+            (root / images / name / f"._{frame}.png").write_bytes(FORK)
             if landmarks:
                 text = "".join(f"   {x:.7e}   {y:.7e}\n" for x, y in points68(i))
                 (root / landmarks / name / f"{frame}_landmarks.txt").write_text(text)
         if label is not None:
-            path = root / emotion / name / f"{stem}_{frames:08d}_emotion.txt"
-            path.write_text(f"   {label:.7e}\n")
-    (root / images / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+            last = f"{stem}_{frames:08d}"
+            (root / emotion / name / f"{last}_emotion.txt").write_text(f"   {label:.7e}\n")
+            (root / emotion / name / f"._{last}_emotion.txt").write_bytes(FORK)
+            units = "   1.0000000e+00   0.0000000e+00\n"
+            (root / "FACS" / name / f"{last}_facs.txt").write_text(units)
+    for folder in folders:
+        (folder / ".DS_Store").write_bytes(DS_STORE)
     return root
 
 
@@ -58,45 +66,43 @@ def by_sequence(rows, sequence):
     return [row for row in rows if row.sequence == sequence]
 
 
-@pytest.mark.parametrize(
-    "images, emotion, landmarks",
-    [
-        ("cohn-kanade-images", "Emotion", "Landmarks"),
-        ("cohn-kanade-images", "Emotion_labels", "Landmarks/Landmarks"),
-        (
-            "extended-cohn-kanade-images/cohn-kanade-images",
-            "Emotion_labels/Emotion",
-            "Landmarks/Landmarks",
-        ),
-        ("CK+/cohn-kanade-images", "CK+/Emotion_labels", "CK+/Landmarks"),
-        ("Cohn-Kanade Images", "Emotion", "Landmarks"),
-    ],
+IMAGES = (
+    "cohn-kanade-images",
+    "extended-cohn-kanade-images/cohn-kanade-images",
+    "Cohn-Kanade Images",
 )
-def test_every_row_of_every_variant(tmp_path, images, emotion, landmarks):
-    rows, survey = ck.read(build(tmp_path, images, emotion, landmarks))
-    wanted = []
-    for sequence, expression, ranks in (
-        ("S005_001", "disgust", (0, 2, 3, 4)),
-        ("S010_002", "surprise", (0, 1, 2, 3)),
-        ("S010_004", "happy", (0, 1)),
-        ("S130_001", "contempt", (0, 1, 2, 3)),
-    ):
-        subject, number = sequence.split("_")
-        stem = f"{images}/{subject}/{number}/{sequence}_"
-        wanted += [
-            (
-                f"{stem}{rank + 1:08d}.png",
-                subject,
-                expression if rank else "neutral",
-                f"{stem}00000001.png",
-                sequence,
-                rank,
-                "CK+",
-            )
-            for rank in ranks
-        ]
-    assert plain(rows, tmp_path) == wanted
-    assert {row.route for row in rows} == {"file68"}
+EMOTION = ("Emotion", "Emotion_labels", "Emotion_labels/Emotion")
+
+
+@pytest.mark.parametrize("landmarks", ["Landmarks", "Landmarks/Landmarks", None])
+@pytest.mark.parametrize("top", ["", "CK+/"])
+@pytest.mark.parametrize("emotion", EMOTION)
+@pytest.mark.parametrize("images", IMAGES)
+def test_every_row_of_every_variant(tmp_path, images, emotion, top, landmarks):
+    images = f"{top}{images}"
+    build(tmp_path, images, f"{top}{emotion}", landmarks and f"{top}{landmarks}")
+    rows, survey = ck.read(tmp_path)
+    assert plain(rows, tmp_path) == [
+        Row(
+            path=f"{images}/{sequence.replace('_', '/')}/{sequence}_{rank + 1:08d}.png",
+            subject=sequence[:4],
+            expression=expression if rank else "neutral",
+            reference=f"{images}/{sequence.replace('_', '/')}/{sequence}_00000001.png",
+            sequence=sequence,
+            rank=rank,
+            source="CK+",
+            landmarks=plain_points(five_from_68(points68(rank))) if landmarks else None,
+            reference_landmarks=plain_points(five_from_68(points68(0))) if landmarks else None,
+            route="file68" if landmarks else "",
+        )
+        for sequence, expression, ranks in (
+            ("S005_001", "disgust", (0, 2, 3, 4)),
+            ("S010_002", "surprise", (0, 1, 2, 3)),
+            ("S010_004", "happy", (0, 1)),
+            ("S130_001", "contempt", (0, 1, 2, 3)),
+        )
+        for rank in ranks
+    ]
     assert survey.where == tmp_path / images
 
 
@@ -105,28 +111,6 @@ def test_repackagings_beside_the_official_folders_do_no_harm(tmp_path):
     (tmp_path / "CK+48/anger").mkdir(parents=True)
     (tmp_path / "ckextended.csv").write_text("emotion,pixels,Usage\n")
     assert len(ck.read(tmp_path)[0]) == 14
-
-
-def test_rows_of_a_sequence(tmp_path):
-    rows, _ = ck.read(build(tmp_path))
-    found = by_sequence(rows, "S005_001")
-    first = f"{tmp_path}/cohn-kanade-images/S005/001/S005_001_00000001.png"
-    assert [(row.expression, row.rank, row.path[-6:]) for row in found] == [
-        ("neutral", 0, "01.png"),
-        ("disgust", 2, "03.png"),
-        ("disgust", 3, "04.png"),
-        ("disgust", 4, "05.png"),
-    ]
-    assert {row.reference for row in found} == {first} and found[0].path == first
-    assert {row.subject for row in found} == {"S005"} and {row.source for row in found} == {"CK+"}
-
-
-def test_landmarks_are_those_of_the_frame(tmp_path):
-    rows, _ = ck.read(build(tmp_path))
-    peak = by_sequence(rows, "S005_001")[-1]
-    np.testing.assert_allclose(peak.landmarks, five_from_68(points68(4)))
-    np.testing.assert_allclose(peak.reference_landmarks, five_from_68(points68(0)))
-    assert peak.route == "file68"
 
 
 def test_a_short_sequence_never_takes_its_first_frame_for_a_query(tmp_path):
@@ -154,10 +138,11 @@ def test_what_was_found_and_skipped(tmp_path):
         "sequences without an Emotion label": 1,
         "sequences of one frame": 1,
         "sequences without frames": 1,
+        "sequences labelled neutral": 1,
     }
     text = survey.text(rows)
-    assert "sequences on disk: 6 (published: 593)" in text
-    assert "subjects on disk: 4 (published: 123)" in text
+    assert "sequences on disk: 7 (published: 593)" in text
+    assert "subjects on disk: 5 (published: 123)" in text
     assert "labelled sequences: 4 (published: 327)" in text
     assert "labelled subjects: 3 (published: 118)" in text
     assert "images: 14 (contempt 3, disgust 3, happy 1, neutral 4, surprise 3)" in text
@@ -171,11 +156,6 @@ def test_frames_and_no_neutral_queries(tmp_path):
         ("S010_004", 1),
         ("S130_001", 3),
     ]
-
-
-def test_without_landmarks_they_are_left_to_the_detector(tmp_path):
-    rows, _ = ck.read(build(tmp_path, landmarks=None))
-    assert {row.route for row in rows} == {""} and rows[0].landmarks is None
 
 
 def test_rgb_frames_read_as_grey(tmp_path):

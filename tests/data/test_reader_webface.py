@@ -7,18 +7,31 @@ import numpy as np
 import pytest
 
 from gcnet_caffe.data.images import read_grey
-from gcnet_caffe.data.manifest import read_manifest, write_manifest
+from gcnet_caffe.data.manifest import Row, read_manifest, write_manifest
 from gcnet_caffe.data.pack import pack_identities
 from gcnet_caffe.data.readers import webface
 from gcnet_caffe.data.recordio import read_image_record
 from gcnet_caffe.errors import ImageError, ManifestError
 from tests.data.trees import picture, plain
 
+#: insightface, face_align.py: the five points of a crop of 112x112.
+TEMPLATE = [
+    [38.2946, 51.6963],
+    [73.5318, 51.5014],
+    [56.0252, 71.7366],
+    [41.5493, 92.3655],
+    [70.7299, 92.2041],
+]
 MAGIC = struct.pack("<I", 0xCED7230A)
 
 
 def encoded(shade):
     return cv2.imencode(".png", np.full((112, 112), shade, np.uint8))[1].tobytes()
+
+
+def crop(path, subject):
+    """The plain row to expect of a crop in a record."""
+    return Row(path, subject, source="CASIA-WebFace", landmarks=TEMPLATE, route="constant")
 
 
 def header(label, flag=0, ids=(0, 0)):
@@ -71,14 +84,13 @@ def old(folder):
 def test_record_io_with_a_first_record_that_announces(tmp_path):
     offsets = old(tmp_path / "faces_webface_112x112")
     (tmp_path / "faces_webface_112x112/property").write_text("2,112,112\n")
+    (tmp_path / "faces_webface_112x112/train.lst").write_text("1\t/data/0/a.jpg\t0\n")
+    (tmp_path / "faces_webface_112x112/lfw.bin").write_bytes(b"\x80\x03")
     rows, survey = webface.read(tmp_path)
     file = "faces_webface_112x112/train.rec"
     assert plain(rows, tmp_path) == [
-        (f"{file}#{offsets[i]}", subject, "", "", "", None, "CASIA-WebFace")
-        for i, subject in ((1, "0"), (2, "0"), (3, "1"))
+        crop(f"{file}#{offsets[i]}", subject) for i, subject in ((1, "0"), (2, "0"), (3, "1"))
     ]
-    assert {row.route for row in rows} == {"constant"}
-    assert rows[0].landmarks.tolist()[2] == [56.0252, 71.7366]
     assert survey.skipped == {"records that are no image": 3}
     assert survey.known["images"][0] == 3
     assert [int(read_grey(row.path)[50, 50]) for row in rows[:2]] == [10, 20]
@@ -87,8 +99,9 @@ def test_record_io_with_a_first_record_that_announces(tmp_path):
 def test_record_io_of_new_builders(tmp_path):
     offsets = write(tmp_path, [header(i // 2) + encoded(10 * i) for i in range(5)])
     rows, _ = webface.read(tmp_path)
-    assert [row.subject for row in rows] == ["0", "0", "1", "1", "2"]
-    assert [row.path for row in rows] == [f"{tmp_path}/train.rec#{offset}" for offset in offsets]
+    assert plain(rows, tmp_path) == [
+        crop(f"train.rec#{offset}", subject) for offset, subject in zip(offsets, "00112")
+    ]
     assert read_grey(rows[3].path)[0, 0] == 30
     assert webface.read(tmp_path / "train.rec")[0][0].path == rows[0].path
 
@@ -152,7 +165,7 @@ def test_broken_record_io(tmp_path):
         read_grey(f"{tmp_path}/train.rec#7")
 
 
-@pytest.mark.parametrize("top", ["", "CASIA-WebFace"])
+@pytest.mark.parametrize("top", ["", "CASIA-WebFace", "casia-webface"])
 def test_folders(tmp_path, top):
     root = tmp_path / top
     for name in ("0000045/001.jpg", "0000045/010.jpg", "0000045/002.jpg", "0000107/001.jpg"):
@@ -161,7 +174,7 @@ def test_folders(tmp_path, top):
     (root / "readme").mkdir()
     rows, survey = webface.read(tmp_path)
     assert plain(rows, root) == [
-        (f"{name}.jpg", name[:7], "", "", "", None, "CASIA-WebFace")
+        Row(f"{name}.jpg", name[:7], source="CASIA-WebFace")
         for name in ("0000045/001", "0000045/002", "0000045/010", "0000107/001")
     ]
     assert survey.skipped == {"identities without images": 1}

@@ -1,7 +1,9 @@
-"""Helpers of the readers' tests: files of a miniature tree, and rows as plain tuples."""
+"""Helpers of the readers' tests: files of a miniature tree, and rows that can be compared."""
 
 import cv2
 import numpy as np
+
+from gcnet_caffe.data.manifest import Row
 
 
 def picture(path, shade=90, size=(12, 10)):
@@ -13,16 +15,43 @@ def picture(path, shade=90, size=(12, 10)):
 
 
 def plain(rows, root):
-    """Return (path, subject, expression, reference, sequence, rank, source), paths below `root`."""
+    """Return whole rows that `==` compares: paths below `root`, landmarks as `plain_points`."""
     return [
-        (
-            row.path.removeprefix(f"{root}/"),
-            row.subject,
-            row.expression,
-            row.reference.removeprefix(f"{root}/"),
-            row.sequence,
-            row.rank,
-            row.source,
+        row._replace(
+            path=row.path.removeprefix(f"{root}/"),
+            reference=row.reference.removeprefix(f"{root}/"),
+            landmarks=plain_points(row.landmarks),
+            reference_landmarks=plain_points(row.reference_landmarks),
         )
         for row in rows
     ]
+
+
+def plain_points(landmarks):
+    """Return landmarks as lists, to 1e-4 pixel."""
+    return None if landmarks is None else np.round(landmarks, 4).tolist()
+
+
+def sequence_of(name, subject, expression, frames, source):
+    """Return the plain rows of a sequence without landmarks, its first frame the reference.
+
+    `name` is the sequence's; `frames` are (rank, path).
+    """
+    return [
+        Row(
+            path=path,
+            subject=subject,
+            expression=expression if rank else "neutral",
+            reference=frames[0][1],
+            sequence=name,
+            rank=rank,
+            source=source,
+        )
+        for rank, path in frames
+    ]
+
+
+def still(path, expression, source, landmarks=None):
+    """The plain row to expect of an image in the wild: no subject, no reference."""
+    route = "annotation" if landmarks else ""
+    return Row(path, "", expression, source=source, landmarks=landmarks, route=route)

@@ -118,7 +118,9 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
                 points=lambda frame, folder=points: _five_points(folder, frame),
             )
     if not rows:
-        raise ManifestError(f"{root}: no labelled sequence in {images} and {emotions}")
+        raise ManifestError(
+            f"{root}: no labelled sequence in {images} and {emotions}{survey.instead()}"
+        )
     survey.known = _published(seen, rows)
     return rows, survey
 

@@ -73,7 +73,7 @@ def read(root, split="PrivateTest", source="FER2013"):
                 )
             )
     if not rows:
-        raise ManifestError(f"{file}: no line with Usage {split!r}; found {dict(survey.skipped)}")
+        raise ManifestError(f"{file}: no line with Usage {split!r}{survey.instead()}")
     survey.known = {f"images of {split}": (len(rows), PUBLISHED.get(split, "unknown"))}
     return rows, survey
 

@@ -138,7 +138,7 @@ def read(
             neutral_queries,
         )
     if not rows:
-        raise ManifestError(f"{top}: no frontal session with an Emotion of 1 to 6")
+        raise ManifestError(f"{top}: no frontal session of Emotion 1 to 6{survey.instead()}")
     survey.known = {
         "sequences": (len({row.sequence for row in rows}), "205 frontal ones in the paper"),
         "subjects": (len({row.subject for row in rows}), "30 in the paper"),

@@ -115,7 +115,7 @@ def read(
                     neutral_queries,
                 )
     if not rows:
-        raise ManifestError(f"{top}: no sequence (P001/Anger/000.jpeg, ...)")
+        raise ManifestError(f"{top}: no sequence (P001/Anger/000.jpeg, ...){survey.instead()}")
     survey.known = {
         "sequences": (len({row.sequence for row in rows}), 480),
         "subjects": (len({row.subject for row in rows}), 80),

@@ -60,7 +60,7 @@ def read(root, split="test", aligned=False, source="RAF-DB"):
             for path in images_in(found / str(label))
         ]
     if not rows:
-        raise ManifestError(f"{found}: no {split} image")
+        raise ManifestError(f"{found}: no {split} image{survey.instead()}")
     survey.known = {f"images of {split}": (len(rows), PUBLISHED[split])}
     return [row._replace(source=f"{source} {split}") for row in rows], survey
 

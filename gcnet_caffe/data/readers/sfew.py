@@ -65,7 +65,7 @@ def read(root, split="Val", source="SFEW"):
         top = _top(root, split)
         survey, rows = Survey(), _rows(top, f"{source} {split}")
     if not rows:
-        raise ManifestError(f"{top}: no image of {split}")
+        raise ManifestError(f"{top}: no image of {split}{survey.instead()}")
     survey.where = top
     survey.known = {f"images of {split}": (len(rows), _PUBLISHED[split])}
     return rows, survey

@@ -36,6 +36,11 @@ class Survey:
         lines += [f"skipped, {reason}: {count}" for reason, count in sorted(self.skipped.items())]
         return "\n".join(lines)
 
+    def instead(self):
+        """What was skipped, as the end of a message that nothing is left; empty if nothing was."""
+        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(self.skipped.items()))
+        return f"; found {counts}" if counts else ""
+
 
 def _list(counts):
     named = [f"{name} {count}" for name, count in sorted(counts.items()) if name]

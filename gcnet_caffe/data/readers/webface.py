@@ -108,7 +108,7 @@ def _tree(top, source, survey):
             survey.skipped["identities without images"] += 1
         rows += [Row(path=str(path), subject=folder.name, source=source) for path in images]
     if not rows:
-        raise ManifestError(f"{top}: no image below its numeric folders")
+        raise ManifestError(f"{top}: no image below its numeric folders{survey.instead()}")
     return rows
 
 
