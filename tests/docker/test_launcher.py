@@ -97,10 +97,10 @@ def test_folder_status_and_streams_are_the_callers(caffe, tmp_path):
 
 
 def test_only_the_named_environment_is_passed(caffe, tmp_path, monkeypatch):
-    for name in ("GLOG_v", "OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH", "PYTHONHOME"):
+    for name in ("GLOG_v", "OPENBLAS_VERBOSE", "LD_LIBRARY_PATH", "PYTHONHOME"):
         monkeypatch.setenv(name, "3")
     lines = caffe.run(["env"], tmp_path, threads=2).stdout.splitlines()
-    assert {"GLOG_v=3", "OPENBLAS_NUM_THREADS=3", "OMP_NUM_THREADS=2"} <= set(lines)
+    assert {"GLOG_v=3", "OPENBLAS_VERBOSE=3", "OMP_NUM_THREADS=2"} <= set(lines)
     assert not re.search("LD_LIBRARY_PATH|PYTHONHOME", "\n".join(lines))
 
 

@@ -124,10 +124,9 @@ def test_signals_as_caffe_takes_them(tree, monkeypatch, number, ends):
         rest = process.communicate(timeout=60)[1]
         assert process.returncode == 0 and "Optimization stopped early." in rest
     else:
-        for line in process.stderr:
-            if "Snapshotting solver state" in line:
-                break
-        time.sleep(0.5)
+        end = time.monotonic() + 60
+        while not newest(tree / "snapshots/cnn") and time.monotonic() < end:
+            time.sleep(0.05)
         assert process.poll() is None
         process.kill()
         process.communicate()
