@@ -11,7 +11,6 @@ from pathlib import Path
 
 import yaml
 
-from gcnet_caffe.analysis.evaluation import ENGINES
 from gcnet_caffe.data.expressions import parse_classes
 from gcnet_caffe.data.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError
@@ -157,6 +156,21 @@ def _check_meaning(experiment, protocol, path):
         raise UsageError(f"{path}: {error}") from None
 
 
+def check_data(experiment, path):
+    """Raise a UsageError where a folder or file that the experiment reads is not there."""
+    data, pretrain = experiment["data"], experiment["pretrain"] or {}
+    several = isinstance(data, list)
+    sources = {f"data.{i}": source for i, source in enumerate(data)} if several else {"data": data}
+    sources.update({"test": experiment.get("test", {}), "pretrain.data": pretrain.get("data", {})})
+    for key, source in sources.items():
+        for name in ("root", "manifest"):
+            if name in source and not os.path.exists(source[name]):
+                set_it = "--set data=[...]" if several else f"--set {key}.{name}=..."
+                raise UsageError(
+                    f"{path}: {key}.{name}: nothing at {source[name]}; say where yours is: {set_it}"
+                )
+
+
 def _absolute(value):
     """Make the folders and files that a data set is read from absolute: jobs run elsewhere."""
     if isinstance(value, list):
@@ -181,6 +195,3 @@ def net_and_solver(experiment, setting):
     for name, value in setting.items():
         (net if name in names else solver)[name] = value
     return net, solver
-
-
-__all__ = ["DEFAULTS", "ENGINES", "net_and_solver", "read_experiment"]

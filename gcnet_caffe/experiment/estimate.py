@@ -22,7 +22,7 @@ from gcnet_caffe import files
 from gcnet_caffe.data.align import SIZE
 from gcnet_caffe.data.lmdb_file import LmdbWriter
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from gcnet_caffe.experiment.snakemake import environment, find_pending
 from gcnet_caffe.nets.pretrain import PRETRAININGS
@@ -34,7 +34,9 @@ _WARM = 5  # iterations left out of the measurement
 
 def show_plan(path, out, machine, changes=()):
     """Print the jobs that `gcnet run` would do, and an estimate of their time."""
-    plan = make_plan(read_experiment(path, changes))
+    experiment = read_experiment(path, changes)
+    check_data(experiment, path)
+    plan = make_plan(experiment)
     pending = find_pending(plan, out, machine)
     print(pending.stats)
     waiting = [folder for folder in plan["training"] if folder in pending.trainings]

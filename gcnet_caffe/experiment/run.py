@@ -17,7 +17,7 @@ import yaml
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, UsageError
-from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.failures import mark_failures
 from gcnet_caffe.experiment.monitor import Monitor
 from gcnet_caffe.experiment.plan import is_synthetic, make_plan
@@ -42,6 +42,7 @@ def prepare(path, out, changes=()):
         The plan.
     """
     experiment = read_experiment(path, changes)
+    check_data(experiment, path)
     plan = make_plan(experiment)
     out = Path(out)
     resolved = {

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from tests.experiment.small_run import SMALL, write_experiment
 
@@ -82,6 +82,15 @@ def test_the_command_line_changes_values_and_paths_become_absolute(tmp_path, mon
         read_experiment(path, ["solver.max_iter"])
     with pytest.raises(UsageError, match="title holds no keys"):
         read_experiment(path, ["title.x=1"])
+
+
+def test_data_that_are_not_there_are_named(tmp_path):
+    path = write_experiment(tmp_path, data={"reader": "ck", "root": str(tmp_path / "CK+")})
+    found = read_experiment(path)
+    with pytest.raises(UsageError, match=r"data.root: nothing at .*CK\+; .*--set data.root=..."):
+        check_data(found, path)
+    (tmp_path / "CK+").mkdir()
+    check_data(found, path)
 
 
 def test_the_resolved_experiment_is_an_experiment_again(tmp_path):

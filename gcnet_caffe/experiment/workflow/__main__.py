@@ -1,5 +1,6 @@
-"""Snakemake that ends when the `gcnet run` that started it is killed."""
+"""Snakemake that ends when its work is done, or when the `gcnet run` that started it is killed."""
 
+import os
 import sys
 
 from snakemake.cli import main
@@ -7,4 +8,10 @@ from snakemake.cli import main
 from gcnet_caffe import lifeline
 
 lifeline.follow()
-sys.exit(main())
+try:
+    status = main()
+except SystemExit as end:
+    status = end.code
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(int(status or 0))  # without waiting for Snakemake's timers, which have nothing to do
