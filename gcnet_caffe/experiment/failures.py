@@ -17,7 +17,8 @@ def mark_failures(out, plan, pending):
         Folder -> reason.
     """
     out, failed = Path(out), {}
-    for folder in [*plan["training"], *plan["baselines"]]:
+    sequences = [f"sequences/{variant}" for variant in plan.get("sequences", {}).get("nets", ())]
+    for folder in [*plan["training"], *plan["baselines"], *sequences]:
         mark = out / folder / _FAILED
         if folder not in pending:
             mark.unlink(missing_ok=True)
@@ -30,6 +31,7 @@ def mark_failures(out, plan, pending):
 def _reason(out, plan, folder):
     """The error of the job's own rules, else of what it waits for."""
     logs = [out / "logs" / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
+    logs += [out / "logs" / f"{folder}.log"]
     training = plan["training"].get(folder, {})
     for weights in training.get("weights", ()):
         logs.append(out / "logs" / Path(weights).parent / "train.log")

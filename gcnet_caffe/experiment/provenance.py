@@ -33,12 +33,12 @@ class Stopwatch:
 
 
 def write_provenance(out, watch, machine):
-    """Write provenance.json of the run in the folder `out`; time adds up over its parts."""
+    """Write provenance.json of the run in `out`; times and commits add up over its parts."""
     path = Path(out) / _FILE
     before = json.loads(path.read_text()) if path.is_file() else {}
     facts = {
         "versions": _versions(),
-        "git_commit": _commit(),
+        "git_commit": _added(before.get("git_commit", ""), _commit()),
         "command": shlex.join(["gcnet", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads a job"
         + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
@@ -47,6 +47,10 @@ def write_provenance(out, watch, machine):
         "commands": _commands(Path(out)),
     }
     files.write_text(path, json.dumps(facts, indent=1) + "\n")
+
+
+def _added(commits, commit):
+    return ", ".join(dict.fromkeys(filter(None, [*commits.split(", "), commit])))
 
 
 def _versions():

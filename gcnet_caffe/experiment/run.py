@@ -33,18 +33,8 @@ PLAN, EXPERIMENT = "plan.json", "experiment.yaml"
 _SNAKEMAKE_LOG = "logs/snakemake.log"
 
 
-def prepare(path, out, changes=()):
-    """Read the experiment at `path` and write its plan to the folder `out`.
-
-    Returns
-    -------
-    dict
-        The plan.
-    """
-    experiment = read_experiment(path, changes)
-    check_data(experiment, path)
-    plan = make_plan(experiment)
-    out = Path(out)
+def _write_plan(out, experiment, plan):
+    """Write the plan, and the experiment with all that was left out in it filled in."""
     resolved = {
         **experiment,
         "synthetic": is_synthetic(experiment),
@@ -53,7 +43,6 @@ def prepare(path, out, changes=()):
     }
     files.write_text(out / EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False))
     files.write_text(out / PLAN, json.dumps(plan, indent=1) + "\n")
-    return plan
 
 
 def run(path, out, machine, changes=()):
@@ -64,19 +53,22 @@ def run(path, out, machine, changes=()):
     results : dict
         results.json, with holes where jobs failed.
     failed : dict
-        Folder of each training and baseline without a result -> why.
+        Folder of each job without a result -> why.
     """
     out = Path(out)
+    experiment = read_experiment(path, changes)
+    check_data(experiment, path)
+    plan = make_plan(experiment)
     if out.exists() and not (out / PLAN).is_file() and any(out.iterdir()):
         raise UsageError(f"{out}: exists, and is no run of an experiment; give another folder")
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        plan = prepare(path, out, changes)
+        _write_plan(out, experiment, plan)
         watch = Stopwatch()
-        before = find_pending(plan, out, machine).evaluations
-        if before:
-            _snakemake(out, plan, machine, before)
-        failed = mark_failures(out, plan, find_pending(plan, out, machine).evaluations)
+        pending = find_pending(plan, out, machine)
+        if pending.folders:
+            _snakemake(out, plan, machine, pending.folders)
+        failed = mark_failures(out, plan, find_pending(plan, out, machine).folders)
         write_provenance(out, watch, machine)
         return _summarize(out), failed
 

@@ -89,11 +89,11 @@ def environment():
 
 
 class Pending(NamedTuple):
-    """What is to do: Snakemake's table of it, and the folders to be trained and evaluated."""
+    """What is to do: Snakemake's table of it, the folders to be trained, and to be evaluated."""
 
     stats: str
     trainings: set
-    evaluations: set
+    folders: set
 
 
 def find_pending(plan, out, machine):
@@ -119,7 +119,7 @@ def find_pending(plan, out, machine):
     return Pending(
         text.split("Job stats:\n", 1)[1].split("\n\n", 1)[0],
         set(re.findall(r"output: (\S+)/weights\.caffemodel", text)),
-        set(re.findall(r"output: (\S+)/evaluation\.json", text)),
+        set(re.findall(r"output: (\S+)/(?:evaluation\.json|predictions\.csv)", text)),
     )
 
 
