@@ -116,6 +116,6 @@ def test_another_folder_and_a_second_run_are_refused(straight, tmp_path):
         time.sleep(0.01)
     _, err = run(experiment, "-o", "run", cwd=tmp_path, status=1)
     assert "another `gcnet run` is at work here" in err
-    first.send_signal(signal.SIGINT)
+    first.send_signal(signal.SIGTERM)
     first.communicate(timeout=30)
-    assert first.returncode == 130
+    assert first.returncode == 143
