@@ -39,6 +39,9 @@ class NetOptions:
     lambda_s: float = _option(1.0, "weight of the contrastive loss, eq. (6)")
     lambda_ri: float = _option(0.25, "weight of the query's reconstruction, eq. (8)")
     lambda_rr: float = _option(0.25, "weight of the reference's reconstruction, eq. (9)")
+    nz: int = _option(100, "values in the latent vector of a DCGAN-like generator")
+    ngf: int = _option(64, "channels of the DCGAN generator's last hidden layer")
+    ndf: int = _option(64, "channels of the DCGAN discriminator's first layer")
     decoder_lr_mult: float = _option(10.0, "lr_mult of the decoders when fine-tuning")
     delta_scale: str = _option(
         "root",
@@ -59,7 +62,7 @@ class NetOptions:
         _one_of("contrastive-on", self.contrastive_on, CONTRASTIVE_ON)
         _one_of("delta-scale", self.delta_scale, DELTA_SCALES)
         _one_of("last-block", self.last_block, LAST_BLOCKS)
-        for name in ("num_classes", "batch_size", "test_batch_size"):
+        for name in ("num_classes", "nz", "ngf", "ndf", "batch_size", "test_batch_size"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("lambda_g", "lambda_s", "lambda_ri", "lambda_rr", "decoder_lr_mult"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
