@@ -1,0 +1,29 @@
+"""The torch engine as a back end."""
+
+from gcnet_caffe.engine import import_torch
+
+
+def open_backend(model):
+    """Open the `TrainedModel` in the torch engine, on the CPU."""
+    import_torch()
+    return _TorchEngine(model)
+
+
+class _TorchEngine:
+    def __init__(self, model):
+        from gcnet_caffe.engine.layers import TEST
+        from gcnet_caffe.engine.net import open_net
+        from gcnet_caffe.engine.rng import CaffeRng
+        from gcnet_caffe.engine.weights import copy_weights
+
+        self._net = open_net(model.net, TEST, CaffeRng(0))
+        copy_weights(self._net, model.weights, lambda text: None)
+        self._outputs = model.outputs
+
+    def forward(self, query):
+        """As the package's docstring says."""
+        import torch
+
+        with torch.no_grad():
+            made = self._net.blobs({"query": torch.from_numpy(query)})
+        return {blob: made[blob].numpy() for blob in self._outputs}
