@@ -24,6 +24,9 @@ from gcnet_caffe.schema import read_net
 NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json", "SHA256SUMS"
 FORMAT = 1
 
+#: The model folder that comes with this package: trained on synthetic faces.
+SYNTHETIC = Path(__file__).with_name("synthetic_model")
+
 #: The blobs that are of use, by Caffe's names, in the order of the network.
 OUTPUTS = ("generated_reference", "delta", "feature", "prob")
 
@@ -207,3 +210,9 @@ def check_preprocessing(found, path):
                 f"{path}: preprocessing {key!r}: found {found.get(key)!r}, and this version's is "
                 f"{value!r}"
             )
+
+
+def latent_channels(model):
+    """Channels of the latent whose embeddings ``delta`` compares: those of the last convolution."""
+    layers = [layer for layer in read_net(model.net).layer if layer.type == "Convolution"]
+    return layers[-1].convolution_param.num_output

@@ -1,10 +1,12 @@
-"""Models to test with: untrained networks, every weight drawn from a seed."""
+"""Models and pictures to test with: untrained networks, rendered faces."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from gcnet_caffe.data.synthetic.sequence import render_sequence
+from gcnet_caffe.data.synthetic.subject import draw_subject
 from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
@@ -28,3 +30,9 @@ def untrained(folder, variant="S1R1", seed=1):
         engine.forward({"query": torch.from_numpy(images)})
     write_caffemodel(engine, weights)
     return make_model(net, weights, model_facts(f"gcnet_{variant}_deploy", CLASSES, {}))
+
+
+def rendered(seed, expression="happy", size=(240, 240)):
+    """A rendered face at its peak, (height, width) of grey uint8."""
+    rng = np.random.default_rng(seed)
+    return list(render_sequence(draw_subject(rng), expression, 4, size, rng))[-1][0]
