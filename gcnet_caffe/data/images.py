@@ -1,6 +1,5 @@
 """Reading a photograph as pixels: upright, whole, and not larger than memory."""
 
-import contextlib
 import io
 import os
 import stat
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from gcnet_caffe.data.members import read_member, split_member
+from gcnet_caffe.data.quiet import silent_opencv
 from gcnet_caffe.errors import ImageError
 
 #: An image of more pixels is refused, from its header, and a larger file before it is read.
@@ -70,7 +70,7 @@ def decode(data, name, colour=False):
     _check_header(data, name)
     if data.startswith(b"GIF8"):
         return _read_gif(data, name, colour)
-    with _silent():
+    with silent_opencv():
         try:
             way = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
             image = cv2.imdecode(np.frombuffer(data, np.uint8), way)
@@ -130,21 +130,6 @@ def _check_header(data, name):
         raise ImageError(f"{name}: not an image; wanted {', '.join(FORMATS)}") from None
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name}: more than {MAX_PIXELS // 10**6} million pixels; not decoded")
-
-
-@contextlib.contextmanager
-def _silent():
-    """OpenCV tells on stderr what it does not like in an image; here an exception tells it."""
-    logging = getattr(getattr(cv2, "utils", None), "logging", None)
-    if logging is None:
-        yield
-        return
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)
 
 
 def _is_cut(data):

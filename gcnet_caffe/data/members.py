@@ -18,6 +18,7 @@ import re
 import cv2
 import numpy as np
 
+from gcnet_caffe.data.quiet import silent_opencv
 from gcnet_caffe.data.recordio import read_image_record
 from gcnet_caffe.errors import GcnetError, ImageError
 
@@ -143,6 +144,6 @@ def video_frames(file):
 
 
 def open_video(file):
-    """Return OpenCV's VideoCapture of the file; FFmpeg is asked alone, and does not print."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
-    return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name."""
+    with silent_opencv():
+        return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
