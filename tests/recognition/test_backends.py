@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
+from gcnet_caffe.engine.layers import TEST
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.recognition.backends import BACKENDS, open_backend
 from tests.recognition.models import CLASSES, untrained
@@ -20,6 +25,16 @@ def test_what_a_network_gives(variant, tmp_path):
     assert {blob: array.shape for blob, array in found.items()} == shapes
     assert all(array.dtype == np.float32 for array in found.values())
     np.testing.assert_allclose(found["prob"].sum(1), 1, atol=1e-5)
+
+
+def test_fused_and_in_another_format_it_gives_the_net_s_own_blobs(tmp_path):
+    model = untrained(tmp_path)
+    net = open_net(model.net, TEST, CaffeRng(0))
+    copy_weights(net, model.weights, print)
+    with torch.no_grad():
+        plain = net.blobs({"query": torch.from_numpy(QUERY)})
+    for blob, values in open_backend("torch", model).forward(QUERY).items():
+        np.testing.assert_allclose(values, plain[blob].numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_face_does_not_depend_on_its_batch(tmp_path):

@@ -1,5 +1,7 @@
 """The torch engine as a back end."""
 
+import numpy as np
+
 from gcnet_caffe.engine import import_torch
 
 
@@ -18,6 +20,8 @@ class _TorchEngine:
 
         self._net = open_net(model.net, TEST, CaffeRng(0))
         copy_weights(self._net, model.weights, lambda text: None)
+        self._net.keep(model.outputs)
+        self._net.use_channels_last()
         self._outputs = model.outputs
 
     def forward(self, query):
@@ -25,5 +29,5 @@ class _TorchEngine:
         import torch
 
         with torch.no_grad():
-            made = self._net.blobs({"query": torch.from_numpy(query)})
-        return {blob: made[blob].numpy() for blob in self._outputs}
+            _, made = self._net.forward({"query": torch.from_numpy(query)})
+        return {blob: np.ascontiguousarray(made[blob].numpy()) for blob in self._outputs}
