@@ -17,6 +17,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--data", help="folder of the LMDBs that it was trained on, with packed.json", metavar="DIR"
     )
+    parser.add_argument(
+        "--mantissa-bits",
+        type=int,
+        metavar="N",
+        help="round the weights to N bits of 23, so that archives and git can compress them",
+    )
     parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
 
@@ -25,6 +31,6 @@ def run(args):
     if bool(args.run) == any(loose) or (any(loose) and not all(loose)):
         raise UsageError("wanted RUN, or --model, --weights and --data together")
     trained = read_run_folder(args.run) if args.run else read_files(*loose)
-    model = package(trained, args.output)
+    model = package(trained, args.output, args.mantissa_bits)
     size = model.weights.stat().st_size / 1e6
     print(f"{args.output}: {model.facts['network']}, {len(model.classes)} classes, {size:.1f} MB")

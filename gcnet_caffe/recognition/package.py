@@ -3,8 +3,10 @@
 import json
 import shutil
 
+import numpy as np
+
 from gcnet_caffe import files
-from gcnet_caffe.errors import ModelError
+from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
 from gcnet_caffe.schema import caffe_pb, read_net, read_weights
 
@@ -12,11 +14,18 @@ from gcnet_caffe.schema import caffe_pb, read_net, read_weights
 _WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "Scale", "InnerProduct")
 
 
-def package(model, folder):
+def package(model, folder, mantissa_bits=None):
     """Write the `TrainedModel` `model` as the model folder `folder`, whole or not at all.
 
-    The weights are those of the deploy net's layers, unchanged; what only training needs is left
-    out.
+    The weights are those of the deploy net's layers; what only training needs is left out.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    folder : path
+    mantissa_bits : int, optional
+        Round the weights to so many bits of their 23 (7: bfloat16's), BatchNorm's statistics
+        excepted. The file stays as long, and archives and git compress it to about half.
 
     Returns
     -------
@@ -26,17 +35,19 @@ def package(model, folder):
     Raises
     ------
     UsageError
-        `folder` exists.
+        `folder` exists, or `mantissa_bits` is not of 1 to 22.
     ModelError
         The weights lack a layer of the net.
     """
     with files.atomic(folder) as scratch:
         scratch.mkdir()
         shutil.copyfile(model.net, scratch / NET)
-        deployed = deploy_weights(model.net, model.weights)
+        deployed, facts = deploy_weights(model.net, model.weights), dict(model.facts)
+        if mantissa_bits is not None:
+            _round(deployed, mantissa_bits)
+            facts["mantissa_bits"] = mantissa_bits
         (scratch / WEIGHTS).write_bytes(deployed.SerializeToString(deterministic=True))
-        facts = json.dumps(model.facts, indent=1) + "\n"
-        (scratch / FACTS).write_text(facts, encoding="utf-8")
+        (scratch / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (scratch / SUMS).write_text(sums_text(scratch), encoding="utf-8")
         read_model_folder(scratch)
     return read_model_folder(folder)
@@ -64,3 +75,20 @@ def deploy_weights(net, weights):
             kept.CopyFrom(blob)
             kept.ClearField("diff")
     return deployed
+
+
+def _round(param, bits):
+    if not 1 <= bits <= 22:
+        raise UsageError(f"--mantissa-bits {bits}: wanted 1 to 22")
+    for layer in param.layer:
+        for blob in layer.blobs if layer.type != "BatchNorm" else ():
+            rounded = rounded_floats(np.array(blob.data, np.float32), bits)
+            del blob.data[:]
+            blob.data.extend(rounded.tolist())
+
+
+def rounded_floats(values, bits):
+    """Return float32 `values` rounded to the nearest with `bits` bits after the leading one."""
+    fraction, exponent = np.frexp(values)  # 0.5 <= |fraction| < 1
+    step = np.float32(2.0 ** (bits + 1))
+    return np.ldexp(np.rint(fraction * step) / step, exponent).astype(np.float32)

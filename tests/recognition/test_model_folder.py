@@ -1,8 +1,10 @@
 """Model folders: whole, verified, and with nothing in them that leads elsewhere."""
 
 import json
+import re
 import shutil
 import subprocess
+import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from gcnet_caffe.cli import main
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.recognition.backends import open_backend
 from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
-from gcnet_caffe.recognition.package import package
+from gcnet_caffe.recognition.package import package, rounded_floats
 from gcnet_caffe.recognition.run_folder import open_model, read_files
 from gcnet_caffe.schema import read_weights, write_binary
 
@@ -68,6 +70,29 @@ def test_what_only_training_needs_is_left_out(folder, loose, tmp_path):
     write_binary(tmp_path / "more.caffemodel", weights)
     package(read_files(loose[1], tmp_path / "more.caffemodel", loose[5]), tmp_path / "again")
     assert (tmp_path / "again" / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+
+
+def test_rounded_floats_are_the_nearest():
+    """Against Python's own hexadecimal floats: one digit of sixteen after the leading bit."""
+    values = np.random.default_rng(0).normal(size=100).astype(np.float32)
+    for value, found in zip(values.tolist(), rounded_floats(values, 4).tolist()):
+        low = float.fromhex(re.sub(r"(0x1\.[0-9a-f])[0-9a-f]*", r"\1", value.hex()))
+        high = low + np.copysign(2.0 ** (np.floor(np.log2(abs(value))) - 4), value)
+        assert found == min((low, high), key=lambda near: abs(near - value))
+    assert rounded_floats(np.zeros(2, np.float32), 4).tolist() == [0, 0]
+
+
+def test_rounded_weights_compress_and_predict_nearly_the_same(loose, tmp_path):
+    query = np.random.default_rng(1).random((3, 1, 64, 64), np.float32)
+    given = read_files(*loose[1::2])
+    rounded = package(given, tmp_path / "rounded", mantissa_bits=8)
+    data = rounded.weights.read_bytes()
+    assert len(zlib.compress(data)) < 0.55 * len(data)
+    assert rounded.facts["mantissa_bits"] == 8
+    wanted, found = (open_backend("torch", m).forward(query)["prob"] for m in (given, rounded))
+    np.testing.assert_allclose(found, wanted, atol=0.02)
+    with pytest.raises(UsageError, match="--mantissa-bits 23: wanted 1 to 22"):
+        package(given, tmp_path / "out", mantissa_bits=23)
 
 
 def test_an_existing_folder_is_left_alone(folder, loose, capsys):
