@@ -55,7 +55,7 @@ def run(args):
     if args.model is None:
         print("gcnet predict: the network knows synthetic faces only (--model)", file=sys.stderr)
     told = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
-    sys.stdout.write(told.head())
+    _write(told.head())
     failed = 0
     total = sum(source.count for source in sources)
     with tqdm(total=total or None, unit="image", disable=None) as bar:
@@ -95,10 +95,15 @@ def _tell(picture, found, told, drawn):
     """Print and draw what was found; return whether the picture could not be read."""
     if isinstance(found, ImageError):
         print(f"gcnet predict: {found}", file=sys.stderr)
-        sys.stdout.write(told.error(picture.name, str(found)))
+        _write(told.error(picture.name, str(found)))
         return True
-    sys.stdout.write(told.faces(picture.name, found))
-    sys.stdout.flush()
+    _write(told.faces(picture.name, found))
     if drawn:
         write_drawing(Path(drawn) / picture.place, picture.colours(), found)
     return False
+
+
+def _write(text):
+    """Print `text` at once; file names may hold what is no UTF-8."""
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    sys.stdout.flush()

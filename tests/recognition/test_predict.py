@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,13 @@ def test_a_picture_that_cannot_be_read_is_one_line_and_the_others_follow(predict
     status, out, err = predict(album)
     assert status == 1 and out.count("\n") == 3
     assert err.startswith(f"gcnet predict: {album}/1.jpg: not an image") and err.count("\n") == 1
+
+
+def test_a_name_that_is_no_utf8(predict, album, photograph):
+    shutil.copy(photograph, os.fsencode(album) + b"/\xff.png")
+    for words in ([], ["--json"], ["--csv"]):
+        status, out, _ = predict(album, *words)
+        assert status == 0 and "udcff.png" in out
 
 
 def test_standard_input(predict, photograph, model_folder):
