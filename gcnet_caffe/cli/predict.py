@@ -52,7 +52,7 @@ def run(args):
         _check_drawings(args.draw, args.pictures)
     sources = [open_source(path, args.every) for path in args.pictures]
     recognizer = Recognizer.load(args.model, args.backend, args.detector_model)
-    if args.model is None:
+    if recognizer.model.facts["training"].get("synthetic"):
         print("gcnet predict: the network knows synthetic faces only (--model)", file=sys.stderr)
     told = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
     _write(told.head())

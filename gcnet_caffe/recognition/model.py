@@ -30,10 +30,12 @@ SYNTHETIC = Path(__file__).with_name("synthetic_model")
 #: The blobs that are of use, by Caffe's names, in the order of the network.
 OUTPUTS = ("generated_reference", "delta", "feature", "prob")
 
-#: What a deploy net is made of. Others read or write files, or run code.
+#: What a deploy net may be made of: layers that compute. Others read or write files, or run code.
 LAYER_TYPES = (
-    "Input", "Convolution", "Deconvolution", "BatchNorm", "Scale", "ReLU", "Pooling", "MaxUnpool",
-    "Flatten", "NormalizedDistance", "Power", "InnerProduct", "Softmax",
+    "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Convolution", "Crop", "Deconvolution",
+    "Dropout", "DummyData", "ELU", "Eltwise", "Exp", "Flatten", "InnerProduct", "Input", "Log",
+    "LRN", "MaxUnpool", "MVN", "NormalizedDistance", "Pooling", "Power", "PReLU", "Reduction",
+    "ReLU", "Reshape", "Scale", "Sigmoid", "Slice", "Softmax", "Split", "TanH", "Tile",
 )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def make_model(net, weights, facts):
         if layer.type not in LAYER_TYPES:
             raise ModelError(
                 f"{net}: layer {layer.name!r}: type {layer.type!r} has no place in a deploy net; "
-                f"wanted one of {', '.join(LAYER_TYPES)}"
+                "wanted layers that only compute"
             )
     inputs = [(layer.top[:], layer.input_param) for layer in param.layer if layer.type == "Input"]
     names = [top for tops, _ in inputs for top in tops]

@@ -10,8 +10,9 @@ from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
 from gcnet_caffe.schema import caffe_pb, read_net, read_weights
 
-#: The layers of a deploy net that have weights.
-_WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "Scale", "InnerProduct")
+#: The layers that have weights; the second line, where they have one bottom.
+_WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")
+_WITH_ONE_BOTTOM = ("Scale", "Bias")
 
 
 def package(model, folder, mantissa_bits=None):
@@ -65,7 +66,7 @@ def deploy_weights(net, weights):
     found = {layer.name: layer for layer in read_weights(weights).layer if layer.blobs}
     deployed = caffe_pb.NetParameter(name=param.name)
     for layer in param.layer:
-        if layer.type not in _WITH_WEIGHTS:
+        if not _has_weights(layer):
             continue
         if layer.name not in found:
             raise ModelError(f"{weights}: no weights of layer {layer.name!r}, which {net} has")
@@ -75,6 +76,11 @@ def deploy_weights(net, weights):
             kept.CopyFrom(blob)
             kept.ClearField("diff")
     return deployed
+
+
+def _has_weights(layer):
+    alone = layer.type in _WITH_ONE_BOTTOM and len(layer.bottom) == 1
+    return alone or layer.type in _WITH_WEIGHTS
 
 
 def _round(param, bits):
