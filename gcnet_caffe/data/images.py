@@ -124,10 +124,12 @@ def _check_header(data, name):
             warnings.simplefilter("ignore")  # Pillow's about large images; the limit is ours
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
+                if width * height <= MAX_PIXELS:
+                    image.verify()  # of a PNG the checksums; libpng would print
     except Image.DecompressionBombError:
         width, height = MAX_PIXELS, 2  # at least
     except Exception:  # of many kinds: whatever Pillow stumbles over in broken data
-        raise ImageError(f"{name}: not an image; wanted {', '.join(FORMATS)}") from None
+        raise ImageError(f"{name}: not a whole image; wanted {', '.join(FORMATS)}") from None
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name}: more than {MAX_PIXELS // 10**6} million pixels; not decoded")
 

@@ -63,7 +63,10 @@ class Face(NamedTuple):
 
 
 class Recognizer:
-    """A network, a face detector, and what runs them; made by `load`."""
+    """A network, a face detector, and what runs them; made by `load`.
+
+    One thread at a time may use it: the detector keeps the size of its picture.
+    """
 
     def __init__(self, model, network, detector):
         self.model, self._network, self._detector = model, network, detector

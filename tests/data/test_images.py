@@ -133,6 +133,16 @@ def test_any_cut_is_one_error_and_nothing_on_stderr(tmp_path, suffix, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_a_damaged_png_is_one_error_and_nothing_on_stderr(tmp_path, share, capfd):
+    data = bytearray(cv2.imencode(".png", drawn_face())[1].tobytes())
+    data[int(share * len(data))] ^= 0x55
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageError, match="a.png: not a whole image"):
+        read_grey(tmp_path / "a.png")
+    assert capfd.readouterr().err == ""
+
+
 def test_colours_are_blue_green_red(tmp_path):
     colour = np.zeros((20, 30, 3), np.uint8)
     colour[..., 0] = 250  # RGB: red
