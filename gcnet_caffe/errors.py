@@ -11,6 +11,7 @@
     ├── NetError                      a net or solver cannot be executed as it is written
     ├── WeightsError                  weights or a snapshot do not fit, or cannot be read
     ├── TrainingError                 training cannot go on (the loss is not a number, ...)
+    ├── ModelError                    a model folder is not as it was written, or not usable
     └── UsageError            exit 2  an option's value, or a path given, makes no sense
 
 A message names the file, the layer, key or row, what was found, and what was wanted.
@@ -53,6 +54,10 @@ class WeightsError(GcnetError):
 
 class TrainingError(GcnetError):
     """Training cannot go on."""
+
+
+class ModelError(GcnetError):
+    """A model folder is not as it was written, or cannot be used."""
 
 
 class UsageError(GcnetError):

@@ -23,10 +23,7 @@ class Records(NamedTuple):
 
 
 def read_images(path, suffix=""):
-    """Read the records of the LMDB folder `path` whose keys end in `suffix` into `Records`.
-
-    The crop is Caffe's: src/caffe/data_transformer.cpp, Transform, TEST phase.
-    """
+    """Read the records of the LMDB folder `path` whose keys end in `suffix` into `Records`."""
     keys, labels, images = [], [], []
     for key, datum in read_datums(path):
         if not key.decode().endswith(suffix):
@@ -34,16 +31,36 @@ def read_images(path, suffix=""):
         shape = datum.channels, datum.height, datum.width
         if min(shape[1:]) < CROP:
             raise LmdbError(f"{path}: record {key!r} is {shape}, wanted at least 64x64")
-        pixels = np.frombuffer(datum.data, np.uint8).reshape(shape)
-        top, left = (shape[1] - CROP) // 2, (shape[2] - CROP) // 2
-        images.append(pixels[:, top : top + CROP, left : left + CROP])
+        images.append(_centre(np.frombuffer(datum.data, np.uint8).reshape(shape)))
         keys.append(key.decode())
         labels.append(datum.label)
     if not keys:
         such = f" with keys ending in {suffix}" if suffix else ""
         raise LmdbError(f"{path}: holds no records{such}")
-    scaled = np.stack(images).astype(np.float32) * np.float32(1 / 255)
-    return Records(keys, np.array(labels), scaled)
+    return Records(keys, np.array(labels), as_tested(np.stack(images)))
+
+
+def as_tested(pixels):
+    """Return images as Caffe's TEST phase sees them.
+
+    Source: Caffe src/caffe/data_transformer.cpp, Transform.
+
+    Parameters
+    ----------
+    pixels : (N, C, H, W) array of uint8
+        H and W of at least 64.
+
+    Returns
+    -------
+    (N, C, 64, 64) array of float32
+        The centre crop, values 0..1.
+    """
+    return _centre(pixels).astype(np.float32) * np.float32(1 / 255)
+
+
+def _centre(pixels):
+    top, left = ((side - CROP) // 2 for side in pixels.shape[-2:])
+    return pixels[..., top : top + CROP, left : left + CROP]
 
 
 def image_scores(images, targets, train_targets, queries=None):

@@ -30,6 +30,8 @@ VERBS = {
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
+    "package": "write a trained network as a folder that can be passed on",
+    "predict": "tell the expressions of the faces in pictures and videos",
     "report": "write a run's page: tables beside the paper's, curves, pictures",
     "demo": "do all of it on synthetic faces",
 }

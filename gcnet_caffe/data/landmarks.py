@@ -6,6 +6,7 @@ the subject's right, so that the right eye is on the picture's left.
 
 import importlib.util
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -96,6 +97,14 @@ def _packaged_model():
     return models[0]
 
 
+class Detected(NamedTuple):
+    """A face: `box` (x, y, width, height) and `points` (5, 2) in pixels, `score` of 0 to 1."""
+
+    box: np.ndarray
+    points: np.ndarray
+    score: float
+
+
 class Detector:
     """OpenCV's YuNet face detector, from its `model` file.
 
@@ -134,6 +143,34 @@ class Detector:
                 points = _main_face(faces, image.shape)
                 return np.round(self._look_again(image, points), 2)
         raise ImageError("no face found")
+
+    def faces(self, image):
+        """All faces in `image`, the largest first.
+
+        The photograph is searched at the sizes of `five_points`, and once a face is found, at
+        those of the larger sizes that do not enlarge it; what overlaps an earlier find is the
+        same face. A face whose landmarks lie outside the photograph is left out.
+
+        Parameters
+        ----------
+        image : (H, W) ndarray of uint8
+
+        Returns
+        -------
+        list of Detected
+        """
+        found = []
+        for side in _LONGEST_SIDES:
+            if found and side > max(image.shape) * (1 + 2 * _BORDER):
+                break
+            earlier = [face.box for face in found]
+            for face, score in zip(*self._detect(image, side, _BORDER)):
+                box = np.concatenate(face[:2])
+                if not any(_same_face(box, other) for other in earlier):
+                    points = np.round(self._look_again(image, face[2:]), 2)
+                    found.append(Detected(box, points, float(score)))
+        found = [face for face in found if _is_inside(face.points, image)]
+        return sorted(found, key=lambda face: -face.box[2] * face.box[3])
 
     def score(self, image):
         """How sure the detector is of a face in `image`: 0 to 1, highest where it is upright.
@@ -177,3 +214,19 @@ def _main_face(faces, shape):
     corners, sizes = faces[:, 0], faces[:, 1]
     off_centre = np.linalg.norm(corners + sizes / 2 - np.array(shape[::-1]) / 2, axis=1)
     return faces[np.argmax(np.sqrt(sizes.prod(axis=1)) - off_centre), 2:]
+
+
+def _same_face(box, other):
+    """Whether two boxes share more than half of the smaller one."""
+    low = np.maximum(box[:2], other[:2])
+    high = np.minimum(box[:2] + box[2:], other[:2] + other[2:])
+    shared = np.maximum(high - low, 0).prod()
+    return shared > 0.5 * min(box[2:].prod(), other[2:].prod())
+
+
+def _is_inside(points, image):
+    try:
+        check_points(points, image)
+    except ImageError:
+        return False
+    return True

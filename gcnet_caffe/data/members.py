@@ -18,6 +18,7 @@ import re
 import cv2
 import numpy as np
 
+from gcnet_caffe.data.quiet import silent_opencv
 from gcnet_caffe.data.recordio import read_image_record
 from gcnet_caffe.errors import GcnetError, ImageError
 
@@ -119,13 +120,30 @@ def read_video(file):
     ImageError
         OpenCV cannot decode it.
     """
-    video, frames = cv2.VideoCapture(str(file)), []
-    while True:
+    return [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file)]
+
+
+def video_frames(file):
+    """Yield the frames of the video `file` as (H, W, 3) arrays of uint8: blue, green, red.
+
+    Raises
+    ------
+    ImageError
+        OpenCV cannot decode it.
+    """
+    video = open_video(file)
+    try:
         found, frame = video.read()
         if not found:
-            break
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
-    video.release()
-    if not frames:
-        raise ImageError(f"{file}: not a video that OpenCV can decode")
-    return frames
+            raise ImageError(f"{file}: not a video that OpenCV can decode")
+        while found:
+            yield frame
+            found, frame = video.read()
+    finally:
+        video.release()
+
+
+def open_video(file):
+    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name."""
+    with silent_opencv():
+        return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)

@@ -101,6 +101,12 @@ class Net(nn.Module):
             if step.layer.type == "Input"
             for number in step.tops
         ]
+        self._arrange()
+        self._compiled, self._channels_last = None, False
+        self._check_labels()
+
+    def _arrange(self):
+        """Make the lists of steps that end with the outputs."""
         inner = [step for step in self.steps if not step.layer.is_source]
         if self.context.summation == "caffe":
             from gcnet_caffe.engine.caffe_order import in_caffes_order
@@ -110,8 +116,16 @@ class Net(nn.Module):
             fused = fusion.fuse(inner, set(self.output_numbers))
         self._plain = fusion.with_lifetimes(inner, self.output_numbers)
         self._fused = fusion.with_lifetimes(fused, self.output_numbers)
-        self._compiled, self._channels_last = None, False
-        self._check_labels()
+
+    def keep(self, blobs):
+        """Let the blobs named `blobs` be outputs, too, although layers read them."""
+        for name in blobs:
+            if name not in self._final:
+                raise NetError(f"{self.origin}: no blob {name!r}")
+            if name not in self.outputs:
+                self.outputs.append(name)
+                self.output_numbers.append(self._final[name])
+        self._arrange()
 
     def _check_labels(self):
         """Hold the labels of the LMDBs against the layers that read them (once, for all records).

@@ -1,13 +1,20 @@
 """`gcnet run`: all of the workflow on two folds; killed, broken and changed."""
 
+import csv
 import json
 import random
 import re
 import signal
 import time
 
+import numpy as np
 import pytest
 
+from gcnet_caffe.analysis.images import read_images
+from gcnet_caffe.cli import main
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.recognition.backends import open_backend
+from gcnet_caffe.recognition.run_folder import open_model
 from tests.experiment.small_run import run, start, write_experiment
 
 KILLS = 5
@@ -49,6 +56,27 @@ def test_the_whole_workflow(straight):
     assert made["versions"]["torch"] and made["seconds"] > 1
     events = list((folder / "tensorboard/nets/default/cnn/fold0/seed1").glob("events*"))
     assert events and events[0].stat().st_size > 100
+
+
+def test_what_it_trained_can_be_packaged_and_used(straight, tmp_path):
+    """The folder of a training, and the model folder made of it, predict as `evaluate` did."""
+    folder, *_ = straight
+    assert (
+        main(["package", str(folder / "nets/default/S1R1/fold0"), "-o", str(tmp_path / "m")]) == 0
+    )
+    net = folder / "nets/default/S1R1/fold0/seed1"
+    query = read_images(folder / "data/pairs/fold0/test_lmdb").images[:, :1]
+    with open(net / "predictions.csv", newline="") as stream:
+        predictions = list(csv.DictReader(stream))
+    for model in (open_model(net), open_model(tmp_path / "m")):
+        training = model.facts["training"]
+        assert (training["synthetic"], training["iterations"]) == (True, 12)
+        assert training["held_out"]["images"] == len(query) == len(predictions)
+        found = open_backend("torch", model).forward(query)["prob"]
+        wanted = [[float(row[f"prob{k}"]) for k in range(len(found[0]))] for row in predictions]
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    with pytest.raises(UsageError, match="4 trained networks; choose one"):
+        open_model(folder)
 
 
 def test_nothing_is_done_twice_and_a_change_redoes_what_depends_on_it(straight):

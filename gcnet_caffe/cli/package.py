@@ -1,0 +1,36 @@
+"""Write a trained network as a model folder: net, weights, classes, origin, SHA-256 sums.
+
+RUN is the folder of a finished training, RUN/nets/SETTING/VARIANT/FOLD/seedN. What was trained
+without `gcnet run` is told by --model, --weights and --data. A model folder needs nothing beside
+it; what uses it verifies its sums.
+"""
+
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.recognition.package import package
+from gcnet_caffe.recognition.run_folder import read_files, read_run_folder
+
+
+def add_arguments(parser):
+    parser.add_argument("run", nargs="?", metavar="RUN", help="folder of a finished training")
+    parser.add_argument("--model", help="deploy prototxt", metavar="FILE")
+    parser.add_argument("--weights", help=".caffemodel", metavar="FILE")
+    parser.add_argument(
+        "--data", help="folder of the LMDBs that it was trained on, with packed.json", metavar="DIR"
+    )
+    parser.add_argument(
+        "--mantissa-bits",
+        type=int,
+        metavar="N",
+        help="round the weights to N bits of 23, so that archives and git can compress them",
+    )
+    parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
+
+
+def run(args):
+    loose = args.model, args.weights, args.data
+    if bool(args.run) == any(loose) or (any(loose) and not all(loose)):
+        raise UsageError("wanted RUN, or --model, --weights and --data together")
+    trained = read_run_folder(args.run) if args.run else read_files(*loose)
+    model = package(trained, args.output, args.mantissa_bits)
+    size = model.weights.stat().st_size / 1e6
+    print(f"{args.output}: {model.facts['network']}, {len(model.classes)} classes, {size:.1f} MB")

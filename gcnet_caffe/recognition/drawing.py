@@ -1,0 +1,87 @@
+"""Pictures with what was found drawn in, and beneath them what the network saw and generated."""
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.data.pictures import CELL, GAP, blank, framed, write
+from gcnet_caffe.files import atomic
+
+_FRAME = (0, 160, 0)  # blue, green, red
+_LINE = 26  # height of a line of text in pixels
+
+
+def draw_faces(picture, faces):
+    """Draw boxes, landmarks and numbers into a picture, and a strip of each face beneath it.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) ndarray of uint8
+        Blue, green, red. It is not changed.
+    faces : sequence of Face
+
+    Returns
+    -------
+    (H', W', 3) ndarray of uint8
+    """
+    drawn = picture.copy()
+    thick = max(1, round(max(drawn.shape) / 400))
+    for number, face in enumerate(faces, 1):
+        x, y, width, height = (round(value) for value in face.box.tolist())
+        cv2.rectangle(drawn, (x, y), (x + width, y + height), _FRAME, thick)
+        for px, py in face.landmarks:
+            cv2.circle(drawn, (round(px), round(py)), thick + 1, _FRAME, -1)
+        place = x, max(20, y - 4 * thick)
+        size = 0.5 * thick
+        cv2.putText(drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, size, _FRAME, thick)
+    return _stacked([drawn, *(_strip(number, face) for number, face in enumerate(faces, 1))])
+
+
+def write_drawing(path, picture, faces):
+    """Write `draw_faces` of a picture as the PNG `path`, whole or not at all."""
+    data = cv2.imencode(".png", draw_faces(picture, faces))[1].tobytes()
+    with atomic(path, overwrite=True) as scratch:
+        scratch.write_bytes(data)
+
+
+def delta_heat(delta):
+    """The delta map as a (132, 132, 3) uint8 picture: dark is small, yellow its own largest."""
+    scaled = delta / max(float(delta.max()), 1e-12) * 255
+    large = cv2.resize(scaled, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
+    return cv2.applyColorMap(np.clip(large, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+
+
+def _strip(number, face):
+    cells = [("query", _grey(face.query))]
+    if face.reference is not None:
+        cells.append(("generated", _grey(face.reference)))
+    if face.delta is not None:
+        cells.append(("delta", delta_heat(face.delta)))
+    columns = []
+    for name, cell in cells:
+        title = blank(_LINE, CELL + GAP)
+        write(title, name, (GAP, 18))
+        columns.append(np.vstack([title, framed(cell)]))
+    return np.hstack([*columns, _ranking(number, face, columns[0].shape[0])])
+
+
+def _ranking(number, face, height):
+    lines = sorted(face.probabilities.items(), key=lambda item: -item[1])
+    text = blank(height, 2 * CELL)
+    write(text, f"face {number}", (GAP, 18))
+    for i, (name, value) in enumerate(lines[: height // _LINE - 1], 2):
+        write(text, f"{value:.2f} {name}", (GAP, 18 + _LINE * (i - 1)))
+    return text
+
+
+def _grey(image):
+    pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    large = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
+
+
+def _stacked(rows):
+    width = max(row.shape[1] for row in rows)
+    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    return np.vstack(
+        [cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], **white) for row in rows]
+    )

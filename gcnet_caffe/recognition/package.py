@@ -1,0 +1,100 @@
+"""`gcnet package`: a trained network as one folder that can be passed on."""
+
+import json
+import shutil
+
+import numpy as np
+
+from gcnet_caffe import files
+from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
+from gcnet_caffe.schema import caffe_pb, read_net, read_weights
+
+#: The layers that have weights; the second line, where they have one bottom.
+_WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")
+_WITH_ONE_BOTTOM = ("Scale", "Bias")
+
+
+def package(model, folder, mantissa_bits=None):
+    """Write the `TrainedModel` `model` as the model folder `folder`, whole or not at all.
+
+    The weights are those of the deploy net's layers; what only training needs is left out.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    folder : path
+    mantissa_bits : int, optional
+        Round the weights to so many bits of their 23 (7: bfloat16's), BatchNorm's statistics
+        excepted. The file stays as long, and archives and git compress it to about half.
+
+    Returns
+    -------
+    TrainedModel
+        As it is read back, verified.
+
+    Raises
+    ------
+    UsageError
+        `folder` exists, or `mantissa_bits` is not of 1 to 22.
+    ModelError
+        The weights lack a layer of the net.
+    """
+    with files.atomic(folder) as scratch:
+        scratch.mkdir()
+        shutil.copyfile(model.net, scratch / NET)
+        deployed, facts = deploy_weights(model.net, model.weights), dict(model.facts)
+        if mantissa_bits is not None:
+            _round(deployed, mantissa_bits)
+            facts["mantissa_bits"] = mantissa_bits
+        (scratch / WEIGHTS).write_bytes(deployed.SerializeToString(deterministic=True))
+        (scratch / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (scratch / SUMS).write_text(sums_text(scratch), encoding="utf-8")
+        read_model_folder(scratch)
+    return read_model_folder(folder)
+
+
+def deploy_weights(net, weights):
+    """The layers of the file `weights` that the prototxt `net` has, as a NetParameter.
+
+    Raises
+    ------
+    ModelError
+        A layer that has weights is not in the file.
+    """
+    param = read_net(net)
+    found = {layer.name: layer for layer in read_weights(weights).layer if layer.blobs}
+    deployed = caffe_pb.NetParameter(name=param.name)
+    for layer in param.layer:
+        if not _has_weights(layer):
+            continue
+        if layer.name not in found:
+            raise ModelError(f"{weights}: no weights of layer {layer.name!r}, which {net} has")
+        saved = deployed.layer.add(name=layer.name, type=layer.type)
+        for blob in found[layer.name].blobs:
+            kept = saved.blobs.add()
+            kept.CopyFrom(blob)
+            kept.ClearField("diff")
+    return deployed
+
+
+def _has_weights(layer):
+    alone = layer.type in _WITH_ONE_BOTTOM and len(layer.bottom) == 1
+    return alone or layer.type in _WITH_WEIGHTS
+
+
+def _round(param, bits):
+    if not 1 <= bits <= 22:
+        raise UsageError(f"--mantissa-bits {bits}: wanted 1 to 22")
+    for layer in param.layer:
+        for blob in layer.blobs if layer.type != "BatchNorm" else ():
+            rounded = rounded_floats(np.array(blob.data, np.float32), bits)
+            del blob.data[:]
+            blob.data.extend(rounded.tolist())
+
+
+def rounded_floats(values, bits):
+    """Return float32 `values` rounded to the nearest with `bits` bits after the leading one."""
+    fraction, exponent = np.frexp(values)  # 0.5 <= |fraction| < 1
+    step = np.float32(2.0 ** (bits + 1))
+    return np.ldexp(np.rint(fraction * step) / step, exponent).astype(np.float32)

