@@ -1,6 +1,7 @@
 """Outputs that appear under their final name only when they are complete."""
 
 import contextlib
+import csv
 import os
 import shutil
 import tempfile
@@ -35,6 +36,24 @@ def atomic(path, overwrite=False):
         os.replace(scratch / path.name, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_csv(path, columns, rows):
+    """Write a CSV file with a header (replacing it), row by row, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    columns : sequence of str
+    rows : iterable of sequences
+    """
+    with (
+        atomic(path, overwrite=True) as scratch,
+        open(scratch, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def write_text(path, text):

@@ -1,5 +1,6 @@
 """Landmarks for the images of a manifest that have none: detected, in worker processes."""
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from gcnet_caffe.data.faces import Failure, start_worker
 from gcnet_caffe.data.images import file_state, image_exists, read_grey
 from gcnet_caffe.data.landmarks import Detector, detector_model
+from gcnet_caffe.data.rows import Rows
 from gcnet_caffe.errors import ImageError
 
 _SHARD_IMAGES = 64
@@ -20,14 +22,25 @@ _SHARD_IMAGES = 64
 class Completed(NamedTuple):
     """A manifest's rows with landmarks.
 
-    `rows` are all of them, with landmarks where a face was found; `failures` are those of wanted
-    rows (row from 0 -> `Failure`) with a missing image or no face; `routes` tells of each wanted
-    image where its landmarks come from (image -> route).
+    `rows` are all of them, with landmarks where a face was found, the very ones given where all
+    have theirs; `failures` are those of wanted rows (row from 0 -> `Failure`) with a missing image
+    or no face; `routes` tells where landmarks come from (image -> route), where not the row does.
     """
 
     rows: list
     failures: dict
     routes: dict
+
+    def images(self, wanted, paired):
+        """Yield each image of the `wanted` rows once, and where its landmarks come from."""
+        seen = set()
+        for i in wanted:
+            for image in images_of(self.rows[i], paired):
+                if image not in self.routes:  # a query, and no reference: in one row only
+                    yield image, self.rows[i].route
+                elif image not in seen:
+                    seen.add(image)
+                    yield image, self.routes[image]
 
 
 def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
@@ -37,7 +50,7 @@ def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
 
     Parameters
     ----------
-    rows : list of Row
+    rows : sequence of Row
     wanted : sequence of int
         The places of the rows that matter, from 0.
     paired : bool
@@ -52,36 +65,67 @@ def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
     -------
     Completed
     """
-    points, routes = _given(rows)
-    wanted_images = (path for i in wanted for path in images_of(rows[i], paired))
-    distinct = dict.fromkeys(wanted_images)  # in their order
-    reasons = {path: f"{path}: no such image file" for path in distinct if not image_exists(path)}
-    unknown = [path for path in distinct if path not in points and path not in reasons]
+    lacking, references, reasons = _survey((rows[i] for i in wanted), paired)
+    points, routes = _given(rows, references.union(lacking))
+    unknown = [path for path in lacking if path not in points and path not in reasons]
     for path, (found, reason) in zip(unknown, _detect(unknown, work, model, workers)):
         if reason:
             reasons[path] = reason
         else:
             points[path], routes[path] = found, "detected"
-    rows, failures, unknown = list(rows), {}, set(unknown)
-    for i in wanted:
-        paths = images_of(rows[i], paired)
-        rows[i] = _complete(rows[i], points, paired, not unknown.isdisjoint(paths))
-        failed = [Failure(path, reasons[path]) for path in paths if path in reasons]
-        if failed:
-            failures[i] = failed[0]
+    failures = _failures(rows, wanted, paired, reasons) if reasons else {}
+    if lacking:
+        wanted, unknown = set(wanted), set(unknown)
+        complete = functools.partial(_complete, points=points, paired=paired, detected=unknown)
+        rows = Rows(complete(row) if i in wanted else row for i, row in enumerate(rows))
     return Completed(rows, failures, routes)
 
 
-def _given(rows):
-    """Landmarks and routes in the manifest, by image; a query's own come before a reference's."""
+def _survey(rows, paired):
+    """What there is to do: images whose row has no landmarks of them, references, bad images.
+
+    Returns
+    -------
+    lacking : dict of str to None
+        In their order.
+    references : set of str
+    reasons : dict of str to str
+        Of the images without a file.
+    """
+    exists = functools.lru_cache(maxsize=2)(image_exists)  # neighbours share their reference
+    lacking, references, reasons = {}, set(), {}
+    for row in rows:
+        images = images_of(row, paired)
+        references.update(images[1:])
+        for path, landmarks in zip(images, (row.landmarks, row.reference_landmarks)):
+            if landmarks is None:
+                lacking[path] = None
+            if not exists(path):
+                reasons[path] = f"{path}: no such image file"
+    return lacking, references, reasons
+
+
+def _given(rows, images):
+    """Landmarks and routes in the manifest of `images`; a query's own come before a reference's."""
     points, routes = {}, {}
-    for image, landmarks in (("reference", "reference_landmarks"), ("path", "landmarks")):
+    columns = (("reference", "reference_landmarks"), ("path", "landmarks")) if images else ()
+    for image, landmarks in columns:
         for row in rows:
             known = getattr(row, landmarks)
-            if known is not None:
+            if known is not None and getattr(row, image) in images:
                 points[getattr(row, image)] = known
                 routes[getattr(row, image)] = row.route
     return points, routes
+
+
+def _failures(rows, wanted, paired, reasons):
+    """The `Failure` of each wanted row of which an image is one of `reasons`: the first of them."""
+    failures = {}
+    for i in wanted:
+        failed = [Failure(p, reasons[p]) for p in images_of(rows[i], paired) if p in reasons]
+        if failed:
+            failures[int(i)] = failed[0]
+    return failures
 
 
 def images_of(row, paired):
@@ -90,13 +134,14 @@ def images_of(row, paired):
 
 
 def _complete(row, points, paired, detected):
+    """`row` with its landmarks from `points`; `detected` are the images looked for faces in."""
     own, reference = row.landmarks, row.reference_landmarks
     if own is not None and (reference is not None or not paired):
         return row
     return row._replace(
         landmarks=points.get(row.path) if own is None else own,
         reference_landmarks=points.get(row.reference) if reference is None else reference,
-        route="detected" if detected else row.route,
+        route=row.route if detected.isdisjoint(images_of(row, paired)) else "detected",
     )
 
 

@@ -5,6 +5,7 @@ Subjects in ascending ID order; fold k tests on the subjects k, k+F, k+2F, ... o
 
 import csv
 import io
+import sys
 
 from gcnet_caffe.data.natural import natural_key
 from gcnet_caffe.errors import ManifestError, UsageError
@@ -65,12 +66,12 @@ def check_disjoint(train, test, manifest):
 
     Parameters
     ----------
-    train, test : sequences of Row
+    train, test : iterables of Row
     manifest : str or Path
         The manifest's name, for the error message.
     """
-    for what, members in (("subject", _subjects), ("image", _images)):
-        both = members(train) & members(test)
+    for what, one, other in zip(("subject", "image"), _members(train), _members(test)):
+        both = one & other
         if both:
             raise ManifestError(
                 f"{manifest}: {what} {min(both)} is in both the train and the test images"
@@ -85,6 +86,7 @@ def subjects_of(rows, manifest):
     ManifestError
         A row has none.
     """
+    subjects = []
     for number, row in enumerate(rows, start=1):
         if not row.subject:
             raise ManifestError(
@@ -92,7 +94,8 @@ def subjects_of(rows, manifest):
                 f"({row.source or 'this data set'} has none) there are neither folds by subject "
                 "nor identities; `make_lmdb.py cross --test` can test on it"
             )
-    return [row.subject for row in rows]
+        subjects.append(sys.intern(row.subject))  # one object for all rows of a subject
+    return subjects
 
 
 def read_fold_sheet(path, subjects):
@@ -150,9 +153,10 @@ def fold_sheet(folds):
     return text.getvalue()
 
 
-def _subjects(rows):
-    return {row.subject for row in rows}
-
-
-def _images(rows):
-    return {name for row in rows for name in (row.path, row.reference) if name}
+def _members(rows):
+    """The subjects, and the images, of some rows."""
+    subjects, images = set(), set()
+    for row in rows:
+        subjects.add(row.subject)
+        images.update(name for name in (row.path, row.reference) if name)
+    return subjects, images

@@ -21,7 +21,6 @@ Messages count rows from 1, the first below the header.
 """
 
 import csv
-import io
 import os
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -29,7 +28,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from gcnet_caffe.errors import ManifestError
-from gcnet_caffe.files import write_text
+from gcnet_caffe.files import write_csv
 
 COLUMNS = (
     "path",
@@ -68,12 +67,18 @@ class Row(NamedTuple):
     route: str = ""
 
 
-def read_manifest(path):
+def read_manifest(path, keep=list):
     """Read and check a manifest.
+
+    Parameters
+    ----------
+    path : str or Path
+    keep : callable
+        What holds the rows: `list`, or `Rows` for any number of them.
 
     Returns
     -------
-    list of Row
+    list of Row, or what `keep` makes
 
     Raises
     ------
@@ -84,7 +89,7 @@ def read_manifest(path):
     path = Path(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = _parse(file, path)
+            rows = keep(_parse(file, path))
     except FileNotFoundError:
         raise ManifestError(f"{path}: no such manifest") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -106,17 +111,13 @@ def write_manifest(path, rows):
         Two rows have the same path.
     """
     _refuse_duplicates(rows, path)
-    write_text(path, manifest_text(rows, Path(path).parent))
+    write_csv(path, COLUMNS, cells(rows, Path(path).parent))
 
 
-def manifest_text(rows, folder):
-    """`rows` as the text of a manifest that lies in `folder`."""
+def cells(rows, folder):
+    """Return an iterator over the cells of `rows` in a manifest that lies in `folder`."""
     folder = os.path.abspath(folder)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_cells(row, folder) for row in rows)
-    return text.getvalue()
+    return (_cells(row, folder) for row in rows)
 
 
 def _parse(file, path):
@@ -127,7 +128,8 @@ def _parse(file, path):
             f"{path}: header: column {missing[0]!r} is missing; wanted {','.join(COLUMNS)}"
         )
     folder = str(path.parent)
-    return [_row(cells, path, number, folder) for number, cells in enumerate(reader, start=1)]
+    for number, cells in enumerate(reader, start=1):
+        yield _row(cells, path, number, folder)
 
 
 def _row(cells, path, number, folder):
@@ -185,6 +187,9 @@ def _points(text):
 
 
 def _refuse_duplicates(rows, path):
+    hashes = (hash(os.path.normpath(row.path)) for row in rows)
+    if len(np.unique(np.fromiter(hashes, np.int64, len(rows)))) == len(rows):
+        return
     first = {}
     for number, row in enumerate(rows, start=1):
         seen = first.setdefault(os.path.normpath(row.path), number)

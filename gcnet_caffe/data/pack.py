@@ -9,10 +9,9 @@ where landmarks were detected ``landmarks.csv`` (the manifest with all of them: 
 detects nothing), and where faces could not be packed ``failures.csv`` and ``failures.png``.
 """
 
-import csv
-import io
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,18 +19,18 @@ import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe.data.assembly import Assembly, Crops, assemble
-from gcnet_caffe.data.detection import complete_landmarks, images_of
+from gcnet_caffe.data.detection import complete_landmarks
 from gcnet_caffe.data.faces import Job, jobs_digest, make_shard, start_worker
 from gcnet_caffe.data.failures import TABLE, report_failures
-from gcnet_caffe.data.manifest import manifest_text
+from gcnet_caffe.data.manifest import COLUMNS, cells
 from gcnet_caffe.data.parallel import cores, ordered_map
 from gcnet_caffe.data.plan import plan_cross, plan_identities, plan_pairs
 from gcnet_caffe.data.provenance import plan_digest, provenance_text
 from gcnet_caffe.data.publish import Publication
-from gcnet_caffe.data.test_records import record_sheets
+from gcnet_caffe.data.test_records import RecordRow, record_sheets
 from gcnet_caffe.data.work import open_work
 from gcnet_caffe.errors import ImageError, ManifestError, UsageError
-from gcnet_caffe.files import write_text
+from gcnet_caffe.files import write_csv, write_text
 
 _SHARD_RECORDS = 256  # at most, but at least one row
 
@@ -97,14 +96,14 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
     with open_work(out, plan_digest(plan)) as work:
         publication = Publication(work.folder, out, [target.path for target in plan.targets])
         publication.check_free()
-        wanted = [i for i, count in enumerate(plan.copies()) if count]
+        wanted = np.flatnonzero(plan.copies())
         completed = complete_landmarks(plan.rows, wanted, plan.paired, work, detector, workers)
         rows, failures = completed.rows, completed.failures
         if skip_failures or not failures:
             crops = _make_crops(plan, rows, failures, work, workers)
             failures = {**failures, **crops.failures()}
-        if _detected(plan, rows):
-            write_text(out / "landmarks.csv", manifest_text(rows, out))
+        if rows is not plan.rows:
+            write_csv(out / "landmarks.csv", COLUMNS, cells(rows, out))
         report_failures(plan, rows, failures, out)
         if failures and not skip_failures:
             raise _cannot_pack(plan, failures, len(wanted), out)
@@ -113,10 +112,9 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
             facts = _assemble(plan, crops, failures, publication, out, workers)
             publication.verified(crops.shards, facts)
         facts = {out / path: fact for path, fact in facts.items()}
-        routes = _routes(plan, completed, wanted, failures)
         left_out = {i + 1: failures[i].reason for i in sorted(failures)}
-        for path, text in _side_files(plan, routes, facts, left_out, out):
-            write_text(path, text)
+        packed = np.setdiff1d(wanted, list(failures))
+        _write_side_files(plan, lambda: completed.images(packed, plan.paired), facts, left_out, out)
         publication.move()
     return Packed(facts, left_out)
 
@@ -131,7 +129,7 @@ def _check_fold_sheet(plan, path):
 
 def _make_crops(plan, rows, failures, work, workers):
     """Make the shards of crops of all rows but the `failures`."""
-    copies = np.array(plan.copies())
+    copies = plan.copies()
     wanted = np.flatnonzero(copies)
     step = max(1, _SHARD_RECORDS // copies.max())
     kept = copies.copy()
@@ -158,17 +156,6 @@ def _job(number, row, paired, copies):
     if paired:
         images += ((row.reference, row.reference_landmarks),) if row.reference else images
     return Job(number, images, copies)
-
-
-def _routes(plan, completed, wanted, failures):
-    """The route of each image that is packed."""
-    packed = (completed.rows[i] for i in wanted if i not in failures)
-    images = (image for row in packed for image in images_of(row, plan.paired))
-    return {image: completed.routes[image] for image in images}
-
-
-def _detected(plan, rows):
-    return any(row is not old for row, old in zip(rows, plan.rows))
 
 
 def _cannot_pack(plan, failures, wanted, out):
@@ -200,20 +187,15 @@ def _assemble(plan, crops, failures, publication, out, workers):
     return facts
 
 
-def _side_files(plan, routes, facts, left_out, out):
-    """Yield (path, text) of the files beside the LMDBs."""
-    yield out / "routes.csv", _routes_text(routes)
+def _write_side_files(plan, images, facts, left_out, out):
+    """Write what lies beside the LMDBs; `images` returns the packed images and their routes."""
+    columns = ("image", "route")
+    write_csv(out / "routes.csv", columns, ((os.path.abspath(p), route) for p, route in images()))
     if plan.fold_sheet:
-        yield out / "folds.csv", plan.fold_sheet
-    yield from record_sheets(plan, out, left_out)
+        write_text(out / "folds.csv", plan.fold_sheet)
+    for path, rows in record_sheets(plan, out, left_out):
+        write_csv(path, RecordRow._fields, rows)
+    routes = Counter(route for _, route in images())
     for folder in {path.parent for path in facts}:
         here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
-        yield folder / "packed.json", provenance_text(plan, routes, here, left_out)
-
-
-def _routes_text(routes):
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "route"))
-    writer.writerows((os.path.abspath(image), route) for image, route in routes.items())
-    return text.getvalue()
+        write_text(folder / "packed.json", provenance_text(plan, routes, here, left_out))

@@ -1,5 +1,6 @@
 """Which record of which manifest row goes into which LMDB, and under which key."""
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from gcnet_caffe.data.folds import (
     subjects_of,
 )
 from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.data.rows import Rows
 from gcnet_caffe.errors import ManifestError, UsageError
 
 
 class Target:
-    """One LMDB to be written: the manifest rows it holds, how many records of each, their order.
+    """One LMDB to be written: the manifest `rows` it holds, how many records of each, their order.
 
     Parameters
     ----------
@@ -34,32 +36,19 @@ class Target:
     """
 
     def __init__(self, path, rows, copies=1, rng=None):
-        self.path, self.copies = path, copies
-        self._first = {row: i * copies for i, row in enumerate(rows)}
+        self.path, self.rows, self.copies = path, np.array(rows), copies
         count = len(rows) * copies
-        self._order = np.arange(count) if rng is None else rng.permutation(count)
-
-    def keys(self, row):
-        """The keys of the records of `row`: place in the LMDB, row (from 1), copy (from 0)."""
-        first = self._first.get(row)
-        if first is None:
-            return []
-        places = self._order[first : first + self.copies]
-        return [_key(place, row, copy) for copy, place in enumerate(places)]
+        self._order = np.arange(count) if rng is None else np.argsort(rng.permutation(count))
 
     def records(self):
-        """Yield (key, row, copy) of each record, in the order of the keys."""
-        rows = list(self._first)
-        for place, index in enumerate(np.argsort(self._order).tolist()):
-            at, copy = divmod(index, self.copies)
-            yield _key(place, rows[at], copy), rows[at], copy
+        """Yield (key, row, copy) of each record, in the order of the keys.
 
-    def __contains__(self, row):
-        return row in self._first
-
-
-def _key(place, row, copy):
-    return f"{place:08d}_{row + 1:07d}_{copy:03d}"
+        A key tells the place in the LMDB, the row (from 1) and the copy (from 0).
+        """
+        for place, index in enumerate(self._order):
+            at, copy = divmod(int(index), self.copies)
+            row = int(self.rows[at])
+            yield f"{place:08d}_{row + 1:07d}_{copy:03d}", row, copy
 
 
 @dataclass
@@ -89,11 +78,11 @@ class Plan:
         return self.test_manifest, row - self.test_from + 1
 
     def copies(self):
-        """How many records of each row are needed; 0 where no LMDB holds it."""
-        return [
-            max((target.copies for target in self.targets if row in target), default=0)
-            for row in range(len(self.rows))
-        ]
+        """How many records of each row are needed, an array; 0 where no LMDB holds it."""
+        copies = np.zeros(len(self.rows), int)
+        for target in self.targets:
+            copies[target.rows] = np.maximum(copies[target.rows], target.copies)
+        return copies
 
 
 def plan_pairs(
@@ -145,7 +134,7 @@ def plan_pairs(
     UsageError
         An argument makes no sense, or a fold has no subject.
     """
-    rows = read_manifest(manifest)
+    rows = read_manifest(manifest, Rows)
     labels = labels_of(rows, classes, manifest)
     subjects = subjects_of(rows, manifest)
     sheet = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
@@ -155,11 +144,12 @@ def plan_pairs(
         raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
+    fold_of = [sheet[subject] for subject in subjects]
     targets = []
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
-        train = [i for i in kept if sheet[rows[i].subject] not in tested]
-        test = [i for i in kept if sheet[rows[i].subject] in tested and labels[i] < len(classes)]
+        train = [i for i in kept if fold_of[i] not in tested]
+        test = [i for i in kept if fold_of[i] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
         rng = np.random.default_rng([seed, *tested])
         targets.append(Target(f"fold{name}/train_lmdb", train, copies, rng))
@@ -205,11 +195,11 @@ def plan_cross(manifest, test, classes, drop=(), copies=10, seed=0):
     """
     _check_numbers(copies=copies, seed=seed)
     taken = (*classes, *drop)
-    train_rows, test_rows = read_manifest(manifest), read_manifest(test)
-    rows = [*train_rows, *test_rows]
+    train_rows, test_rows = read_manifest(manifest, Rows), read_manifest(test, Rows)
+    rows = Rows(itertools.chain(train_rows, test_rows))
     labels = labels_of(train_rows, taken, manifest) + labels_of(test_rows, taken, test)
     split = len(train_rows)
-    train = [i for i in range(split) if rows[i].expression not in drop]
+    train = [i for i, row in enumerate(train_rows) if row.expression not in drop]
     tested = [i for i in range(split, len(rows)) if labels[i] < len(classes)]
     _check_references(rows, train, manifest)
     for members, name in ((train, manifest), (tested, test)):
@@ -262,13 +252,14 @@ def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
     _check_numbers(copies=copies, seed=seed)
     if not 0 < held_out < 1:
         raise UsageError(f"--held-out {held_out}: wanted a share above 0 and below 1")
-    rows = read_manifest(manifest)
-    ranks = {subject: i for i, subject in enumerate(ordered_subjects(subjects_of(rows, manifest)))}
-    labels = [ranks[row.subject] for row in rows]
+    rows = read_manifest(manifest, Rows)
+    subjects = subjects_of(rows, manifest)
+    ranks = {subject: i for i, subject in enumerate(ordered_subjects(subjects))}
+    labels = [ranks[subject] for subject in subjects]
     test = _held_out_rows(labels, held_out, seed)
     if not test:
         raise ManifestError(f"{manifest}: no subject has two images, none can be held out")
-    train = sorted(set(range(len(rows))) - set(test))
+    train = np.setdiff1d(np.arange(len(rows)), test)
     targets = [
         Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
         Target("test_lmdb", test),
@@ -278,11 +269,10 @@ def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
 
 
 def _held_out_rows(labels, share, seed):
-    groups = {}
-    for row, label in enumerate(labels):
-        groups.setdefault(label, []).append(row)
+    order = np.argsort(labels, kind="stable")
+    found, starts = np.unique(np.array(labels)[order], return_index=True)
     test = []
-    for label, rows in groups.items():
+    for label, rows in zip(found.tolist(), np.split(order, starts[1:])):
         count = min(len(rows) - 1, max(1, int(share * len(rows) + 0.5)))
         rng = np.random.default_rng([seed, 1, label])
         test += rng.choice(rows, count, replace=False).tolist()
@@ -322,4 +312,4 @@ def _check_fold(rows, train, test, fold, manifest):
     for name, members in (("train", train), ("test", test)):
         if not members:
             raise ManifestError(f"{manifest}: fold {fold} has no {name} image")
-    check_disjoint([rows[i] for i in train], [rows[i] for i in test], manifest)
+    check_disjoint((rows[i] for i in train), (rows[i] for i in test), manifest)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -19,8 +18,8 @@ def provenance_text(plan, routes, lmdbs, left_out):
     Parameters
     ----------
     plan : Plan
-    routes : dict of str to str
-        Image -> where its landmarks come from.
+    routes : dict of str to int
+        Where landmarks come from -> number of images.
     lmdbs : dict of str to LmdbFacts
         By folder name.
     left_out : dict of int to str
@@ -29,7 +28,7 @@ def provenance_text(plan, routes, lmdbs, left_out):
     facts = {
         **_inputs(plan),
         "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
-        "landmarks": Counter(routes.values()),
+        "landmarks": routes,
         "left_out": left_out,
         **_settings(),
     }

@@ -14,7 +14,6 @@ label       of the Datum
 """
 
 import csv
-import io
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +37,7 @@ class RecordRow(NamedTuple):
 
 
 def record_sheets(plan, out, left_out):
-    """Yield (path, text) of the ``test.csv`` beside each test LMDB of `plan`.
+    """Yield (path, rows) of the ``test.csv`` beside each test LMDB of `plan`.
 
     Parameters
     ----------
@@ -51,22 +50,15 @@ def record_sheets(plan, out, left_out):
     for target in plan.targets:
         path = Path(out) / target.path
         if path.name == TEST_LMDB:
-            packed = [i for i in range(len(plan.rows)) if i in target and i + 1 not in left_out]
-            yield path.with_name(SHEET), _text(plan, target, packed)
+            yield path.with_name(SHEET), _cells(plan, target, left_out)
 
 
-def _text(plan, target, packed):
-    cells = []
-    for i in packed:
-        row = plan.rows[i]
-        rank = "" if row.rank is None else row.rank
-        about = row.path, row.subject, row.sequence, rank, row.expression, plan.labels[i]
-        cells += [(key, *about) for key in target.keys(i)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(RecordRow._fields)
-    writer.writerows(sorted(cells))
-    return text.getvalue()
+def _cells(plan, target, left_out):
+    for key, i, _ in target.records():
+        if i + 1 not in left_out:
+            row = plan.rows[i]
+            rank = "" if row.rank is None else row.rank
+            yield key, row.path, row.subject, row.sequence, rank, row.expression, plan.labels[i]
 
 
 def read_test_records(folder, keys):

@@ -1,10 +1,14 @@
-"""Packing needs no more memory for more images, beyond the manifest's rows."""
+"""Packing needs no more memory for more images."""
 
 import subprocess
 import sys
+import tracemalloc
 
 import cv2
+import numpy as np
 
+from gcnet_caffe.data.detection import complete_landmarks
+from gcnet_caffe.data.plan import plan_identities
 from tests.data.drawn_faces import drawn_face, row, write_rows
 
 # the command, then its peak resident memory in MiB
@@ -36,3 +40,23 @@ def test_peak_memory_is_flat_in_the_number_of_images(tmp_path):
     size = (tmp_path / "out1600/train_lmdb/data.mdb").stat().st_size / 2**20
     assert size > 60  # what it would take to have the records in memory
     assert many - few < 8
+
+
+def planned(folder, images):
+    """Bytes held by a plan with its landmarks."""
+    rows = (row(f"{i}.png", f"s{i // 20}") for i in range(images))
+    write_rows(folder / "m.csv", rows)
+    tracemalloc.start()
+    plan = plan_identities(folder / "m.csv")
+    wanted = np.flatnonzero(plan.copies())
+    for _ in complete_landmarks(plan.rows, wanted, False, work=None).images(wanted, False):
+        pass
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return held
+
+
+def test_a_manifest_row_takes_some_bytes(tmp_path):
+    (tmp_path / "none.png").touch()
+    few, many = planned(tmp_path, 500), planned(tmp_path, 5000)
+    assert (many - few) / 4500 < 150  # a path alone has more

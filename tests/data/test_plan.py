@@ -1,6 +1,5 @@
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
@@ -19,7 +18,7 @@ def pairs(tmp_path, subjects=("S1", "S2", "S3", "S10"), expressions=("neutral", 
 def held(plan, name):
     """The manifest rows, from 0, that the LMDB of that name holds."""
     (target,) = [target for target in plan.targets if target.path == name]
-    return [i for i in range(len(plan.rows)) if i in target]
+    return target.rows.tolist()
 
 
 def test_class_sets_are_those_of_the_nets():
@@ -73,30 +72,32 @@ def test_only_some_folds_are_the_same_as_among_all(tmp_path):
     some = plan_pairs(pairs(tmp_path), CLASSES, folds=4, only=[2])
     assert [t.path for t in some.targets] == ["fold2/train_lmdb", "fold2/test_lmdb"]
     for one, other in zip(some.targets, every.targets[4:6]):
-        assert [one.keys(i) for i in range(12)] == [other.keys(i) for i in range(12)]
+        assert list(one.records()) == list(other.records())
 
 
 def test_a_row_in_no_lmdb_needs_no_copies(tmp_path):
     plan = plan_pairs(pairs(tmp_path), CLASSES, folds=4, only=[0], copies=5)
-    assert plan.copies() == [0, 1, 1] + [5] * 9
+    assert plan.copies().tolist() == [0, 1, 1] + [5] * 9
 
 
 def test_keys_sort_in_shuffled_order(tmp_path):
     target = plan_pairs(pairs(tmp_path), CLASSES, folds=2, copies=20).targets[0]
-    keys = [key for i in range(12) for key in target.keys(i)]
-    places = [int(key.split("_")[0]) for key in keys]
-    assert sorted(places) == list(range(120)) and places != sorted(places)
-    assert [key.split("_")[1:] for key in target.keys(3)] == [
-        ["0000004", f"{copy:03d}"] for copy in range(20)
-    ]
+    records = list(target.records())
+    for place, (key, at, copy) in enumerate(records):
+        assert key == f"{place:08d}_{at + 1:07d}_{copy:03d}"
+    shown = [record[1:] for record in records]
+    rows = target.rows.tolist()
+    assert shown != sorted(shown) == [(at, copy) for at in rows for copy in range(20)]
     again = plan_pairs(pairs(tmp_path), CLASSES, folds=2, copies=20, seed=1).targets[0]
-    assert [key for i in range(12) for key in again.keys(i)] != keys
+    assert list(again.records()) != records
 
 
 def test_the_test_lmdb_keeps_the_manifest_s_order():
     target = Target("test_lmdb", [4, 7])
-    assert target.keys(4) + target.keys(7) == ["00000000_0000005_000", "00000001_0000008_000"]
-    assert target.keys(5) == []
+    assert list(target.records()) == [
+        ("00000000_0000005_000", 4, 0),
+        ("00000001_0000008_000", 7, 0),
+    ]
 
 
 def test_identities_are_ranked_in_natural_order(tmp_path):
@@ -173,12 +174,3 @@ def test_a_fold_with_nothing_to_score(tmp_path):
     path = write_rows(tmp_path / "m.csv", rows)
     with pytest.raises(ManifestError, match="fold 0 has no test image"):
         plan_pairs(path, CLASSES, folds=2)
-
-
-def test_records_come_in_the_order_of_their_keys():
-    target = Target("train_lmdb", [2, 5, 6], 4, np.random.default_rng(3))
-    records = list(target.records())
-    assert [key for key, _, _ in records] == sorted(
-        key for i in (2, 5, 6) for key in target.keys(i)
-    )
-    assert all(target.keys(row)[copy] == key for key, row, copy in records)

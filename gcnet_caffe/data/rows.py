@@ -1,0 +1,50 @@
+"""Many rows in a temporary file: half a million of them take no more memory than a thousand."""
+
+import operator
+import os
+import pickle
+import tempfile
+import weakref
+from array import array
+from collections.abc import Sequence
+
+from gcnet_caffe.errors import ManifestError
+
+
+class Rows(Sequence):
+    """A sequence of `manifest.Row`: each is read anew when it is asked for.
+
+    The file is in the folder for temporary files (TMPDIR), about 330 bytes a row, and is gone with
+    the object; in memory is the place of each row, 8 bytes.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+
+    Raises
+    ------
+    ManifestError
+        The file cannot be written (disk full).
+    """
+
+    def __init__(self, rows):
+        self._file, self._ends = tempfile.TemporaryFile(), array("q", [0])
+        weakref.finalize(self, self._file.close)
+        try:
+            for row in rows:
+                written = self._file.write(pickle.dumps(row, pickle.HIGHEST_PROTOCOL))
+                self._ends.append(self._ends[-1] + written)
+            self._file.flush()
+        except OSError as error:
+            raise ManifestError(
+                f"{tempfile.gettempdir()}: cannot keep the rows of the manifest here: "
+                f"{error.strerror} (TMPDIR names another folder)"
+            ) from None
+
+    def __len__(self):
+        return len(self._ends) - 1
+
+    def __getitem__(self, index):
+        place = range(len(self))[operator.index(index)]
+        start, end = self._ends[place], self._ends[place + 1]
+        return pickle.loads(os.pread(self._file.fileno(), end - start, start))
