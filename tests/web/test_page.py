@@ -196,9 +196,13 @@ def test_what_is_no_picture_is_told_in_one_line(page, photograph, tmp_path, name
     assert words in said and "/" not in said and "\n" not in said.strip()
 
 
+_PLAYS = "[...document.querySelectorAll('video')].some(video => video.currentTime > 0.1)"
+
+
 def test_a_picture_from_the_camera(page):
     page.get_by_label("Capture from camera").or_(page.get_by_label("Webcam")).first.click()
     page.get_by_text(re.compile("click to access webcam", re.I)).click()
+    page.wait_for_function(_PLAYS)
     page.get_by_label(re.compile("capture photo", re.I)).click()
     page.wait_for_selector("text=No face was found")  # the browser's own test picture
     shot(page, "camera")
