@@ -1,6 +1,7 @@
 """The page, driven in headless Chromium: what a user does, and what a user should not do."""
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -170,6 +171,20 @@ def test_the_server_refuses_an_oversized_file_whoever_sends_it(server):
     assert refused.value.code == 413
     refused.value.close()
     assert server.uploads() == before
+
+
+def test_a_file_that_was_not_uploaded_is_not_looked_at(server, photograph):
+    """Whoever talks to the server past the page may name any path."""
+    given = {"path": str(photograph), "meta": {"_type": "gradio.FileData"}}
+    body = json.dumps({"data": [given], "fn_index": 0, "session_hash": "x"}).encode()
+    request = urllib.request.Request(f"{server.address}gradio_api/queue/join", body)
+    request.add_header("Content-Type", "application/json")
+    urllib.request.urlopen(request).close()
+    with urllib.request.urlopen(f"{server.address}gradio_api/queue/data?session_hash=x") as answer:
+        said = answer.read().decode()
+    last = [json.loads(line[6:]) for line in said.splitlines() if "process_completed" in line]
+    assert [message["success"] for message in last] == [False]
+    assert "class=" not in said and "face" not in said.replace(str(photograph), "")
 
 
 @pytest.mark.parametrize(
