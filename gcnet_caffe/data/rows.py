@@ -1,5 +1,6 @@
 """Many rows in a temporary file: half a million of them take no more memory than a thousand."""
 
+import contextlib
 import operator
 import os
 import pickle
@@ -29,7 +30,7 @@ class Rows(Sequence):
 
     def __init__(self, rows):
         self._file, self._ends = tempfile.TemporaryFile(), array("q", [0])
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
         try:
             for row in rows:
                 written = self._file.write(pickle.dumps(row, pickle.HIGHEST_PROTOCOL))
@@ -38,7 +39,7 @@ class Rows(Sequence):
         except OSError as error:
             raise ManifestError(
                 f"{tempfile.gettempdir()}: cannot keep the rows of the manifest here: "
-                f"{error.strerror} (TMPDIR names another folder)"
+                f"{error.strerror} (disk full? TMPDIR names another folder)"
             ) from None
 
     def __len__(self):
@@ -48,3 +49,8 @@ class Rows(Sequence):
         place = range(len(self))[operator.index(index)]
         start, end = self._ends[place], self._ends[place + 1]
         return pickle.loads(os.pread(self._file.fileno(), end - start, start))
+
+
+def _close(file):
+    with contextlib.suppress(OSError):  # what is in its buffer does not fit on the disk either
+        file.close()

@@ -62,7 +62,7 @@ def test_fold_sizes_of_118_subjects():
 
 def subjects_in(plan):
     return {
-        t.path: {plan.rows[i].subject for i in range(len(plan.rows)) if i in t}
+        t.path: {plan.rows[i].subject for i in range(len(plan.rows)) if i in t.rows}
         for t in plan.targets
     }
 
