@@ -16,9 +16,12 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 demo: setup $(if $(filter caffe,$(ENGINE)),image)
 	$(BIN)/gcnet demo -o demo --engine $(ENGINE)
 
-# What continuous integration runs. Without an image the tests of real Caffe are skipped, except in CI.
+# What continuous integration runs. Without an image the tests of real Caffe are skipped, and without
+# chromium those of the web page, except in CI.
 test: lint
 	docker/image || test -z "$$CI"
+	command -v chromium || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y chromium; } || \
+	    test -z "$$CI"
 	$(THREADS) $(BIN)/pytest
 
 lint: setup
@@ -28,6 +31,7 @@ lint: setup
 bench: setup image
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/backends.py
 
 setup: .venv/ready
 
@@ -39,7 +43,7 @@ setup: .venv/ready
 	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt $(TORCH_INDEX) torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[experiment,landmarks,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[experiment,predict,onnx,web,dev]'
 	touch $@
 
 # Real Caffe: docker, podman or buildah builds the image, whichever is there.

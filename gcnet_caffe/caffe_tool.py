@@ -73,12 +73,27 @@ def run_python(module, *args):
     GcnetError
         It failed; the message carries the last line it printed.
     """
-    command = [*launcher(), "python3", "-m", module, *map(str, args)]
+    command = python_command(module, *args)
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if result.returncode:
-        words = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
-        fatal = [line for line in words if _FATAL.match(line)]
-        raise GcnetError(f"{module}: {(fatal or words)[-1]}")
+        raise GcnetError(f"{module}: {last_words(result.stderr or result.stdout)}")
+
+
+def python_command(module, *args):
+    """Return the words of `python3 -m module args` where pycaffe is.
+
+    Raises
+    ------
+    GcnetError
+        As `launcher`.
+    """
+    return [*launcher(), "python3", "-m", module, *map(str, args)]
+
+
+def last_words(said):
+    """Return the line that tells why a program stopped, of all that it printed."""
+    lines = said.strip().splitlines() or ["no output"]
+    return ([line for line in lines if _FATAL.match(line)] or lines)[-1]
 
 
 _FATAL = re.compile(r"F\d{4} ")

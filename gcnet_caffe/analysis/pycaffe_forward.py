@@ -19,11 +19,7 @@ BATCH = 32
 
 def forward(model, weights, lmdb, blobs):
     """Return {blob: (N, ...) array} over the records of `lmdb`, in key order."""
-    ctypes.CDLL("libgcnet_layers.so", ctypes.RTLD_GLOBAL)  # the plug-in, before Caffe asks for it
-    import caffe
-
-    caffe.set_mode_cpu()
-    net = caffe.Net(model, weights, caffe.TEST)
+    net = open_net(model, weights)
     images = read_images(lmdb).images
     found = {blob: [] for blob in blobs}
     for start in range(0, len(images), BATCH):
@@ -36,6 +32,15 @@ def forward(model, weights, lmdb, blobs):
         for blob in blobs:
             found[blob].append(net.blobs[blob].data.copy())
     return {blob: np.concatenate(parts) for blob, parts in found.items()}
+
+
+def open_net(model, weights):
+    """Return pycaffe's net of a deploy prototxt and its weights: TEST phase, on the CPU."""
+    ctypes.CDLL("libgcnet_layers.so", ctypes.RTLD_GLOBAL)  # the plug-in, before Caffe asks for it
+    import caffe
+
+    caffe.set_mode_cpu()
+    return caffe.Net(model, weights, caffe.TEST)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ VERBS = {
     "draw-net": "draw the data flow of a net",
     "package": "write a trained network as a folder that can be passed on",
     "predict": "tell the expressions of the faces in pictures and videos",
+    "export-onnx": "write a trained network as an ONNX file",
+    "web": "serve a page that tells the expressions of the faces in a picture",
     "report": "write a run's page: tables beside the paper's, curves, pictures",
     "demo": "do all of it on synthetic faces",
 }

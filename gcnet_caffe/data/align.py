@@ -6,6 +6,7 @@ keeps brows and chin inside the crop, with room for a lowered jaw and for the ra
 """
 
 import math
+import threading
 from typing import NamedTuple
 
 import cv2
@@ -103,4 +104,14 @@ def warp(image, similarity):
 
 def equalise(crop):
     """Contrast-limited adaptive histogram equalisation of a grey uint8 `crop`."""
-    return cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES).apply(crop)
+    return _own.clahe.apply(crop)
+
+
+class _Own(threading.local):
+    """What each thread has for itself: making it takes a third of the time that using it does."""
+
+    def __init__(self):
+        self.clahe = cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES)
+
+
+_own = _Own()

@@ -34,10 +34,10 @@ class Completed(NamedTuple):
     def images(self, wanted, paired):
         """Yield each image of the `wanted` rows once, and where its landmarks come from."""
         seen = set()
-        for i in wanted:
-            for image in images_of(self.rows[i], paired):
+        for row in map(self.rows.__getitem__, wanted):
+            for image in images_of(row, paired):
                 if image not in self.routes:  # a query, and no reference: in one row only
-                    yield image, self.rows[i].route
+                    yield image, row.route
                 elif image not in seen:
                     seen.add(image)
                     yield image, self.routes[image]

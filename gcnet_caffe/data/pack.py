@@ -114,7 +114,7 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
         facts = {out / path: fact for path, fact in facts.items()}
         left_out = {i + 1: failures[i].reason for i in sorted(failures)}
         packed = np.setdiff1d(wanted, list(failures))
-        _write_side_files(plan, lambda: completed.images(packed, plan.paired), facts, left_out, out)
+        _write_side_files(plan, completed.images(packed, plan.paired), facts, left_out, out)
         publication.move()
     return Packed(facts, left_out)
 
@@ -188,14 +188,19 @@ def _assemble(plan, crops, failures, publication, out, workers):
 
 
 def _write_side_files(plan, images, facts, left_out, out):
-    """Write what lies beside the LMDBs; `images` returns the packed images and their routes."""
-    columns = ("image", "route")
-    write_csv(out / "routes.csv", columns, ((os.path.abspath(p), route) for p, route in images()))
+    """Write what lies beside the LMDBs; `images` are the packed images and their routes."""
+    routes = Counter()
+
+    def counted():
+        for path, route in images:
+            routes[route] += 1
+            yield os.path.abspath(path), route
+
+    write_csv(out / "routes.csv", ("image", "route"), counted())
     if plan.fold_sheet:
         write_text(out / "folds.csv", plan.fold_sheet)
     for path, rows in record_sheets(plan, out, left_out):
         write_csv(path, RecordRow._fields, rows)
-    routes = Counter(route for _, route in images())
     for folder in {path.parent for path in facts}:
         here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
         write_text(folder / "packed.json", provenance_text(plan, routes, here, left_out))

@@ -42,6 +42,8 @@ class Net(nn.Module):
         Every layer with the numbers of the blobs it reads and makes.
     blob_names : list of str
         The name of each number; an in-place top has its bottom's.
+    blob_shapes : list of tuple of int
+        The shape of each number when the net was set up.
 
     Raises
     ------
@@ -54,7 +56,7 @@ class Net(nn.Module):
         self.name, self.origin, self.context = param.name, context.origin, context
         self.force_backward = param.force_backward
         self.layers = nn.ModuleList()
-        self.steps, self._shapes = [], []
+        self.steps, self.blob_shapes = [], []
         wiring, blobs = Wiring(self.origin), LearnableBlobs(self.origin)
         for layer_param in select_layers(param, self.origin):
             self._add(layer_param, wiring, blobs)
@@ -71,11 +73,11 @@ class Net(nn.Module):
             f"propagate_down: found {len(layer_param.propagate_down)}, wanted 0 or "
             f"{len(bottoms)}, one a bottom",
         )
-        shapes = layer.setup([self._shapes[number] for number in bottoms])
+        shapes = layer.setup([self.blob_shapes[number] for number in bottoms])
         tops = wiring.tops(layer_param, layer.num_tops)
         for index, shape in enumerate(shapes[: len(tops)]):
             _check_shape(layer, index, shape)
-            self._shapes.append(tuple(shape))
+            self.blob_shapes.append(tuple(shape))
         blobs.add(layer)
         self.layers.append(layer)
         self.steps.append(fusion.Step(layer, bottoms, tops, tuple(_loss_weights(layer))))
@@ -153,11 +155,11 @@ class Net(nn.Module):
 
     def shape(self, blob):
         """Return the shape that the blob named `blob` had when the net was set up."""
-        return self._shapes[self._final[blob]]
+        return self.blob_shapes[self._final[blob]]
 
     def count(self):
         """Return how many elements all blobs had when the net was set up."""
-        return sum(math.prod(shape) for shape in self._shapes)
+        return sum(math.prod(shape) for shape in self.blob_shapes)
 
     def use_channels_last(self):
         """Keep 2-d blobs and weights in the memory format that is fastest for convolutions.

@@ -43,6 +43,13 @@ def write_drawing(path, picture, faces):
         scratch.write_bytes(data)
 
 
+def enlarged(image):
+    """A (64, 64) image of 0..1 as a (132, 132, 3) uint8 picture."""
+    pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    large = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
+
+
 def delta_heat(delta):
     """The delta map as a (132, 132, 3) uint8 picture: dark is small, yellow its own largest."""
     scaled = delta / max(float(delta.max()), 1e-12) * 255
@@ -51,9 +58,9 @@ def delta_heat(delta):
 
 
 def _strip(number, face):
-    cells = [("query", _grey(face.query))]
+    cells = [("query", enlarged(face.query))]
     if face.reference is not None:
-        cells.append(("generated", _grey(face.reference)))
+        cells.append(("generated", enlarged(face.reference)))
     if face.delta is not None:
         cells.append(("delta", delta_heat(face.delta)))
     columns = []
@@ -71,12 +78,6 @@ def _ranking(number, face, height):
     for i, (name, value) in enumerate(lines[: height // _LINE - 1], 2):
         write(text, f"{value:.2f} {name}", (GAP, 18 + _LINE * (i - 1)))
     return text
-
-
-def _grey(image):
-    pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
-    large = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
 
 
 def _stacked(rows):

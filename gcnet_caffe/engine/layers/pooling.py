@@ -24,6 +24,11 @@ def pooled_size(full, kernel, stride, pad, floor=False):
     return pooled
 
 
+def reached(full, pooled, kernel, stride, pad):
+    """Return how many of `full` pixels and their padding each of the `pooled` windows has."""
+    return [min(i * stride + kernel, full + 2 * pad) - i * stride for i in range(pooled)]
+
+
 class _Windows(Layer):
     """Reads kernel, stride and padding of a pooling_param into pairs (height, width)."""
 
@@ -140,21 +145,8 @@ class Pooling(_Windows):
             return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
         padded = self._padded(bottom, sizes, 0.0)
         total = F.avg_pool2d(padded, kernel, self.stride, divisor_override=1)
-        counts = [
-            torch.tensor(
-                [
-                    min(
-                        i * self.stride[axis] + kernel[axis],
-                        bottom.shape[2 + axis] + 2 * self.pad[axis],
-                    )
-                    - i * self.stride[axis]
-                    for i in range(sizes[axis])
-                ],
-                dtype=bottom.dtype,
-                device=bottom.device,
-            )
-            for axis in (0, 1)
-        ]
+        windows = zip(bottom.shape[2:], sizes, kernel, self.stride, self.pad)
+        counts = [bottom.new_tensor(reached(*window)) for window in windows]
         return total / (counts[0][:, None] * counts[1])
 
 

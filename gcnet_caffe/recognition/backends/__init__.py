@@ -20,6 +20,9 @@ from gcnet_caffe.errors import UsageError
 #: Name -> module.
 BACKENDS = {
     "torch": "gcnet_caffe.recognition.backends.torch_engine",
+    "onnxruntime": "gcnet_caffe.recognition.backends.onnx_runtime",
+    "opencv": "gcnet_caffe.recognition.backends.opencv",
+    "caffe": "gcnet_caffe.recognition.backends.caffe",
 }
 
 

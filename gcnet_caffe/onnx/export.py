@@ -1,0 +1,126 @@
+"""A deploy prototxt and its weights as an ONNX model, checked.
+
+One ONNX node or a few a layer, in the order of the layers, from the nets and weights as the torch
+engine has read them: no tracing, no exporter. The batch may have any size.
+"""
+
+import json
+
+import onnx
+from onnx import TensorProto, helper
+
+from gcnet_caffe import __version__, files
+from gcnet_caffe.engine.graph import merged_state, select_layers
+from gcnet_caffe.engine.layers import TEST
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import copy_weights
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.onnx.graph import Graph, Value
+from gcnet_caffe.onnx.layers import converted_types, converter
+from gcnet_caffe.schema import read_net
+
+#: Version of the operators: every ONNX Runtime since 1.12 has them.
+OPSET = 17
+#: Version of the file format that belongs to it.
+IR_VERSION = 8
+
+
+def onnx_model(net, weights, outputs=(), facts=None):
+    """Make an ONNX model of a Caffe net.
+
+    Parameters
+    ----------
+    net, weights : path
+        Deploy prototxt and .caffemodel.
+    outputs : sequence of str
+        Blobs that the model gives although layers read them, beside those that none reads.
+    facts : dict, optional
+        Metadata: name -> text, or what JSON can hold.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Inputs and outputs have Caffe's names; the first axis of each is ``batch``.
+
+    Raises
+    ------
+    NetError
+        A layer cannot be converted, or there is no such blob.
+    SchemaError, WeightsError
+        A file cannot be read, or does not fit.
+    """
+    _check_types(net)
+    engine = open_net(net, TEST, CaffeRng(0))
+    copy_weights(engine, weights, lambda text: None)
+    engine.keep(outputs)
+    return convert(engine, facts)
+
+
+def convert(engine, facts=None):
+    """As `onnx_model`, of a net that the engine has opened, with the outputs that it has."""
+    graph, values = _converted(engine)
+    for name, number in zip(engine.outputs, engine.output_numbers):
+        graph.publish(values[number], name)
+    graph.prune(engine.outputs)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            engine.name or "net",
+            [_declared(name, engine.shape(name)) for name in engine.inputs],
+            [_declared(name, engine.shape(name)) for name in engine.outputs],
+            list(graph.constants.values()),
+        ),
+        producer_name="gcnet-caffe",
+        producer_version=__version__,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    helper.set_model_props(model, {key: _text(value) for key, value in (facts or {}).items()})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def write_onnx(model, path):
+    """Write the ModelProto `model` to `path` (replacing it), whole or not at all."""
+    with files.atomic(path, overwrite=True) as scratch:
+        onnx.save_model(model, scratch)
+
+
+def _check_types(path):
+    net = read_net(path)
+    net.state.CopyFrom(merged_state(TEST, net.state))
+    for layer in select_layers(net, path):
+        if layer.type != "Input" and layer.type not in converted_types():
+            raise NetError(
+                f"{path}: layer {layer.name!r}: type {layer.type!r} cannot be written as ONNX; "
+                f"wanted one of Input, {', '.join(converted_types())}"
+            )
+
+
+def _converted(engine):
+    """Return the Graph of the net, and {blob number: name of its value}."""
+    graph, values, shapes = Graph(), {}, engine.blob_shapes
+    for step in engine.steps:
+        layer = step.layer
+        if layer.is_source:
+            values.update((number, engine.blob_names[number]) for number in step.tops)
+            continue
+        graph.begin(layer, [shapes[number] for number in step.tops])
+        names = [values[number] for number in step.bottoms]
+        if not layer.takes_indices:
+            names = [graph.as_float(name) for name in names]
+        bottoms = [Value(name, shapes[i]) for name, i in zip(names, step.bottoms)]
+        made = converter(layer.type)(graph, layer, *bottoms)
+        values.update(zip(step.tops, made if isinstance(made, tuple) else (made,)))
+    return graph, values
+
+
+def _declared(name, shape):
+    return helper.make_tensor_value_info(
+        name, TensorProto.FLOAT, ["batch", *shape[1:]][: len(shape)]
+    )
+
+
+def _text(value):
+    return value if isinstance(value, str) else json.dumps(value)

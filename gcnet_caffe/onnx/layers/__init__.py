@@ -1,0 +1,14 @@
+"""How each layer type becomes ONNX nodes; a new one is a function here with `@converts("Type")`."""
+
+from gcnet_caffe.onnx.layers import (  # noqa: F401  each registers its layer types
+    combine,
+    filters,
+    neuron,
+    normalization,
+    pooling,
+    scale,
+    shape,
+)
+from gcnet_caffe.onnx.layers.base import converted_types, converter
+
+__all__ = ["converted_types", "converter"]

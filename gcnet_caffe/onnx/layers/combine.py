@@ -1,0 +1,32 @@
+"""Eltwise and Reduction."""
+
+import functools
+
+from gcnet_caffe.onnx.layers.base import converts
+
+
+@converts("Eltwise")
+def eltwise(graph, layer, *bottoms):
+    param, names = layer.param.eltwise_param, [bottom.name for bottom in bottoms]
+    op = {param.PROD: "Mul", param.SUM: "Add", param.MAX: "Max"}[param.operation]
+    if param.operation == param.SUM:
+        names = [
+            name if coeff == 1 else graph.add("Mul", name, graph.constant(coeff))
+            for name, coeff in zip(names, layer.coeffs)
+        ]
+    return functools.reduce(functools.partial(graph.add, op), names)
+
+
+@converts("Reduction")
+def reduction(graph, layer, bottom):
+    param, name = layer.param.reduction_param, bottom.name
+    axes = list(range(layer.first, len(bottom.shape)))
+    if param.operation == param.ASUM:
+        name = graph.add("Abs", name)
+    elif param.operation == param.SUMSQ:
+        name = graph.add("Mul", name, name)
+    if param.operation == param.MEAN:
+        top = graph.add("ReduceMean", name, axes=axes, keepdims=0)
+    else:
+        top = graph.add("ReduceSum", name, graph.ints(axes), keepdims=0)
+    return top if param.coeff == 1 else graph.add("Mul", top, graph.constant(param.coeff))

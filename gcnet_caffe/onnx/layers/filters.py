@@ -1,0 +1,49 @@
+"""Convolution, Deconvolution and InnerProduct."""
+
+import math
+
+from gcnet_caffe.onnx.layers.base import converts
+
+
+@converts("Convolution")
+def convolution(graph, layer, *bottoms):
+    return _filtered(graph, layer, "Conv", bottoms)
+
+
+@converts("Deconvolution")
+def deconvolution(graph, layer, *bottoms):
+    return _filtered(graph, layer, "ConvTranspose", bottoms)
+
+
+def _filtered(graph, layer, op, bottoms):
+    layer.check(layer.channel_axis > 0, "axis: found 0, the batch, wanted the axis of channels")
+    weights = [graph.weight(layer, index) for index in range(len(layer.blobs))]
+    tops = tuple(_one(graph, layer, op, bottom, weights) for bottom in bottoms)
+    return tops if len(tops) > 1 else tops[0]
+
+
+def _one(graph, layer, op, bottom, weights):
+    name, joined = bottom.name, layer.channel_axis > 1  # ONNX has one axis before the channels
+    if joined:
+        name = graph.reshape(name, [-1, *bottom.shape[layer.channel_axis :]])
+    top = graph.add(
+        op,
+        name,
+        *weights,
+        kernel_shape=layer.kernel,
+        strides=layer.stride,
+        pads=layer.padding * 2,
+        dilations=layer.dilation,
+        group=layer.group,
+    )
+    return graph.as_top(top) if joined else top
+
+
+@converts("InnerProduct")
+def inner_product(graph, layer, bottom):
+    kept = [0] * layer.first
+    rows = graph.reshape(bottom.name, [*kept, math.prod(bottom.shape[layer.first :])])
+    transposed = layer.param.inner_product_param.transpose
+    weight = graph.weight(layer, 0, None if transposed else lambda blob: blob.T)
+    top = graph.add("MatMul", rows, weight)
+    return graph.add("Add", top, graph.weight(layer, 1)) if len(layer.blobs) > 1 else top

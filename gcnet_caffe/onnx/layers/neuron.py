@@ -1,0 +1,81 @@
+"""Layers that work on each element: see engine/layers/neuron.py for the formulas."""
+
+import math
+
+from gcnet_caffe.onnx.layers.base import converts
+
+
+@converts("AbsVal")
+def abs_val(graph, layer, bottom):
+    return graph.add("Abs", bottom.name)
+
+
+@converts("ReLU")
+def relu(graph, layer, bottom):
+    slope = layer.param.relu_param.negative_slope
+    if slope:
+        return graph.add("LeakyRelu", bottom.name, alpha=slope)
+    return graph.add("Relu", bottom.name)
+
+
+@converts("PReLU")
+def prelu(graph, layer, bottom):
+    after = (1,) * (len(bottom.shape) - 2)
+    slopes = graph.weight(layer, 0, lambda blob: blob.reshape(-1, *after))
+    return graph.add("PRelu", bottom.name, slopes)
+
+
+@converts("ELU")
+def elu(graph, layer, bottom):
+    return graph.add("Elu", bottom.name, alpha=layer.param.elu_param.alpha)
+
+
+@converts("Sigmoid")
+def sigmoid(graph, layer, bottom):
+    return graph.add("Sigmoid", bottom.name)
+
+
+@converts("TanH")
+def tanh(graph, layer, bottom):
+    return graph.add("Tanh", bottom.name)
+
+
+@converts("Clip")
+def clip(graph, layer, bottom):
+    param = layer.param.clip_param
+    return graph.add("Clip", bottom.name, graph.constant(param.min), graph.constant(param.max))
+
+
+@converts("Power")
+def power(graph, layer, bottom):
+    param = layer.param.power_param
+    if param.power == 0 or param.scale == 0:  # the shift everywhere, whatever the bottom
+        inner = graph.add("Expand", graph.constant(param.shift), graph.add("Shape", bottom.name))
+    else:
+        inner = _scaled(graph, bottom.name, param.scale, param.shift)
+    return inner if param.power == 1 else graph.add("Pow", inner, graph.constant(param.power))
+
+
+@converts("Exp")
+def exp(graph, layer, bottom):
+    param = layer.param.exp_param
+    log = math.log(param.base) if param.base != -1 else 1.0
+    return graph.add("Exp", _scaled(graph, bottom.name, log * param.scale, log * param.shift))
+
+
+@converts("Log")
+def log(graph, layer, bottom):
+    param = layer.param.log_param
+    top = graph.add("Log", _scaled(graph, bottom.name, param.scale, param.shift))
+    return top if param.base == -1 else graph.add("Div", top, graph.constant(math.log(param.base)))
+
+
+@converts("Dropout")
+def dropout(graph, layer, bottom):
+    return bottom.name  # in Caffe's TEST phase it does nothing
+
+
+def _scaled(graph, name, scale, shift):
+    if scale != 1:
+        name = graph.add("Mul", name, graph.constant(scale))
+    return graph.add("Add", name, graph.constant(shift)) if shift else name

@@ -1,0 +1,65 @@
+"""Pooling and MaxUnpool.
+
+ONNX counts the place of a maximum through the whole tensor, N x C x H x W, and Caffe within its
+H x W plane; a mask here is Caffe's, as 64-bit integers. ONNX's own MaxUnpool cannot restore an odd
+size nor add up what overlaps; ScatterElements in each plane does, at any batch size.
+"""
+
+import math
+
+import numpy as np
+from onnx import TensorProto, helper
+
+from gcnet_caffe.engine.layers.pooling import reached
+from gcnet_caffe.onnx.layers.base import converts
+
+
+@converts("Pooling")
+def pooling(graph, layer, bottom):
+    param, full = layer.param.pooling_param, bottom.shape[2:]
+    sizes = graph.top_shapes[0][2:]
+    windows = {"kernel_shape": layer.kernel, "strides": layer.stride}
+    pads = _pads(layer, full, sizes)
+    if param.pool == param.AVE:
+        return _average(graph, layer, bottom, sizes, pads, windows)
+    if layer.num_tops == 1:
+        return graph.add("MaxPool", bottom.name, pads=pads, **windows)
+    top, index = graph.add("MaxPool", bottom.name, outputs=2, pads=pads, **windows)
+    return top, graph.places("Mod", index, graph.ints(math.prod(full)))
+
+
+def _pads(layer, full, sizes):
+    """What is added before and after, so that rounding down makes Caffe's number of windows."""
+    before, after = layer.pad, []
+    for axis, size in enumerate(sizes):
+        extent = (size - 1) * layer.stride[axis] + layer.kernel[axis]
+        after.append(max(0, extent - before[axis] - full[axis]))
+        layer.check(
+            after[-1] < layer.kernel[axis], f"a window lies outside the bottom, {full} pixels"
+        )
+    return [*before, *after]
+
+
+def _average(graph, layer, bottom, sizes, pads, windows):
+    """Caffe divides by the pixels of the window and its padding, without what rounding up adds."""
+    edges = [0, 0, *pads[:2], 0, 0, *pads[2:]]
+    name = graph.add("Pad", bottom.name, graph.ints(edges)) if any(edges) else bottom.name
+    top = graph.add("AveragePool", name, **windows)
+    counts = [
+        np.array(reached(*of_axis), np.float32)
+        for of_axis in zip(bottom.shape[2:], sizes, layer.kernel, layer.stride, layer.pad)
+    ]
+    factor = math.prod(layer.kernel) / (counts[0][:, None] * counts[1])
+    return top if (factor == 1).all() else graph.add("Mul", top, graph.constant(factor))
+
+
+@converts("MaxUnpool")
+def max_unpool(graph, layer, pooled, mask, sized=None):
+    channels, *full = graph.top_shapes[0][1:]
+    batch = graph.add("Shape", pooled.name, start=0, end=1)
+    planes = graph.add("Concat", batch, graph.ints([channels, math.prod(full)]), axis=0)
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
+    empty = graph.add("ConstantOfShape", planes, value=zero)
+    rows = [graph.reshape(name, [0, 0, -1]) for name in (graph.as_places(mask.name), pooled.name)]
+    top = graph.add("ScatterElements", empty, *rows, axis=2, reduction="add")
+    return graph.as_top(top)

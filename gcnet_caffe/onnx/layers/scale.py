@@ -1,0 +1,44 @@
+"""BatchNorm, Scale and Bias."""
+
+import numpy as np
+
+from gcnet_caffe.onnx.layers.base import converts
+
+
+@converts("BatchNorm")
+def batch_norm(graph, layer, bottom):
+    """Mean and variance are Caffe's decayed sums, each times 1 / factor (0 where that is 0)."""
+    layer.check(layer.use_global, "use_global_stats: found false, wanted the stored statistics")
+    factor = layer.blob(2).item()
+    scale = np.float32(1 / factor if factor else 0)
+    return graph.add(
+        "BatchNormalization",
+        bottom.name,
+        graph.constant(np.ones(layer.channels)),
+        graph.constant(np.zeros(layer.channels)),
+        graph.weight(layer, 0, lambda blob: blob * scale),
+        graph.weight(layer, 1, lambda blob: blob * scale),
+        epsilon=layer.param.batch_norm_param.eps,
+    )
+
+
+@converts("Scale")
+def scale(graph, layer, bottom, factor=None):
+    top = graph.add("Mul", bottom.name, _spread(graph, layer, 0, bottom, factor))
+    if not layer.param.scale_param.bias_term:
+        return top
+    return graph.add("Add", top, _spread(graph, layer, int(layer.learned), bottom))
+
+
+@converts("Bias")
+def bias(graph, layer, bottom, added=None):
+    return graph.add("Add", bottom.name, _spread(graph, layer, 0, bottom, added))
+
+
+def _spread(graph, layer, index, bottom, given=None):
+    """The blob `index`, or the `given` bottom, in a shape that broadcasts against `bottom`."""
+    span = layer.blob_shapes[index] if given is None else given.shape
+    after = [1] * (len(bottom.shape) - layer.first - len(span))
+    if given is not None:
+        return graph.reshape(given.name, [0] * len(span) + after)
+    return graph.weight(layer, index, lambda blob: blob.reshape(*span, *after))

@@ -1,0 +1,54 @@
+"""Layers that move elements."""
+
+from gcnet_caffe.onnx.layers.base import converts
+
+_ANY = "the batch may have any size in ONNX"
+
+
+@converts("Concat")
+def concat(graph, layer, *bottoms):
+    return graph.add("Concat", *(bottom.name for bottom in bottoms), axis=layer.dim)
+
+
+@converts("Slice")
+def cut(graph, layer, bottom):
+    layer.check(layer.dim > 0, f"axis: found 0, wanted 1 or more: {_ANY}")
+    if len(layer.sizes) == 1:
+        return bottom.name
+    sizes = graph.ints(layer.sizes)
+    return graph.add("Split", bottom.name, sizes, outputs=len(layer.sizes), axis=layer.dim)
+
+
+@converts("Split")
+def split(graph, layer, bottom):
+    return (bottom.name,) * layer.num_tops
+
+
+@converts("Flatten")
+def flatten(graph, layer, bottom):
+    return graph.as_top(bottom.name)
+
+
+@converts("Reshape")
+def reshape(graph, layer, bottom):
+    keeps_batch = layer.first > 0 or layer.dims[:1] in ([0], [-1])
+    layer.check(keeps_batch, f"shape {layer.dims}: wanted 0 or -1 first: {_ANY}")
+    return graph.as_top(bottom.name)
+
+
+@converts("Tile")
+def tile(graph, layer, bottom):
+    repeats = [1] * len(bottom.shape)
+    repeats[layer.dim] = layer.param.tile_param.tiles
+    return graph.add("Tile", bottom.name, graph.ints(repeats))
+
+
+@converts("Crop")
+def crop(graph, layer, bottom, like):
+    first, offsets = layer.first, layer.offsets
+    if first == 0:  # both bottoms have the same batch
+        layer.check(offsets[0] == 0, f"offset of axis 0: found {offsets[0]}, wanted 0: {_ANY}")
+        first, offsets = 1, offsets[1:]
+    ends = [offset + size for offset, size in zip(offsets, like.shape[first:])]
+    places = (graph.ints(values) for values in (offsets, ends, range(first, len(like.shape))))
+    return graph.add("Slice", bottom.name, *places)

@@ -1,0 +1,171 @@
+"""Whole nets as ONNX: the engine's and real Caffe's numbers, metadata, what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from gcnet_caffe.cli import main
+from gcnet_caffe.engine.layers import TEST, TRAIN
+from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
+from gcnet_caffe.onnx.export import OPSET, onnx_model
+from gcnet_caffe.recognition.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
+from gcnet_caffe.schema import read_net
+from tests.nets.test_in_caffe import LEARNABLE
+from tests.onnx.run import run_onnx
+from tests.scratch import ROOT
+
+DEPLOY = sorted(path.stem for path in (ROOT / "prototxt").glob("*_deploy*.prototxt"))
+
+
+def images(count, seed=0):
+    """Return (count, 1, 64, 64) smooth images of 0..1, with noise against ties."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((count, 1, 8, 8), np.float32).repeat(8, 2).repeat(8, 3)
+    return (0.8 * coarse + 0.2 * rng.random(coarse.shape, np.float32)).astype(np.float32)
+
+
+def random_weights(name, folder):
+    """Return net and weights of a committed deploy net; BatchNorm's statistics are of images."""
+    net, weights = ROOT / f"prototxt/{name}.prototxt", folder / "random.caffemodel"
+    engine = open_net(net, TRAIN, CaffeRng(1))
+    with torch.no_grad():
+        engine.forward({blob: torch.from_numpy(images(8)) for blob in engine.inputs})
+    write_caffemodel(engine, weights)
+    return net, weights
+
+
+def by_engine(net, weights, inputs):
+    engine = open_net(net, TEST, CaffeRng(0))
+    copy_weights(engine, weights, lambda text: None)
+    with torch.no_grad():
+        made = engine.blobs({name: torch.from_numpy(array) for name, array in inputs.items()})
+    return {name: blob.float().numpy() for name, blob in made.items()}
+
+
+def assert_close(found, wanted):
+    assert found
+    for blob, array in found.items():
+        np.testing.assert_allclose(array, wanted[blob], rtol=1e-4, atol=2e-5, err_msg=blob)
+
+
+@pytest.mark.parametrize("name", DEPLOY)
+def test_every_deploy_net_gives_the_engines_numbers(name, tmp_path):
+    net, weights = random_weights(name, tmp_path)
+    model = onnx_model(net, weights)
+    for count in (1, 3, 64) if name == "ck_S1R1_deploy" else (1, 3):
+        inputs = {blob.name: images(count, i) for i, blob in enumerate(model.graph.input)}
+        assert_close(run_onnx(model, inputs), by_engine(net, weights, inputs))
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory):
+    """The network that comes with the package, exported by the verb."""
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    assert main(["export-onnx", "-o", str(path)]) == 0
+    return onnx.load(path)
+
+
+@pytest.mark.parametrize("count", [1, 3, 64])
+def test_trained_weights_give_the_engines_numbers(synthetic, count):
+    inputs = {"query": images(count)}
+    assert_close(
+        run_onnx(synthetic, inputs), by_engine(SYNTHETIC / NET, SYNTHETIC / WEIGHTS, inputs)
+    )
+
+
+@pytest.mark.caffe
+def test_trained_and_random_weights_give_real_caffes_numbers(caffe, tmp_path):
+    """But where a maximum is one by rounding only, and its value moves to another pixel."""
+    trained = shutil.copy(SYNTHETIC / WEIGHTS, tmp_path / "trained.caffemodel")
+    nets = {"random": random_weights("ck_S1R1_deploy", tmp_path)}
+    nets["trained"] = (SYNTHETIC / NET, trained)
+    for kind, (net, _) in nets.items():
+        shutil.copy(net, tmp_path / f"{kind}.prototxt")
+    np.save(tmp_path / "query.npy", images(64))
+    caffe.run_python(SCRIPT, tmp_path)
+    for kind, (net, weights) in nets.items():
+        masks = [top for layer in read_net(net).layer for top in layer.top if "mask" in top]
+        model = onnx_model(net, weights, ["generated_reference", "delta", "feature", *masks])
+        for count in (1, 3, 64):
+            with np.load(tmp_path / f"{kind}{count}.npz") as wanted:
+                found = run_onnx(model, {"query": images(64)[:count]})
+                moved = np.array([(found[m] != wanted[m]).sum((1, 2, 3)) for m in masks])
+                assert moved.sum() <= 1e-6 * sum(found[m].size for m in masks)
+                same = moved.sum(0) == 0
+                assert_close(
+                    {blob: array[same] for blob, array in found.items()},
+                    {blob: wanted[blob][same] for blob in found},
+                )
+
+
+SCRIPT = """
+import caffe, numpy
+for kind in ("random", "trained"):
+    net = caffe.Net(kind + ".prototxt", kind + ".caffemodel", caffe.TEST)
+    for count in (1, 3, 64):
+        net.blobs["query"].reshape(count, 1, 64, 64)
+        net.blobs["query"].data[...] = numpy.load("query.npy")[:count]
+        net.forward()
+        numpy.savez(f"{kind}{count}.npz", **{name: blob.data for name, blob in net.blobs.items()})
+"""
+
+
+def test_what_the_file_tells(synthetic):
+    assert synthetic.opset_import[0].version == OPSET
+    facts = json.loads((SYNTHETIC / FACTS).read_text())
+    told = {item.key: item.value for item in synthetic.metadata_props}
+    for key in ("classes", "preprocessing", "training"):
+        assert json.loads(told[key]) == facts[key]
+    assert told["network"] == facts["network"]
+    sums = dict(line.split("  ")[::-1] for line in (SYNTHETIC / SUMS).read_text().splitlines())
+    assert told["weights_sha256"] == sums[WEIGHTS] and told["net_sha256"] == sums[NET]
+    batched = [*synthetic.graph.input, *synthetic.graph.output]
+    assert {blob.type.tensor_type.shape.dim[0].dim_param for blob in batched} == {"batch"}
+    names = [blob.name for blob in batched]
+    assert names == ["query", "prob", "generated_reference", "delta", "feature"]
+
+
+def test_shared_weights_are_stored_once(synthetic):
+    stored = sum(np.prod(constant.dims) for constant in synthetic.graph.initializer)
+    learnable = LEARNABLE["S1R1"][1]  # with valid padding
+    assert stored < 1.01 * learnable
+
+
+def test_a_layer_that_has_no_converter_is_refused_by_name(tmp_path, capsys):
+    (tmp_path / "a.prototxt").write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }\n'
+        'layer { name: "pick" type: "ArgMax" bottom: "x" top: "y" }\n'
+    )
+    words = ["--model", f"{tmp_path}/a.prototxt", "--weights", str(SYNTHETIC / WEIGHTS)]
+    assert main(["export-onnx", *words, "-o", f"{tmp_path}/a.onnx"]) == 1
+    err = capsys.readouterr().err
+    assert "a.prototxt: layer 'pick': type 'ArgMax' cannot be written as ONNX" in err
+    assert err.count("\n") == 1 and sorted(p.name for p in tmp_path.iterdir()) == ["a.prototxt"]
+
+
+@pytest.mark.parametrize(
+    "words", [["folder", "--model", "x"], ["--model", "x"], ["--weights", "x"], ["nowhere"]]
+)
+def test_misuse_is_2(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export-onnx", *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_without_onnx_there_is_one_line(tmp_path):
+    """In a process that cannot import it."""
+    code = "import sys; sys.modules['onnx'] = None; from gcnet_caffe.cli import main; "
+    code += "sys.exit(main(['export-onnx']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "pip install 'gcnet-caffe[onnx]'" in done.stderr
+    assert done.stderr.count("\n") == 1

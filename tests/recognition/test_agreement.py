@@ -1,0 +1,144 @@
+"""The back ends agree on 200 faces, whatever the number of faces at once."""
+
+import gc
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from gcnet_caffe.analysis.images import as_tested
+from gcnet_caffe.cli import main
+from gcnet_caffe.data.augment import face_crop
+from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.errors import GcnetError, NetError
+from gcnet_caffe.recognition.backends import BACKENDS, open_backend
+from gcnet_caffe.recognition.model import NET, WEIGHTS
+from gcnet_caffe.recognition.run_folder import open_model
+from tests.recognition.models import untrained
+
+OTHERS = [
+    pytest.param(name, marks=[pytest.mark.caffe] if name == "caffe" else [])
+    for name in BACKENDS
+    if name != "torch"
+]
+MASKS = [f"enc1_mask{i}" for i in (1, 2, 3)]
+VALUES = [f"enc1_pool{i}" for i in (1, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """200 rendered faces of 20 people as the network sees them."""
+    folder = tmp_path_factory.mktemp("faces") / "stills"
+    words = ["--identities", "20", "--images-per-identity", "10", "--workers", "2", "--seed", "5"]
+    assert main(["make-faces", "-o", str(folder), *words]) == 0
+    rows = read_manifest(folder / "manifest.csv")
+    crops = [face_crop(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE), row.landmarks) for row in rows]
+    return as_tested(np.stack(crops)[:, None])
+
+
+@pytest.fixture
+def name(request):
+    """A back end, which is there, or else the test is skipped."""
+    if request.param == "caffe":
+        request.getfixturevalue("caffe")
+    return request.param
+
+
+def found_by(name, model, faces, batch=64):
+    net = open_backend(name, model)
+    made = [net.forward(faces[i : i + batch]) for i in range(0, len(faces), batch)]
+    return {blob: np.concatenate([part[blob] for part in made]) for blob in made[0]}
+
+
+@pytest.mark.parametrize("name", OTHERS, indirect=True)
+def test_200_faces(name, faces):
+    """Labels are the same. Probabilities are, but where a maximum is decided by rounding.
+
+    Two pixels of a window may differ by less than float32 sums do. Where two back ends find the
+    maximum at different ones, its value is unpooled elsewhere, and a face's probabilities may move
+    by more than 1e-4: of two faces in a hundred at most. OpenCV does not keep the masks to look at.
+    """
+    model = open_model()
+    seen = () if name == "opencv" else (*MASKS, *VALUES)
+    model = model._replace(outputs=(*model.outputs, *seen))
+    ours, theirs = (found_by(each, model, faces) for each in ("torch", name))
+    assert len(faces) == 200 and len(set(ours["prob"].argmax(1))) == len(model.classes)
+    assert (ours["prob"].argmax(1) == theirs["prob"].argmax(1)).all()
+    difference = abs(ours["prob"] - theirs["prob"]).max(1)
+    beyond = difference > 1e-4
+    assert beyond.sum() <= 4 and difference[~beyond].max() <= 1e-4
+    if seen:
+        moved = sum(
+            ((ours[mask] != theirs[mask]) & (ours[value] > 0)).sum((1, 2, 3))
+            for mask, value in zip(MASKS, VALUES)
+        )
+        assert (moved > 0).sum() <= 20 and difference[moved == 0].max() <= 1e-5
+        assert moved[beyond].all()
+
+
+@pytest.mark.parametrize("variant", ["S1R1", "cnn"])
+@pytest.mark.parametrize("name", OTHERS, indirect=True)
+def test_the_number_of_faces_may_change_from_call_to_call(name, variant, tmp_path):
+    model = untrained(tmp_path, variant)
+    query = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
+    wanted = found_by("torch", model, query)
+    net = open_backend(name, model)
+    for count in (1, 5, 2, 1):
+        found = net.forward(query[:count])
+        assert list(found) == list(model.outputs)
+        for blob, array in found.items():
+            assert array.dtype == np.float32 and array.shape == wanted[blob][:count].shape
+            np.testing.assert_allclose(array, wanted[blob][:count], rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.caffe
+def test_the_process_of_real_caffe_ends_with_its_back_end(caffe, tmp_path):
+    net = open_backend("caffe", open_model())
+    process = net._process
+    assert process.poll() is None
+    del net
+    gc.collect()
+    assert process.poll() == 0
+
+
+@pytest.mark.caffe
+def test_what_real_caffe_refuses_is_its_own_line(caffe, tmp_path):
+    model = open_model()
+    (tmp_path / NET).write_text(model.net.read_text().replace('"ReLU"', '"ReLUU"'))
+    with pytest.raises(NetError, match="real Caffe stopped: .*Unknown layer type: ReLUU"):
+        open_backend("caffe", model._replace(net=tmp_path / NET))
+
+
+def test_what_opencv_refuses_is_one_line(tmp_path):
+    model = open_model()
+    (tmp_path / NET).write_text(model.net.read_text().replace('"ReLU"', '"ReLUU"'))
+    query = np.zeros((1, 1, 64, 64), np.float32)
+    with pytest.raises(NetError) as error:
+        open_backend("opencv", model._replace(net=tmp_path / NET)).forward(query)
+    assert "OpenCV cannot" in str(error.value) and "\n" not in str(error.value)
+    (tmp_path / WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(NetError, match="OpenCV cannot read it"):
+        open_backend("opencv", model._replace(weights=tmp_path / WEIGHTS))
+
+
+def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
+    from gcnet_caffe import caffe_tool
+
+    monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GcnetError, match="no Caffe here: put `caffe` on PATH"):
+        open_backend("caffe", open_model())
+
+
+def test_without_onnxruntime_there_is_one_line(tmp_path):
+    """In a process that cannot import it."""
+    code = "import sys; sys.modules['onnxruntime'] = None\n"
+    code += "from gcnet_caffe.cli import main\n"
+    code += "sys.exit(main(['predict', '--backend', 'onnxruntime', 'a.png']))"
+    (tmp_path / "a.png").write_bytes(b"")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and "pip install 'gcnet-caffe[onnx]'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,3 @@
+"""The fixtures of tests/recognition that the page's tests share."""
+
+from tests.recognition.conftest import photograph  # noqa: F401
