@@ -72,8 +72,9 @@ def fitted_classes(options, args):
 
 def file_name(name, args):
     """Return the name of a generated file: as it is, or the short one."""
-    kinds = ("train_test", "deploy_reconstruction", "deploy")
-    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), "solver")
+    kinds = ("discriminator_train_test", "train_test", "deploy_reconstruction", "deploy")
+    second = "discriminator_" if name.endswith("_discriminator.prototxt") else ""
+    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), f"{second}solver")
     return f"{kind}.prototxt" if args.short_names else name
 
 

@@ -178,6 +178,6 @@ def test_spread_and_recall():
 @pytest.mark.parametrize("variant", ["cnn", "metric", "S0R0", "S1R1"])
 def test_learnable_parameters_are_those_of_the_readme(tmp_path, monkeypatch, variant):
     monkeypatch.chdir(make_tree(tmp_path))
-    net = nets.catalog.train_net_name(variant, 0, "ck")
-    write_caffemodel(open_net(f"prototxt/{net}", TRAIN, CaffeRng(1)), tmp_path / "x.caffemodel")
+    net = nets.solver_defaults(variant).net
+    write_caffemodel(open_net(net, TRAIN, CaffeRng(1)), tmp_path / "x.caffemodel")
     assert learnable_parameters(tmp_path / "x.caffemodel") == LEARNABLE[variant][0]

@@ -46,7 +46,7 @@ def solver_of(tree, what, **changes):
     """Write the solver of a variant or a pre-training; return its path."""
     if what in PRETRAININGS:
         return write_solver(tree, what, **changes)
-    net = f"prototxt/{nets.catalog.train_net_name(what, 0, 'ck')}"
+    net = nets.solver_defaults(what).net
     changes = {"net": net, "snapshot_prefix": f"snapshots/{what}", **changes}
     return write_solver(tree, "ck_fold0", **changes)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from gcnet_caffe import nets
+from gcnet_caffe.nets import NetOptions
+from gcnet_caffe.nets.names import train_net_name
 from gcnet_caffe.schema import read_net
 from tests.scratch import make_tree
 
@@ -55,7 +57,7 @@ def test_every_generated_net_loads_in_both_phases(inspected):
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("variant", nets.VARIANTS)
 def test_learnable_parameters(inspected, tree, variant, padding):
-    name = nets.catalog.train_net_name(variant, 0, "valid" if padding else "ck")
+    name = train_net_name(variant, 0, "valid" if padding else "ck", NetOptions())
     path = f"prototxt/{'valid_' if padding else ''}{name}"
     specs = {layer.name: layer.param for layer in read_net(tree / path).layer}
     counted = {}
@@ -90,8 +92,8 @@ def test_outputs_of_the_deploy_nets(inspected):
 @pytest.mark.parametrize("variant", nets.VARIANTS)
 def test_caffe_time(caffe, tree, variant):
     for fold in range(10 if variant == "S1R1" else 1):
-        name = nets.catalog.train_net_name(variant, fold, "ck")
-        args = ["time", "-model", f"prototxt/{name}", "-iterations", "1"]
+        net = nets.solver_defaults(variant, fold).net
+        args = ["time", "-model", net, "-iterations", "1"]
         assert "Average Forward-Backward" in caffe.run_caffe(args, cwd=tree).stderr
 
 
