@@ -5,7 +5,7 @@ import functools
 import itertools
 
 from gcnet_caffe.experiment.config import net_and_solver
-from gcnet_caffe.nets import NetOptions, SolverOptions, net_files
+from gcnet_caffe.nets import NetOptions, SolverOptions, net_files, solver_defaults
 
 
 def settings(experiment):
@@ -31,8 +31,8 @@ def options_of(experiment, variant, setting):
     """
     net, solver = net_and_solver(experiment, setting)
     net = {name: value for name, value in net.items() if _changes_net(variant, name, value)}
-    solver = {name: value for name, value in solver.items() if _changes_solver(name, value)}
-    return net, solver
+    default = solver_defaults(variant, net=NetOptions(**net))
+    return net, {name: value for name, value in solver.items() if getattr(default, name) != value}
 
 
 def pretraining_setting(experiment, setting):

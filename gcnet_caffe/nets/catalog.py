@@ -23,6 +23,9 @@ _COMMITTED = {
     "disentangle": _GENERATORS,
 }
 
+#: Of DCGAN's authors; docs/interpretation.md says what became of Nesterov's.
+_DCGAN_SOLVER = {"type": "Adam", "base_lr": 0.0002, "momentum": 0.5, "weight_decay": 0.0}
+
 _FIGURES = {"vae": "7b", "dcgan": "7c"}
 
 
@@ -38,10 +41,12 @@ def net_defaults(variant, fold=0):
 def solver_defaults(variant, fold=0, name="ck", net=None):
     """Return the SolverOptions of a committed solver; `net` is the NetOptions of its net."""
     net = net or NetOptions()
+    dcgan_like = names.generates(variant) and net.generator != "ae"
     return SolverOptions(
         net=f"{NET_FOLDER}/{names.train_net_name(variant, fold, name, net)}",
         snapshot_prefix=f"snapshots/{names.stem(variant, fold, name, net)}",
         test_iter=100 if variant in pretrain.PRETRAININGS else _CK_TEST_IMAGES,
+        **(_DCGAN_SOLVER if dcgan_like else {}),
     )
 
 
