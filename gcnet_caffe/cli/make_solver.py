@@ -16,15 +16,14 @@ from gcnet_caffe.cli._targets import (
     write_all,
 )
 from gcnet_caffe.files import write_text
-
-_NAMING = ("generator", "classifier")
+from gcnet_caffe.nets.names import NAMING
 
 
 def add_arguments(parser):
     add_target_flags(parser, writes="solvers")
     parser.add_argument("--data", help="folder of the test_lmdb that --fit-test counts")
     net = parser.add_argument_group("the net, as make-net was told: files are named after it")
-    add_option_flags(net, nets.NetOptions, nets.net_defaults("S1R1"), only=_NAMING)
+    add_option_flags(net, nets.NetOptions, nets.net_defaults("S1R1"), only=NAMING)
     add_option_flags(parser, nets.SolverOptions, nets.solver_defaults("S1R1"))
 
 

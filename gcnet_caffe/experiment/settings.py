@@ -18,6 +18,19 @@ def settings(experiment):
     return found
 
 
+def trained(experiment):
+    """Return [(setting's name, setting, variant)] of every net: the sweep's, then `also`'s."""
+    found = [
+        (name, setting, variant)
+        for name, setting in settings(experiment).items()
+        for variant in experiment["variants"]
+    ]
+    for more in experiment["also"]:
+        name = setting_name(more["net"])
+        found += [(name, more["net"], variant) for variant in more["variants"]]
+    return found
+
+
 def setting_name(setting):
     """Return the folder of a setting: ``lambda_s=0.1+padding=valid``, or ``default``."""
     return "+".join(f"{name}={value}" for name, value in setting.items()) or "default"

@@ -80,7 +80,8 @@ def solver_files(variant, options, fold=0, name="ck", net=None):
     """
     net = net or NetOptions()
     flags = _flags(options, solver_defaults(variant, fold, name, net))
-    flags = [*_flags(dataclasses.replace(NetOptions(), **_naming(net)), NetOptions()), *flags]
+    named = NetOptions(**{name: getattr(net, name) for name in names.NAMING})
+    flags = [*_flags(named, NetOptions()), *flags]
     made_by = _made_by("make_solver", variant, net, fold, name, flags)
     own = names.solver_name(variant, fold, name, net)
     files = {own: solver_text(options, made_by)}
@@ -135,11 +136,6 @@ def _second_player(path):
         )
     end = f"{names.TRAIN_TEST}.prototxt"
     return f"{folder}{slash}{name[: -len(end)]}{names.DISCRIMINATOR}_{end}"
-
-
-def _naming(net):
-    """The options of a net that its solver is named after."""
-    return {"generator": net.generator, "classifier": net.classifier}
 
 
 def _flags(options, defaults, *without):

@@ -5,6 +5,9 @@ from gcnet_caffe.nets import gcnet, plain, pretrain
 NET_FOLDER = "prototxt"
 SOLVER_FOLDER = "solvers"
 
+#: The options of a net that its files, and its solver's, are named after.
+NAMING = ("generator", "classifier")
+
 #: Last words of a net's file, and the first of its second player's.
 TRAIN_TEST, DISCRIMINATOR = "train_test", "discriminator"
 

@@ -40,7 +40,7 @@ def _figure(run, name):
     data = run.folder / "data/pairs" / fold
     records = read_images(data / "test_lmdb")
     chosen = _chosen(records, data / "test.csv")
-    blobs = _forward(folder, data / "test_lmdb")
+    blobs = _forward(folder, records.images)
     rows = [records.images[chosen, 0], records.images[chosen, 1]]
     rows += [blobs[blob][chosen, 0] for blob in _ROWS]
     titles = [class_name(run.classes, int(records.labels[i])) for i in chosen]
@@ -57,13 +57,13 @@ def _figure(run, name):
     )
 
 
-def _forward(folder, lmdb):
+def _forward(folder, images):
     model, weights = folder / "deploy_reconstruction.prototxt", folder / "weights.caffemodel"
     for path in (model, weights):
         if not path.is_file():
             raise GcnetError(f"{path}: not there")
     try:
-        return by_torch(model, str(weights), lmdb, list(_ROWS))
+        return by_torch(model, str(weights), images, list(_ROWS))
     except ModuleNotFoundError as error:
         raise GcnetError(f"needs {error.name}: pip install 'gcnet-caffe[torch]'") from None
 
