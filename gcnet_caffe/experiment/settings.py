@@ -6,6 +6,7 @@ import itertools
 
 from gcnet_caffe.experiment.config import net_and_solver
 from gcnet_caffe.nets import NetOptions, SolverOptions, net_files, solver_defaults
+from gcnet_caffe.nets.names import NAMING
 
 
 def settings(experiment):
@@ -43,7 +44,8 @@ def options_of(experiment, variant, setting):
     and no others.
     """
     net, solver = net_and_solver(experiment, setting)
-    net = {name: value for name, value in net.items() if _changes_net(variant, name, value)}
+    named = tuple((name, net[name]) for name in NAMING if name in net)
+    net = {name: value for name, value in net.items() if _changes_net(variant, name, value, named)}
     default = solver_defaults(variant, net=NetOptions(**net))
     return net, {name: value for name, value in solver.items() if getattr(default, name) != value}
 
@@ -63,8 +65,9 @@ def pretraining_setting(experiment, setting):
 
 
 @functools.cache
-def _changes_net(variant, name, value):
-    default = NetOptions()
+def _changes_net(variant, name, value, named=()):
+    """Whether the option changes the files of `variant`, given the options it is `named` after."""
+    default = NetOptions(**{key: found for key, found in named if key != name})
     if getattr(default, name) == value:
         return False
     changed = dataclasses.replace(default, **{name: value})

@@ -26,6 +26,8 @@ LEARNABLE = {
     "S1R1": (2736365, 1704173),
     "pretrain-autoencoder": (149634, 149634),
     "pretrain-identity": (6505967, 5473775),
+    "reconstruct": (149634, 149634),
+    "disentangle": (149634, 149634),
 }
 
 

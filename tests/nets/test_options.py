@@ -45,6 +45,8 @@ def test_variants_have_the_losses_of_figure_2():
         "S1R1": {"loss_generation", "loss_contrastive", *reconstruction},
         "pretrain-autoencoder": {"loss_reconstruction"},
         "pretrain-identity": set(),
+        "reconstruct": {"loss_generation"},
+        "disentangle": {"loss_generation"},
     }
 
 
