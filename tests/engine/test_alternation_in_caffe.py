@@ -24,13 +24,15 @@ def state(name, number, ending="solverstate"):
     return f"snapshots/{name}_iter_{number}.{ending}"
 
 
-@pytest.mark.parametrize("variant, seeds", [("disentangle", (1, 2)), ("S1R1", (-1, 5))])
-def test_ten_turns(variant, seeds, caffe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "variant, seeds, summation", [("disentangle", (1, 2), "torch"), ("S1R1", (-1, 5), "caffe")]
+)
+def test_ten_turns(variant, seeds, summation, caffe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     solvers = write_players(tmp_path, variant, random_seed=seeds)
     script = Path(__file__).with_name("players_in_caffe.py")
     caffe.run_python(script, tmp_path, [*solvers, str(TURNS), "found.npz"])
-    players = open_players()
+    players = open_players(summation=summation)
     nets = [solver.net for solver in players.solvers]
     apart = []
     with np.load("found.npz") as theirs:
@@ -52,7 +54,6 @@ def test_ten_turns(variant, seeds, caffe, tmp_path, monkeypatch):
                 for mine, its, start in zip(after, wanted, before)
             ]
             apart.append([max(losses), max(updates)])
-    print(variant, np.median(apart, axis=0), np.max(apart, axis=0), outputs)
     losses, updates = np.transpose(apart)
     assert np.median(losses) <= 1e-5 and max(losses) <= 1e-3
     assert np.median(updates) <= 1e-3
