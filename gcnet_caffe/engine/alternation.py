@@ -117,15 +117,19 @@ def _share(discriminator, generator):
             with torch.no_grad():
                 blob.copy_(other)
             if in_generator:
-                theirs.blobs[index] = _used(blob)
+                _use(discriminator, theirs, index, blob)
             else:
-                mine.blobs[index] = _used(other)
+                _use(generator, mine, index, other)
 
 
 def _learned(net):
     return {id(learnable.param) for learnable in net.learnable if learnable.lr_mult}
 
 
-def _used(blob):
-    """The same memory as a blob that takes no gradient."""
-    return nn.Parameter(blob.detach(), requires_grad=False)
+def _use(net, layer, index, blob):
+    """Let `layer` of `net` have the memory of `blob`, without a gradient: each net has its own."""
+    before, used = layer.blobs[index], nn.Parameter(blob.detach(), requires_grad=False)
+    layer.blobs[index] = used
+    for learnable in net.learnable:
+        if learnable.param is before:
+            learnable.param = used

@@ -102,7 +102,7 @@ def total_loss(recorded, weights):
     return sum(weight * recorded[name].reshape(-1) for name, weight in weights.items())
 
 
-def _updates(found, wanted):
+def update_distances(found, wanted):
     """Return the worst blob's distance between two updates, and that of all blobs together."""
     errors, squares, sizes = [], 0.0, 0.0
     for key, theirs in wanted.items():
@@ -155,11 +155,11 @@ def _compare(path, iterations, one, forced, two, ulp, orders):
         steps = {name: _forced_step(solver, iteration) for name, solver in solvers.items()}
         before = steps[orders[0]][0]
         after = make_blobs(f"{some.param.snapshot_prefix}_iter_{iteration + 1}.caffemodel", before)
-        wanted = _minus(after, before)
-        found = {name: (loss, _minus(blobs, start)) for name, (start, loss, blobs) in steps.items()}
+        wanted = minus(after, before)
+        found = {name: (loss, minus(blobs, start)) for name, (start, loss, blobs) in steps.items()}
         found["caffe"] = (itself[iteration], {key: forced[key][iteration] for key in before})
         for name, (loss, updates) in found.items():
-            worst, together = _updates(updates, wanted)
+            worst, together = update_distances(updates, wanted)
             series[name]["loss"].append(abs(float(loss / losses[iteration]) - 1))
             series[name]["worst"].append(float(worst))
             series[name]["all"].append(together)
@@ -193,7 +193,7 @@ def _free_run(path, order, iterations):
     return np.array(curve), blobs_in(solver.net)
 
 
-def _minus(after, before):
+def minus(after, before):
     return {key: after[key] - before[key] for key in before}
 
 
