@@ -58,7 +58,9 @@ def test_the_kl_term_and_its_gradient(blobs):
     terms = mean**2 + np.exp(log_variance) - log_variance - 1
     close(blobs["vae:loss_kl"], np.array(terms.sum() / 2 / BATCH))
     gradient = np.concatenate([mean, (np.exp(log_variance) - 1) / 2], axis=1) / BATCH
-    close(blobs["kl_moments_gradient"][:, :, 0, 0], gradient)  # with lambda_g 0 it is the KL's alone
+    close(
+        blobs["kl_moments_gradient"][:, :, 0, 0], gradient
+    )  # with lambda_g 0 it is the KL's alone
 
 
 def test_the_test_phase_and_the_deploy_net_use_the_mean(blobs):
