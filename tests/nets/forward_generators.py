@@ -18,7 +18,7 @@ def keep_gradients(key, net):
 
 caffe.set_random_seed(3)
 vae = caffe.Net("vae.prototxt", caffe.TRAIN)
-vae.params["enc1_conv5"][0].data[...] *= 50  # moments of order one
+vae.params["enc1_conv5"][0].data[...] *= 4  # moments of order one
 noises = []
 for _ in range(20):  # so that BatchNorm has statistics
     vae.forward()
