@@ -15,10 +15,13 @@ from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.schema import read_solver, to_text
+from tests.nets.narrow import narrow_nets
 
 RECORD = Path(__file__).with_name("record_in_caffe.py")
 VARIANTS = ("cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1")
 PRETRAININGS = ("pretrain_autoencoder", "pretrain_identity")
+#: Nets with a VAE, narrow here.
+VAES = ("S1R1_vae", "disentangle_vae")
 #: The engine as it is, and in Caffe's order of summation.
 ORDERS = {"engine": EngineOptions(), "Caffe's order": EngineOptions(summation="caffe")}
 
@@ -43,9 +46,14 @@ def write_solver(tree, name, **changes):
 
 
 def solver_of(tree, what, **changes):
-    """Write the solver of a variant or a pre-training; return its path."""
+    """Write the solver of a variant, a pre-training or a VAE; return its path."""
     if what in PRETRAININGS:
         return write_solver(tree, what, **changes)
+    if what in VAES:
+        net = f"prototxt/narrow_{what}_train_test.prototxt"
+        text, *_ = narrow_nets(what.split("_")[0], generator="vae", batch_size=4)
+        (tree / net).write_text(text)
+        return write_solver(tree, f"ck_fold0_{what}", net=net, **changes)
     net = nets.solver_defaults(what).net
     changes = {"net": net, "snapshot_prefix": f"snapshots/{what}", **changes}
     return write_solver(tree, "ck_fold0", **changes)
