@@ -9,7 +9,9 @@ one's own that has the plug-in.
 import argparse
 import ctypes
 import sys
+from pathlib import Path
 
+from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
 
 
@@ -37,7 +39,10 @@ def main(words=None):
     if snapshots and args.weights:
         parser.error("-snapshot and -weights: wanted one of them")
     weights = [path for path in args.weights.split(",") if path]
-    train([args.solver, args.discriminator_solver], weights, snapshots, args.gpu)
+    try:
+        train([args.solver, args.discriminator_solver], weights, snapshots, args.gpu)
+    except GcnetError as error:
+        sys.exit(f"{parser.prog}: error: {error}")
 
 
 def train(solvers, weights=(), snapshots=(), gpu=None):
@@ -52,7 +57,17 @@ def train(solvers, weights=(), snapshots=(), gpu=None):
     snapshots : sequence of str
         None, or a .solverstate of each solver.
     gpu : int, optional
+
+    Raises
+    ------
+    GcnetError
+        A file is missing or not a solver, the snapshots do not belong together, or pycaffe or the
+        plug-in is not here.
     """
+    params = [read_solver(path) for path in solvers]
+    for path in (*weights, *snapshots):
+        if not Path(path).is_file():
+            raise GcnetError(f"{path}: no such file")
     generator, discriminator = open_solvers(solvers, gpu)
     for solver in (discriminator, generator):
         for path in weights:
@@ -60,8 +75,10 @@ def train(solvers, weights=(), snapshots=(), gpu=None):
     for solver, path in zip((generator, discriminator), snapshots):
         solver.restore(path)
     if generator.iter != discriminator.iter:
-        sys.exit(f"the snapshots are of iterations {generator.iter} and {discriminator.iter}")
-    params = [read_solver(path) for path in solvers]
+        raise GcnetError(
+            f"the snapshots are of iterations {generator.iter} and {discriminator.iter}; wanted "
+            "the same"
+        )
     while generator.iter < params[0].max_iter:
         for solver in (discriminator, generator):
             solver.step(1)
@@ -76,9 +93,11 @@ def open_solvers(solvers, gpu=None):
     The discriminator's is made first, and its start values count: Caffe's random numbers are one
     stream, which each random_seed starts anew.
     """
-    ctypes.CDLL("libgcnet_layers.so", ctypes.RTLD_GLOBAL)  # the plug-in, before Caffe asks for it
-    import caffe
-
+    try:
+        ctypes.CDLL("libgcnet_layers.so", ctypes.RTLD_GLOBAL)  # before Caffe asks for its layers
+        import caffe
+    except (ImportError, OSError) as error:
+        raise GcnetError(f"needs pycaffe and the plug-in, as docker/caffe has: {error}") from None
     if gpu is None:
         caffe.set_mode_cpu()
     else:
