@@ -84,16 +84,19 @@ def solver_files(variant, options, fold=0, name="ck", net=None):
     flags = [*_flags(named, NetOptions()), *flags]
     made_by = _made_by("make_solver", variant, net, fold, name, flags)
     own = names.solver_name(variant, fold, name, net)
-    files = {own: solver_text(options, made_by)}
-    if names.has_two_players(variant, net):
-        second = dataclasses.replace(
-            options,
-            net=_second_player(options.net),
-            snapshot_prefix=f"{options.snapshot_prefix}_{names.DISCRIMINATOR}",
-        )
-        stem = own.removesuffix(".prototxt")
-        files[f"{stem}_{names.DISCRIMINATOR}.prototxt"] = solver_text(second, made_by)
-    return files
+    if not names.has_two_players(variant, net):
+        return {own: solver_text(options, made_by)}
+    other = f"{own.removesuffix('.prototxt')}_{names.DISCRIMINATOR}.prototxt"
+    second = dataclasses.replace(
+        options,
+        net=_second_player(options.net),
+        snapshot_prefix=f"{options.snapshot_prefix}_{names.DISCRIMINATOR}",
+    )
+    made_by.append(
+        "One of two that train in turns: gcnet train -solver (the generator's) "
+        "-discriminator_solver (its name and _discriminator)"
+    )
+    return {own: solver_text(options, made_by), other: solver_text(second, made_by)}
 
 
 def committed():
