@@ -3,6 +3,7 @@
 import statistics
 
 from gcnet_caffe.analysis.images import read_images
+from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.analysis.report.blocks import (
     EMPTY,
     Cell,
@@ -13,6 +14,7 @@ from gcnet_caffe.analysis.report.blocks import (
     number,
     percent,
 )
+from gcnet_caffe.analysis.report.curves import small_multiples
 from gcnet_caffe.analysis.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.analysis.report.responses import draw_responses
 from gcnet_caffe.errors import GcnetError
@@ -21,6 +23,14 @@ from gcnet_caffe.nets.plain import PLAIN
 #: Generator -> the paper's name, and what it says of the parameters (section IV-E).
 _GENERATORS = {"ae": ("Conv.AE", "1.7 M"), "vae": ("Conv.VAE", "9.6 M"), "dcgan": ("DCGAN", "")}
 _SCORES = ("ssim", "psnr", "identity", "mse")
+#: Output of the log -> what it is.
+_LOSSES = {
+    ("Train", "loss_generation"): "the generator's, training",
+    ("Test", "loss_generation"): "the generator's, test subjects",
+    ("Train", "loss_kl"): "Kullback-Leibler term",
+    ("Train", "loss_real"): "the discriminator's, real images",
+    ("Train", "loss_generated"): "the discriminator's, generated images",
+}
 _TRIVIAL = {
     "mean_image": "the mean image of the training set",
     "query": "the query itself",
@@ -36,7 +46,7 @@ def generators_sections(run):
         return []
     nets.sort(key=_order)
     section = Section("generators", "Figures 8 to 10: other generators", short="Figs. 8-10")
-    section.blocks += _tables(nets)
+    section.blocks += [*_tables(nets), *_curves(run, nets)]
     if not run.pictures:
         text = "The experiment says `pictures: false`: its faces may not be passed on."
         section.blocks.append(Hole(text))
@@ -114,10 +124,35 @@ def _table(blob, what, rows):
         ],
         rows,
         words=("net",),
-        note="SSIM and PSNR: higher is closer, and 1 is equal. Identity distance: cosine distance "
-        "of the embeddings by a net that was trained to tell other people apart, 0 is the same. "
-        "The paper shows accuracies (figure 8e) as bars without numbers.",
+        note="SSIM and PSNR: higher is closer; SSIM is 1 where two images are equal. Identity "
+        "distance: cosine distance of the embeddings by a net that was trained to tell other "
+        "people apart, 0 is the same. The paper shows accuracies (figure 8e) as bars without "
+        "numbers.",
     )  # fmt: skip
+
+
+def _curves(run, nets):
+    """Generative losses over the iterations, a panel for each net."""
+    names, lines = [], {text: {} for text in _LOSSES.values()}
+    for m in nets:
+        for fold, scores in list(m.folds.items())[:1]:
+            try:
+                log = read_log(run.folder / scores["folder"] / "train.log")
+            except (GcnetError, OSError) as error:
+                return [Hole(f"{_name(m)}, {fold}: no losses: {error}")]
+            names.append(",\n".join(_name(m).rsplit(", ", 1)))  # in two lines
+            for key, text in _LOSSES.items():
+                lines[text][names[-1]] = log.get(key)
+    return [
+        Figure(
+            small_multiples(names, lines, "loss", log=True),
+            f"Generative losses over the iterations, {len(names)} panels, one for each net",
+            "What trains the generators, unweighted, over the iterations: for section IV-E, which "
+            "shows no curves. Eq. (5) where there is no DCGAN, else the cross entropy of what the "
+            "discriminator says.",
+            wide=True,
+        )
+    ]
 
 
 def _figure(run, method, fold, folder):
