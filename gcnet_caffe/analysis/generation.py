@@ -58,7 +58,7 @@ def identity_scores(embed, images, targets, trivial):
     wanted = _unit(embed(targets[:, None]))
     scores = {}
     for name, answers in {"": images, **trivial}.items():
-        answers = np.ascontiguousarray(np.broadcast_to(answers, targets.shape), np.float32)
+        answers = np.array(np.broadcast_to(answers, targets.shape), np.float32)
         found = _unit(embed(answers[:, None]))
         distance = 1 - (found * wanted).sum(1).mean()
         scores[f"identity_{name}" if name else "identity"] = float(distance)
