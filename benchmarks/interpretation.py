@@ -73,7 +73,7 @@ def run_case(question, case, variant, data, args):
         ),
         **solver_options,
     )
-    write_text(folder / "solver.prototxt", nets.solver_file(variant, solver)[1])
+    write_text(folder / "solver.prototxt", *nets.solver_files(variant, solver).values())
     weights = caffe_tool.train(folder / "solver.prototxt", folder / "train.log")
     scores, outputs = evaluate(folder / names[1], weights, data, by_real_caffe)
     write_evaluation(scores, outputs, folder)

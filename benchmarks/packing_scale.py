@@ -38,7 +38,7 @@ def measure_scale(folder, images, rounds, kills):
         speed, cpu = count / seconds.min(), 1000 * cpu.min() / count
         print(f"{count:14} {workers:8} {speed:9.0f} {cpu:13.2f} {peak.max():9.0f}", flush=True)
     whole = [describe(folder / "out" / name).sha256 for name in _LMDBS]
-    _kill(folder, manifests[images], kills)
+    kills = _kill(folder, manifests[images], kills)
     killed = [describe(folder / "killed" / name).sha256 for name in _LMDBS]
     same = "the same records" if whole == killed else "OTHER RECORDS"
     print(f"{kills} kills: {same} (SHA-256 over ordered keys and values: {killed[0][:16]}...)")
@@ -97,6 +97,7 @@ def _memory(group):
 
 
 def _kill(folder, manifest, kills):
+    """Kill a packing up to `kills` times, then let it end; return how often it was killed."""
     rng, left = random.Random(0), kills
     while True:
         process = _start(manifest, folder / "killed", workers=2)
@@ -111,4 +112,4 @@ def _kill(folder, manifest, kills):
             continue
         if process.returncode:
             sys.exit(error.decode())
-        return
+        return kills - left

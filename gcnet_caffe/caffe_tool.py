@@ -30,7 +30,7 @@ def launcher():
     )
 
 
-def train(solver, log, weights=(), snapshot="", gpu=None):
+def train(solver, log, weights=(), snapshot="", gpu=None, discriminator_solver=None):
     """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
 
     Parameters
@@ -41,6 +41,9 @@ def train(solver, log, weights=(), snapshot="", gpu=None):
         .solverstate to resume from; the log is added to, then.
     gpu : int, optional
         Number of the GPU; by default the CPU.
+    discriminator_solver : str, optional
+        A second player's: the two train in turns (pycaffe_adversarial.py), and `snapshot` names
+        two, separated by a comma.
 
     Raises
     ------
@@ -49,6 +52,9 @@ def train(solver, log, weights=(), snapshot="", gpu=None):
     """
     settings = read_solver(solver)
     command = [*launcher(), "caffe", "train", "-solver", str(solver)]
+    if discriminator_solver:
+        command = python_command("gcnet_caffe.pycaffe_adversarial", "-solver", solver)
+        command += ["-discriminator_solver", str(discriminator_solver)]
     if weights:
         command += ["-weights", ",".join(map(str, weights))]
     if snapshot:

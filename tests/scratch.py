@@ -54,4 +54,6 @@ def shrink_batches(path, batch_size):
     for layer in net.layer:
         if layer.type == "Data":
             layer.data_param.batch_size = min(layer.data_param.batch_size, batch_size)
+        for shape in layer.dummy_data_param.shape:  # a VAE's noise
+            shape.dim[0] = min(shape.dim[0], batch_size)
     path.write_text(to_text(net))

@@ -29,7 +29,7 @@ def test_relative_links_exist(document):
 
 def test_the_readmes_parameter_counts_are_those_counted_in_caffe():
     readme = (ROOT / "README.md").read_text()
-    rows = re.findall(r"^\| `([\w-]+)`.*\| ([\d,]+) \| ([\d,]+) \|$", readme, re.M)
+    rows = re.findall(r"^\| `([\w -]+)`.*\| ([\d,]+) \| ([\d,]+) \|$", readme, re.M)
     assert {n: tuple(int(c.replace(",", "")) for c in counts) for n, *counts in rows} == LEARNABLE
 
 

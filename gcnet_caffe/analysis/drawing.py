@@ -7,9 +7,12 @@ from gcnet_caffe.schema import read_net
 
 #: Layer name -> block and its place (column, row), first match wins.
 BLOCKS = (
-    (r"(data|split_pair|query|reference|image|reference_unused)$", "query and\nreference", 0, 2),
+    (r"(data|split_pair|query|reference|image|(reference|label)_unused|(real|generated)_label)$",
+     "query and\nreference", 0, 2),
     (r"enc1_", "encoder 1", 1, 1),
+    (r"latent|kl_|loss_kl", "latent", 1.5, 0.2),
     (r"dec1_", "decoder 1", 2, 1),
+    (r"disc_", "discriminator", 2.3, 0.2),
     (r"ae_dec_", "decoder", 2, 1),
     (r"enc2_.*_reference$|reference_embedding", "encoder 2\n(reference)", 3, 1),
     (r"enc2_|query_embedding|embedding", "encoder 2\n(query)", 3, 3),
@@ -19,7 +22,7 @@ BLOCKS = (
     (r"(id_)?fc\d", "dropout, FC,\nReLU, FC", 5.2, 1.6),
     (r"(query|reference)_(square|norm2|inverse_norm|unit)|similar|pair_|inside_|outside_|margin_"
      r"|dissimilar_|loss_contrastive", "contrastive\nloss (S)", 4.2, 2.7),
-    (r"loss_(generation|reconstruction)", "generative\nloss", 3, 0.2),
+    (r"loss_(generation|generated|real|reconstruction)", "generative\nloss", 3, 0.2),
     (r"loss_query", "reconstruction\nloss (R)", 5.4, 3.7),
     (r"loss_reference", "reconstruction\nloss (R) ", 5.4, 0.6),
     (r"loss_classification|accuracy|prob", "cross\nentropy (C)", 6.3, 1.6),

@@ -1,9 +1,8 @@
-"""Run a deploy net of the torch engine over an LMDB; keep the blobs asked for."""
+"""Run a deploy net of the torch engine over images; keep the blobs asked for."""
 
 import numpy as np
 import torch
 
-from gcnet_caffe.analysis.images import read_images
 from gcnet_caffe.analysis.pycaffe_forward import BATCH, CHANNELS
 from gcnet_caffe.engine.layers import TEST
 from gcnet_caffe.engine.net import open_net
@@ -12,11 +11,10 @@ from gcnet_caffe.engine.weights import copy_weights
 
 
 @torch.no_grad()
-def forward(model, weights, lmdb, blobs):
-    """Return {blob: (N, ...) array} over the records of `lmdb`, in key order."""
+def forward(model, weights, images, blobs):
+    """Return {blob: (N, ...) array} over `images`, (N, C, 64, 64) as `Records` has them."""
     net = open_net(model, TEST, CaffeRng(0))
     copy_weights(net, weights, lambda text: None)
-    images = read_images(lmdb).images
     found = {blob: [] for blob in blobs}
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]

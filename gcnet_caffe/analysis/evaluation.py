@@ -1,5 +1,6 @@
 """A trained net over its test LMDB, image by image, beside the trivial answers."""
 
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 
 from gcnet_caffe import files
 from gcnet_caffe.analysis.classification import classification, write_predictions
-from gcnet_caffe.analysis.images import image_scores, read_images, sheet
+from gcnet_caffe.analysis.generation import identity_scores, image_scores, others
+from gcnet_caffe.analysis.images import read_images, sheet
 from gcnet_caffe.caffe_tool import run_python
 from gcnet_caffe.data.test_records import read_classes, read_test_records
 from gcnet_caffe.schema import read_net
@@ -23,7 +25,7 @@ IMAGE_TARGETS = {
 }
 
 
-def evaluate(model, weights, data, forward):
+def evaluate(model, weights, data, forward, identity=None):
     """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
 
     Parameters
@@ -34,13 +36,16 @@ def evaluate(model, weights, data, forward):
         Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors; what packing wrote
         beside them (`test.csv`, `packed.json`) is used where it is there.
     forward : callable
-        (model, weights, lmdb, blobs) -> {blob: array}, by one engine or the other.
+        (model, weights, images, blobs) -> {blob: array}, by one engine or the other.
+    identity : (path, path), optional
+        Deploy net and weights of pretrain-identity: its blob `embedding` tells how well identity
+        is preserved.
 
     Returns
     -------
     scores : dict
         `images`: how many; where the net classifies, what `classification` returns; and
-        `image_scores` of each image blob.
+        `image_scores` (and `identity_scores`) of each image blob.
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
@@ -48,20 +53,37 @@ def evaluate(model, weights, data, forward):
     tops = {top for layer in read_net(model).layer for top in layer.top}
     blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
     test = read_images(Path(data) / "test_lmdb")
-    outputs = forward(model, weights, Path(data) / "test_lmdb", blobs)
+    outputs = forward(model, weights, test.images, blobs)
     scores = {"images": len(test.labels)}
     about = {"classes": read_classes(data), "records": read_test_records(data, test.keys)}
     if "prob" in blobs:
         scores.update(classification(outputs["prob"], test.labels, **about, origin=model))
     wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
-    train = read_images(Path(data) / "train_lmdb").images if wanted else None
+    means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else None
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]
-        queries = test.images[:, 0] if channel else None
-        scores[blob] = image_scores(
-            outputs[blob][:, 0], test.images[:, channel], train[:, channel], queries
-        )
+        images, targets = outputs[blob][:, 0], test.images[:, channel]
+        trivial = _trivial(test, channel, means[channel], about["records"])
+        scores[blob] = image_scores(images, targets, trivial)
+        if identity:
+            embed = functools.partial(_embeddings, forward, identity)
+            scores[blob].update(identity_scores(embed, images, targets, trivial))
     return scores, {"records": test, "about": about, **outputs}
+
+
+def _trivial(test, channel, mean, records):
+    """The answers that need no net: see `generation.image_scores`."""
+    trivial = {"mean_image": mean}
+    if channel:  # where the query is not the target itself
+        trivial["query"] = test.images[:, 0]
+    place = others([record.subject for record in records]) if records else None
+    if place:
+        trivial["other"] = test.images[place, channel]
+    return trivial
+
+
+def _embeddings(forward, identity, images):
+    return forward(*identity, images, ["embedding"])["embedding"]
 
 
 def write_evaluation(scores, outputs, folder, columns=12):
@@ -94,18 +116,19 @@ def _picture_rows(outputs, columns):
     return [list(row) for row in rows]
 
 
-def by_torch(model, weights, lmdb, blobs):
+def by_torch(model, weights, images, blobs):
     """The `forward` of `evaluate` by the torch engine."""
     from gcnet_caffe.analysis.engine_forward import forward
 
-    return forward(model, weights, lmdb, blobs)
+    return forward(model, weights, images, blobs)
 
 
-def by_real_caffe(model, weights, lmdb, blobs):
+def by_real_caffe(model, weights, images, blobs):
     """The `forward` of `evaluate` by real Caffe."""
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        out = Path(folder) / "blobs.npz"
-        run_python("gcnet_caffe.analysis.pycaffe_forward", model, weights, lmdb, out, *blobs)
+        given, out = Path(folder) / "images.npy", Path(folder) / "blobs.npz"
+        np.save(given, images)
+        run_python("gcnet_caffe.analysis.pycaffe_forward", model, weights, given, out, *blobs)
         with np.load(out) as found:
             return {blob: found[blob] for blob in blobs}
 

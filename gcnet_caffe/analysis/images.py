@@ -63,41 +63,6 @@ def _centre(pixels):
     return pixels[..., top : top + CROP, left : left + CROP]
 
 
-def image_scores(images, targets, train_targets, queries=None):
-    """Hold generated images against the trivial predictors.
-
-    Parameters
-    ----------
-    images, targets : (N, 64, 64) array
-        What the net gives and what it should, values 0..1.
-    train_targets : (M, 64, 64) array
-        The targets seen in training; their mean is the constant predictor.
-    queries : (N, 64, 64) array, optional
-        The net's input, when it differs from the target: copying it is another predictor.
-
-    Returns
-    -------
-    dict
-        Mean squared errors per pixel (`mse`, `mse_mean_image`, `mse_query`), `gain` =
-        mse_mean_image / mse, `zero_share` of exactly zero output pixels, and `std_ratio`: spread
-        between output images relative to that between targets (0 for a constant output).
-    """
-    scores = {
-        "mse": _mse(images, targets),
-        "mse_mean_image": _mse(train_targets.mean(0)[None], targets),
-    }
-    if queries is not None:
-        scores["mse_query"] = _mse(queries, targets)
-    scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
-    scores["zero_share"] = float((images == 0).mean())
-    scores["std_ratio"] = float(images.std(0).mean() / targets.std(0).mean())
-    return scores
-
-
-def _mse(images, targets):
-    return float(((images - targets) ** 2).mean())
-
-
 def sheet(rows, scale=2, gap=2):
     """Return rows of images (each a list of (64, 64) arrays, 0..1) as one uint8 picture."""
     tall = [np.hstack([np.pad(im, gap, constant_values=1) for im in row]) for row in rows]

@@ -5,14 +5,17 @@ from collections import defaultdict
 
 from gcnet_caffe.errors import GcnetError
 
-_ITERATION = re.compile(r"Iteration (\d+)(?: \(.*?\))?, (?:loss = (\S+)|Testing net)")
+_ITERATION = re.compile(
+    r"(?:\] (\w+): )?Iteration (\d+)(?: \(.*?\))?, (?:loss = (\S+)|Testing net)"
+)
 _OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)")
 
 
 def read_log(path):
     """Return {(phase, name): [(iteration, value), ...]} of the log at `path`.
 
-    `phase` is 'Train' or 'Test'; `name` is an output of the net, or 'total loss'.
+    `phase` is 'Train' or 'Test'; `name` is an output of the net, or 'total loss'; where two solvers
+    train in turns (engine/alternation.py), also 'discriminator total loss'.
 
     Raises
     ------
@@ -24,9 +27,10 @@ def read_log(path):
         for line in lines:
             found = _ITERATION.search(line)
             if found:
-                iteration = int(found[1])
-                if found[2]:
-                    series["Train", "total loss"].append((iteration, float(found[2])))
+                speaker, iteration = found[1], int(found[2])
+                if found[3]:
+                    name = f"{speaker} total loss" if speaker else "total loss"
+                    series["Train", name].append((iteration, float(found[3])))
             found = _OUTPUT.search(line)
             if found:
                 series[found[1], found[2]].append((iteration, float(found[3])))

@@ -1,6 +1,6 @@
-"""Run a deploy net of real Caffe over an LMDB; keep the blobs asked for.
+"""Run a deploy net of real Caffe over images; keep the blobs asked for.
 
-    python3 -m gcnet_caffe.analysis.pycaffe_forward MODEL WEIGHTS LMDB OUT.npz BLOB...
+    python3 -m gcnet_caffe.analysis.pycaffe_forward MODEL WEIGHTS IMAGES.npy OUT.npz BLOB...
 
 Runs where pycaffe is: in the image, or beside a Caffe of one's own that has the plug-in.
 """
@@ -10,17 +10,14 @@ import sys
 
 import numpy as np
 
-from gcnet_caffe.analysis.images import read_images
-
 #: Input blob -> channel of the Datum.
 CHANNELS = {"query": 0, "image": 0, "reference": 1}
 BATCH = 32
 
 
-def forward(model, weights, lmdb, blobs):
-    """Return {blob: (N, ...) array} over the records of `lmdb`, in key order."""
+def forward(model, weights, images, blobs):
+    """Return {blob: (N, ...) array} over `images`, (N, C, 64, 64) as `Records` has them."""
     net = open_net(model, weights)
-    images = read_images(lmdb).images
     found = {blob: [] for blob in blobs}
     for start in range(0, len(images), BATCH):
         batch = images[start : start + BATCH]
@@ -44,5 +41,5 @@ def open_net(model, weights):
 
 
 if __name__ == "__main__":
-    model, weights, lmdb, out, *blobs = sys.argv[1:]
-    np.savez(out, **forward(model, weights, lmdb, blobs))
+    model, weights, images, out, *blobs = sys.argv[1:]
+    np.savez(out, **forward(model, weights, np.load(images), blobs))

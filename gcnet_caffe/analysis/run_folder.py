@@ -23,6 +23,8 @@ _KEYS = {
 def read_experiment(run):
     """Return the keys of `run`/experiment.yaml that a summary needs.
 
+    `nets` are [setting, variant] of all that were to be trained.
+
     Raises
     ------
     UsageError
@@ -47,7 +49,8 @@ def read_experiment(run):
         if not isinstance(found.get(key), kind):
             what = repr(found[key]) if key in found else "nothing"
             raise GcnetError(f"{path}: key {key!r}: found {what}, wanted a {kind.__name__}")
-    return {key: found[key] for key in _KEYS}
+    pairs = [[setting, v] for setting in found["settings"] for v in found["variants"]]
+    return {**{key: found[key] for key in _KEYS}, "nets": found.get("nets", pairs)}
 
 
 def read_job(folder, run):

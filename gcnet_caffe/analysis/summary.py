@@ -9,7 +9,7 @@ results.json::
       parameters   learnable ones, null of a baseline
       folds{}      by name, those done: images, accuracy, chance, recall (by label), confusion,
                    sequences and sequence_accuracy (null without sequences), curve, folder, and
-                   generated_reference where the net generates
+                   the scores of the images that the net makes; a generator alone has no accuracy
       missing{}    by name, the others: why
       accuracy, sequence_accuracy    mean, std (ddof 1, null of fewer than two folds), pooled
       recall       by label, pooled; null where the class has no test image
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gcnet_caffe.analysis.evaluation import IMAGE_TARGETS
 from gcnet_caffe.analysis.parameters import learnable_parameters
 from gcnet_caffe.analysis.run_folder import read_experiment, read_job
 from gcnet_caffe.errors import GcnetError
@@ -51,10 +52,9 @@ def summarize(run):
 
 
 def _nets(experiment):
-    for setting in experiment["settings"]:
-        for variant in experiment["variants"]:
-            for seed in experiment["seeds"]:
-                yield setting, variant, seed
+    for setting, variant in experiment["nets"]:
+        for seed in experiment["seeds"]:
+            yield setting, variant, seed
 
 
 def _net(run, experiment, setting, variant, seed):
@@ -81,13 +81,14 @@ def _method(run, about, jobs, classes):
         weights += [path for path in [folder / "weights.caffemodel"] if path.exists()]
     parameters = learnable_parameters(weights[0]) if weights else None
     done = folds.values()
-    confusion = np.sum([fold["confusion"] for fold in done], 0) if folds else None
+    classified = [fold for fold in done if fold["accuracy"] is not None]
+    confusion = np.sum([fold["confusion"] for fold in classified], 0) if classified else None
     return {
         **about,
         "parameters": parameters,
         "folds": folds,
         "missing": missing,
-        "accuracy": over_folds([(fold["accuracy"], fold["images"]) for fold in done]),
+        "accuracy": over_folds([(fold["accuracy"], fold["images"]) for fold in classified]),
         "sequence_accuracy": over_folds(
             [(fold["sequence_accuracy"], fold["sequences"]) for fold in done if fold["sequences"]]
         ),
@@ -97,18 +98,17 @@ def _method(run, about, jobs, classes):
 
 
 def _fold(facts, folder, classes):
+    images = [blob for blob in IMAGE_TARGETS if blob in facts]
     for key in _FOLD_KEYS:
-        if key not in facts:
+        if key not in facts and not images:
             raise GcnetError(f"{folder / 'evaluation.json'}: key {key!r} is missing")
-    if np.shape(facts["confusion"]) != (classes, classes):
+    if "confusion" in facts and np.shape(facts["confusion"]) != (classes, classes):
         raise GcnetError(
             f"{folder / 'evaluation.json'}: confusion is {np.shape(facts['confusion'])}, "
             f"experiment.yaml has {classes} classes"
         )
-    found = {key: facts[key] for key in _FOLD_KEYS}
-    found.update({key: facts.get(key) for key in ("sequences", "sequence_accuracy")})
-    if "generated_reference" in facts:
-        found["generated_reference"] = facts["generated_reference"]
+    keys = (*_FOLD_KEYS, "sequences", "sequence_accuracy")
+    found = {**{key: facts.get(key) for key in keys}, **{blob: facts[blob] for blob in images}}
     return {**found, "curve": facts["curve"], "folder": facts["folder"]}
 
 

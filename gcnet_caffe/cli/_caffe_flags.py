@@ -4,6 +4,8 @@ from gcnet_caffe.errors import UsageError
 
 _HELP = {
     "solver": "solver prototxt",
+    "discriminator_solver": "solver prototxt of a second player: the two train in turns "
+    "(docs/adversarial.md); -snapshot then names two, separated by ','",
     "model": "net prototxt",
     "weights": ".caffemodel files to start from, separated by ','; not together with -snapshot",
     "snapshot": ".solverstate to resume from",

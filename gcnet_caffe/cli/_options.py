@@ -5,7 +5,7 @@ import dataclasses
 import typing
 
 
-def add_option_flags(parser, options_class, shown, skip=()):
+def add_option_flags(parser, options_class, shown, skip=(), only=None):
     """Add a flag for each field of `options_class`.
 
     `shown` is the instance whose values --help shows as defaults. A field that is true by default
@@ -13,7 +13,7 @@ def add_option_flags(parser, options_class, shown, skip=()):
     """
     types = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
-        if field.name in skip:
+        if field.name in skip or (only and field.name not in only):
             continue
         default = getattr(shown, field.name)
         flag = field.name.replace("_", "-")

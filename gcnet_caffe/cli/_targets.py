@@ -7,6 +7,7 @@ from pathlib import Path
 from gcnet_caffe import nets
 from gcnet_caffe.data.expressions import NEUTRAL
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.nets import names
 
 
 def add_target_flags(parser, writes):
@@ -31,13 +32,16 @@ def add_target_flags(parser, writes):
 
 
 def check_target(args):
-    """Refuse a variant or fold that does not exist."""
+    """Refuse a variant, a fold, or a variant's generator that does not exist."""
     if args.variant not in nets.VARIANTS:
         raise UsageError(
             f"--variant: found {args.variant!r}, wanted one of {', '.join(nets.VARIANTS)}"
         )
     if args.fold < 0:
         raise UsageError(f"--fold: found {args.fold}, wanted 0 or more")
+    generator = getattr(args, "generator", None)
+    if generator and not names.generates(args.variant):
+        raise UsageError(f"--generator {generator}: {args.variant} has no generator")
 
 
 def fitted(options, args, field, data):
@@ -72,8 +76,9 @@ def fitted_classes(options, args):
 
 def file_name(name, args):
     """Return the name of a generated file: as it is, or the short one."""
-    kinds = ("train_test", "deploy_reconstruction", "deploy")
-    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), "solver")
+    kinds = ("discriminator_train_test", "train_test", "deploy_reconstruction", "deploy")
+    second = "discriminator_" if name.endswith("_discriminator.prototxt") else ""
+    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), f"{second}solver")
     return f"{kind}.prototxt" if args.short_names else name
 
 

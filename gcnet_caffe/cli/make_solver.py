@@ -1,4 +1,7 @@
-"""Write a solver as a Caffe prototxt: Nesterov with the paper's numbers."""
+"""Write a solver as a Caffe prototxt: Nesterov with the paper's numbers.
+
+With --generator dcgan two: the generator's, and the discriminator's.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -13,11 +16,14 @@ from gcnet_caffe.cli._targets import (
     write_all,
 )
 from gcnet_caffe.files import write_text
+from gcnet_caffe.nets.names import NAMING
 
 
 def add_arguments(parser):
     add_target_flags(parser, writes="solvers")
     parser.add_argument("--data", help="folder of the test_lmdb that --fit-test counts")
+    net = parser.add_argument_group("the net, as make-net was told: files are named after it")
+    add_option_flags(net, nets.NetOptions, nets.net_defaults("S1R1"), only=NAMING)
     add_option_flags(parser, nets.SolverOptions, nets.solver_defaults("S1R1"))
 
 
@@ -26,12 +32,14 @@ def run(args):
         write_all("solvers")
         return
     check_target(args)
-    defaults = nets.solver_defaults(args.variant, args.fold, args.name)
+    net = nets.net_defaults(args.variant, args.fold)
+    net = dataclasses.replace(net, **given_options(args, nets.NetOptions))
+    defaults = nets.solver_defaults(args.variant, args.fold, args.name, net)
     options = dataclasses.replace(defaults, **given_options(args, nets.SolverOptions))
-    data = args.data or nets.net_defaults(args.variant, args.fold).data
-    options = fitted(options, args, "test_iter", data)
-    name, text = nets.solver_file(args.variant, options, args.fold, args.name)
-    path = Path(args.output) / file_name(name, args)
-    write_text(path, text)
+    options = fitted(options, args, "test_iter", args.data or net.data)
+    texts = nets.solver_files(args.variant, options, args.fold, args.name, net)
+    for name, text in texts.items():
+        path = Path(args.output) / file_name(name, args)
+        write_text(path, text)
+        print(path)
     Path(options.snapshot_prefix).parent.mkdir(parents=True, exist_ok=True)
-    print(path)

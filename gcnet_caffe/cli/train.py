@@ -15,11 +15,12 @@ from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
 
+_FLAGS = ("solver", "discriminator_solver", "weights", "snapshot", "gpu", "level", "stage")
 _EFFECTS = ("sigint_effect", "sighup_effect")
 
 
 def add_arguments(parser):
-    add_caffe_flags(parser, "solver", "weights", "snapshot", "gpu", "level", "stage", *_EFFECTS)
+    add_caffe_flags(parser, *_FLAGS, *_EFFECTS)
     add_option_flags(parser, EngineOptions, EngineOptions())
     parser.add_argument(
         "--ranks", type=int, default=1, help="processes that train together on the CPU", metavar="N"
@@ -51,5 +52,6 @@ def run(args):
         sighup_effect=args.sighup_effect,
         log=args.log,
         ranks=args.ranks,
+        discriminator_solver=args.discriminator_solver,
     )
     train(job, options)

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from gcnet_caffe.engine import distributed, rng, signals
+from gcnet_caffe.engine.alternation import Alternation
 from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.net import open_net
@@ -26,7 +27,11 @@ from gcnet_caffe.schema import caffe_pb, read_solver
 
 
 class Job(NamedTuple):
-    """What to train, in the words of `caffe train`'s flags; `ranks` processes if on the CPU."""
+    """What to train, in the words of `caffe train`'s flags; `ranks` processes if on the CPU.
+
+    With a `discriminator_solver` two solvers train in turns (see alternation), and `snapshot` names
+    two, the generator's and the discriminator's, separated by a comma.
+    """
 
     solver: str
     weights: str = ""
@@ -38,6 +43,7 @@ class Job(NamedTuple):
     sighup_effect: str = signals.SNAPSHOT
     log: str = ""
     ranks: int = 1
+    discriminator_solver: str = ""
 
 
 def train(job, options):
@@ -51,6 +57,10 @@ def train(job, options):
     param = _read(job)
     gpus = _gpus_of(job, param)
     ranks = len(gpus) if gpus else job.ranks
+    if job.discriminator_solver and (ranks > 1 or distributed.launched() or options.cuda_graphs):
+        raise UsageError(
+            "-discriminator_solver: two solvers take turns in one process, without --cuda-graphs"
+        )
     if ranks > 1 and not distributed.launched():
         from gcnet_caffe.engine.spawning import train_on_each
 
@@ -65,13 +75,37 @@ def train(job, options):
         log = stack.enter_context(_log(job, param, silent=group.rank > 0))
         log("Use CPU." if device.type == "cpu" else f"Using GPUs {gpus} ({gpu_name(device)})")
         requested = stack.enter_context(signals.listening(job.sigint_effect, job.sighup_effect))
-        solver = Solver(param, job.solver, device, options, group, log, requested)
+        if job.discriminator_solver:
+            solver = _two_players(param, job, device, options, log, requested)
+        else:
+            solver = Solver(param, job.solver, device, options, group, log, requested)
         if job.snapshot:
             log(f"Resuming from {job.snapshot}")
-            solver.restore(job.snapshot)
+            solver.restore(*_snapshots(job))
         log("Starting Optimization")
         solver.solve()
         log("Optimization Done.")
+
+
+def _two_players(param, job, device, options, log, requested):
+    """Return the Alternation of a job with a discriminator; its solver is made first."""
+    second = _read(job._replace(solver=job.discriminator_solver))
+    log_of_it = log.of("discriminator")
+    discriminator = Solver(second, job.discriminator_solver, device, options, log=log_of_it)
+    generator = Solver(param, job.solver, device, options, log=log, draws=discriminator.rng)
+    return Alternation(discriminator, generator, requested)
+
+
+def _snapshots(job):
+    """The snapshots to resume from: the discriminator's comes first, as its solver does."""
+    if not job.discriminator_solver:
+        return (job.snapshot,)
+    paths = [path.strip() for path in job.snapshot.split(",")]
+    if len(paths) != 2:
+        raise UsageError(
+            f"-snapshot {job.snapshot}: wanted two, GENERATOR.solverstate,DISCRIMINATOR.solverstate"
+        )
+    return paths[::-1]
 
 
 def _read(job):

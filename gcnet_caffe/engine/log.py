@@ -15,10 +15,13 @@ class Log:
     silent : bool
     on_iteration : callable, optional
         Told the number of each iteration that is over.
+    speaker : str
+        Who speaks, before each text, where several solvers write one log.
     """
 
-    def __init__(self, stream=None, silent=False, on_iteration=None):
+    def __init__(self, stream=None, silent=False, on_iteration=None, speaker=""):
         self._stream, self._silent = stream, silent
+        self._speaker = f"{speaker}: " if speaker else ""
         self.iteration_done = on_iteration or (lambda iteration: None)
 
     def __call__(self, text):
@@ -31,6 +34,10 @@ class Log:
         if not self._silent:
             self._write("W", text)
 
+    def of(self, speaker):
+        """Return a log on the same stream, each text of which starts with `speaker`."""
+        return Log(self._stream, self._silent, speaker=speaker)
+
     def _write(self, severity, text):
         frame = sys._getframe(2)
         where = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
@@ -38,7 +45,7 @@ class Log:
         date = time.strftime("%m%d %H:%M:%S", time.localtime(now))
         thread = threading.get_native_id()
         header = f"{severity}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}]"
-        print(f"{header} {text}", file=self._stream or sys.stderr, flush=True)
+        print(f"{header} {self._speaker}{text}", file=self._stream or sys.stderr, flush=True)
 
 
 def number(value):

@@ -3,6 +3,8 @@
 Source: Caffe src/caffe/solvers/sgd_solver.cpp, GetLearningRate; in float32, as there.
 """
 
+import math
+
 import numpy as np
 
 from gcnet_caffe.errors import NetError
@@ -58,13 +60,13 @@ def learning_rate(param, iteration, current_step):
     policy = param.lr_policy
     if policy == "step":
         current_step = iteration // param.stepsize
-        return base * gamma ** _F(current_step), current_step
+        return _raised(base, gamma, current_step), current_step
     if policy == "multistep":
         reached = len(param.stepvalue) > current_step and iteration >= param.stepvalue[current_step]
         current_step += bool(reached)
-        return base * gamma ** _F(current_step), current_step
+        return _raised(base, gamma, current_step), current_step
     if policy == "exp":
-        return base * gamma ** _F(iteration), current_step
+        return _raised(base, gamma, iteration), current_step
     if policy == "inv":
         return base * (_F(1) + gamma * _F(iteration)) ** -power, current_step
     if policy == "poly":
@@ -72,5 +74,10 @@ def learning_rate(param, iteration, current_step):
         return base * left**power, current_step
     if policy == "sigmoid":
         exponent = -gamma * (_F(iteration) - _F(param.stepsize))
-        return base * (_F(1) / (_F(1) + np.exp(exponent))), current_step
+        return base * (_F(1) / (_F(1) + _F(math.exp(exponent)))), current_step
     return base, current_step
+
+
+def _raised(base, gamma, exponent):
+    """base * gamma^exponent, in double precision, as C++ does where the exponent is an int."""
+    return _F(float(base) * float(gamma) ** exponent)

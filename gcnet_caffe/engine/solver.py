@@ -47,6 +47,8 @@ class Solver:
     log : Log, optional
     requested : callable, optional
         Returns what is asked of the solver: 'stop', 'snapshot' or 'none' (see signals).
+    draws : CaffeRng or DeviceRng, optional
+        Another solver's random numbers, to go on with; random_seed starts them anew.
 
     Attributes
     ----------
@@ -66,7 +68,15 @@ class Solver:
     """
 
     def __init__(
-        self, param, origin, device=None, options=None, group=None, log=None, requested=None
+        self,
+        param,
+        origin,
+        device=None,
+        options=None,
+        group=None,
+        log=None,
+        requested=None,
+        draws=None,
     ):
         self.param, self.origin = param, str(origin)
         self.device, self.options = device or torch.device("cpu"), options or EngineOptions()
@@ -80,7 +90,7 @@ class Solver:
             from gcnet_caffe.engine import caffe_order
 
             caffe_order.prepare(self.device, self.log)
-        self.rng = self._make_rng()
+        self.rng = self._make_rng(draws)
         self.net = self._make_net(train_net(param, origin))
         sources = test_nets(param, origin) if self.group.rank == 0 else []
         self.test_nets = [self._make_net(source) for source in sources]
@@ -119,14 +129,20 @@ class Solver:
                 f"make sure that the folder {folder} exists and is writable"
             )
 
-    def _make_rng(self):
+    def _make_rng(self, draws):
         kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
         seed = self.param.random_seed
         if seed >= 0:
             seed += self.group.rank
+        elif draws is not None:
+            return draws
         else:
             seed = int.from_bytes(os.urandom(4), "little")
-        return rng.CaffeRng(seed) if kind == "caffe" else rng.DeviceRng(seed, self.device)
+        made = rng.CaffeRng(seed) if kind == "caffe" else rng.DeviceRng(seed, self.device)
+        if draws is None:
+            return made
+        draws.set_state(made.state)
+        return draws
 
     def _make_net(self, source):
         phase = source.param.state.phase
@@ -148,10 +164,14 @@ class Solver:
         self.log(f"Learning Rate Policy: {self.param.lr_policy}")
         self._stopped = False
         self.step(self.param.max_iter - self.iteration)
+        self.finish(self._stopped)
+
+    def finish(self, stopped):
+        """Do what comes after the last iteration: a snapshot, the last loss, a test."""
         every = self.param.snapshot
         if self.param.snapshot_after_train and (not every or self.iteration % every):
             self.snapshot()
-        if self._stopped:
+        if stopped:
             self.log("Optimization stopped early.")
             return
         if self.param.display and self.iteration % self.param.display == 0:
@@ -166,17 +186,25 @@ class Solver:
 
     def step(self, iterations):
         """Do `iterations` updates; less if a stop is requested."""
-        self._smoothed.start(self.iteration)
-        self._timer, self._displayed = time.perf_counter(), self.iteration
+        self.begin()
         end = self.iteration + iterations
         while self.iteration < end and not self._stopped:
-            self._test_if_due()
-            if self.group.agree(self._stopped):
-                self._stopped = True
-                break
-            self._one_iteration()
-            self.log.iteration_done(self.iteration)
-            self._obey(self.group.agree(self.requested()))
+            self.advance()
+
+    def begin(self):
+        """Start the smoothed loss and the clock of the lines about iterations."""
+        self._smoothed.start(self.iteration)
+        self._timer, self._displayed = time.perf_counter(), self.iteration
+
+    def advance(self):
+        """Do one update, with the test before it and the snapshot after it that are due."""
+        self._test_if_due()
+        if self.group.agree(self._stopped):
+            self._stopped = True
+            return
+        self._one_iteration()
+        self.log.iteration_done(self.iteration)
+        self._obey(self.group.agree(self.requested()))
 
     def _test_if_due(self):
         interval = self.param.test_interval

@@ -4,6 +4,8 @@ Source: Caffe src/caffe/solvers/*.cpp. Caffe keeps the learning rate inside the 
 a changing rate does not rescale what has been gathered (PyTorch's SGD keeps it outside).
 """
 
+import math
+
 import numpy as np
 import torch
 
@@ -13,14 +15,19 @@ from gcnet_caffe.errors import NetError
 _F = np.float32
 
 
-def _axpy(alpha, x, y):
-    """y += alpha x, in place; returns `y`."""
-    return y.add_(x, alpha=alpha)
+class _Fast:
+    """What the rules compute with; engine/caffe_order/arithmetic.py has the same for its order."""
 
+    @staticmethod
+    def axpy(alpha, x, y):
+        """y += alpha x, in place; returns `y`."""
+        return y.add_(x, alpha=alpha)
 
-def _axpy_rounded(alpha, x, y):
-    """As `_axpy`, with alpha x rounded first (see caffe_order/blas.py)."""
-    return y.add_(x * alpha)
+    @staticmethod
+    def sum_of_squares(gradients):
+        return sum(float((g * g).sum()) for g in gradients)
+
+    root, square = staticmethod(torch.sqrt), staticmethod(torch.square)
 
 
 class Updater:
@@ -46,7 +53,7 @@ class Updater:
 
     def __init__(self, param, learnable, origin, summation="torch"):
         self.param, self.learnable = param, learnable
-        self._axpy = _axpy_rounded if summation == "caffe" else _axpy
+        self._by = _arithmetic(summation)
         self._check(origin)
         params = [one.param for one in learnable]
         self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
@@ -92,9 +99,9 @@ class Updater:
         limit = self.param.clip_gradients
         if limit < 0:
             return
-        norm = float(sum(float((g * g).sum()) for g in gradients) ** 0.5)
+        norm = _F(self._by.sum_of_squares(gradients) ** 0.5)
         if norm > limit:
-            factor = limit / norm
+            factor = float(_F(limit) / norm)
             log(
                 f"Gradient clipping: scaling down gradients (L2 norm {number(norm)} > "
                 f"{number(limit)}) by scale factor {number(factor)}"
@@ -105,11 +112,11 @@ class Updater:
         decay = float(_F(self.param.weight_decay) * _F(one.decay_mult))
         if decay:
             data = one.param if self.param.regularization_type == "L2" else one.param.sign()
-            self._axpy(decay, data, gradient)
+            self._by.axpy(decay, data, gradient)
 
     def _update(self, index, gradient, rate, iteration):
         """Return what is taken from blob `index`; update its history."""
-        return self._axpy(rate, gradient, self.history[index].mul_(self.param.momentum))
+        return self._by.axpy(rate, gradient, self.history[index].mul_(self.param.momentum))
 
 
 class Nesterov(Updater):
@@ -118,8 +125,8 @@ class Nesterov(Updater):
     def _update(self, index, gradient, rate, iteration):
         history, momentum = self.history[index], self.param.momentum
         step_back = history * -momentum
-        self._axpy(rate, gradient, history.mul_(momentum))
-        return self._axpy(float(_F(1) + _F(momentum)), history, step_back)
+        self._by.axpy(rate, gradient, history.mul_(momentum))
+        return self._by.axpy(float(_F(1) + _F(momentum)), history, step_back)
 
 
 class AdaGrad(Updater):
@@ -128,8 +135,8 @@ class AdaGrad(Updater):
     takes_momentum = False
 
     def _update(self, index, gradient, rate, iteration):
-        history = self.history[index].add_(gradient * gradient)
-        return (gradient / history.sqrt().add_(self.param.delta)).mul_(rate)
+        history = self.history[index].add_(self._by.square(gradient))
+        return (gradient / self._by.root(history).add_(self.param.delta)).mul_(rate)
 
 
 class RMSProp(Updater):
@@ -140,8 +147,8 @@ class RMSProp(Updater):
     def _update(self, index, gradient, rate, iteration):
         decay = self.param.rms_decay
         history = self.history[index].mul_(decay)
-        history.add_(gradient * gradient, alpha=float(_F(1 - _F(decay))))
-        return (gradient / history.sqrt().add_(self.param.delta)).mul_(rate)
+        self._by.axpy(float(_F(1 - _F(decay))), self._by.square(gradient), history)
+        return (gradient / self._by.root(history).add_(self.param.delta)).mul_(rate)
 
 
 class AdaDelta(Updater):
@@ -154,9 +161,9 @@ class AdaDelta(Updater):
         fresh = float(_F(1) - _F(momentum))
         gradients = self.history[index]
         updates = self.history[len(self.learnable) + index]
-        gradients.mul_(momentum).add_(gradient * gradient, alpha=fresh)
-        update = gradient * ((updates + delta) / (gradients + delta)).sqrt_()
-        updates.mul_(momentum).add_(update * update, alpha=fresh)
+        self._by.axpy(fresh, self._by.square(gradient), gradients.mul_(momentum))
+        update = gradient * self._by.root((updates + delta) / (gradients + delta))
+        self._by.axpy(fresh, self._by.square(update), updates.mul_(momentum))
         return update.mul_(rate)
 
 
@@ -167,12 +174,22 @@ class Adam(Updater):
 
     def _update(self, index, gradient, rate, iteration):
         beta1, beta2 = _F(self.param.momentum), _F(self.param.momentum2)
-        turn = _F(iteration + 1)
-        correction = np.sqrt(_F(1) - beta2**turn) / (_F(1) - beta1**turn)
+        powers = [float(beta) ** (iteration + 1) for beta in (beta1, beta2)]  # in double precision
+        correction = _F(math.sqrt(1 - powers[1]) / (1 - powers[0]))
         mean, square = self.history[index], self.history[len(self.learnable) + index]
-        mean.mul_(float(beta1)).add_(gradient, alpha=float(_F(1) - beta1))
-        square.mul_(float(beta2)).add_(gradient * gradient, alpha=float(_F(1) - beta2))
-        return (mean / square.sqrt().add_(self.param.delta)).mul_(float(_F(rate) * correction))
+        self._by.axpy(float(_F(1) - beta1), gradient, mean.mul_(float(beta1)))
+        self._by.axpy(float(_F(1) - beta2), gradient * gradient, square.mul_(float(beta2)))
+        return (mean / self._by.root(square).add_(self.param.delta)).mul_(
+            float(_F(rate) * correction)
+        )
+
+
+def _arithmetic(summation):
+    if summation == "torch":
+        return _Fast
+    from gcnet_caffe.engine.caffe_order import arithmetic
+
+    return arithmetic
 
 
 _RULES = {

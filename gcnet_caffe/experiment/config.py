@@ -27,6 +27,7 @@ DEFAULTS = {
     "net": {},
     "solver": {},
     "sweep": {},
+    "also": [],
     "seeds": [1],
     "baselines": ["hog-svm", "lbp-svm"],
     "engine": "torch",
@@ -146,7 +147,8 @@ def _check_meaning(experiment, protocol, path):
         if across and key in experiment:
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
     try:
-        NetOptions(**experiment["net"])
+        for net in (experiment["net"], *(more["net"] for more in experiment["also"])):
+            NetOptions(**net)
         SolverOptions(**experiment["solver"])
         for name, values in experiment["sweep"].items():
             for value in values:

@@ -114,13 +114,13 @@ def _write_net(folder, job, data):
     solver = f"{target} --net {folder}/train_test.prototxt --snapshot-prefix {folder}/snapshots/net"
     _gcnet(f"make-net {target} {job['net']}")
     _gcnet(f"make-solver {solver} {job['solver']}")
-    path = folder / "solver.prototxt"
-    max_iter = read_solver(path).max_iter
-    text = path.read_text()
-    for field, value in (("max_iter", ITERATIONS), ("display", 1), ("snapshot", ITERATIONS)):
-        text = re.sub(rf"^{field}: .*$", f"{field}: {value}", text, flags=re.M)
-    text = re.sub(r"^test_interval: .*$", "test_interval: 1000000", text, flags=re.M)
-    files.write_text(path, text)
+    max_iter = read_solver(folder / "solver.prototxt").max_iter
+    for path in folder.glob("*solver.prototxt"):
+        text = path.read_text()
+        for field, value in (("max_iter", ITERATIONS), ("display", 1), ("snapshot", ITERATIONS)):
+            text = re.sub(rf"^{field}: .*$", f"{field}: {value}", text, flags=re.M)
+        text = re.sub(r"^test_interval: .*$", "test_interval: 1000000", text, flags=re.M)
+        files.write_text(path, text)
     return max_iter
 
 

@@ -22,9 +22,11 @@ from gcnet_caffe.experiment.settings import (
     pretraining_setting,
     setting_name,
     settings,
+    trained,
 )
 from gcnet_caffe.nets.gcnet import VARIANTS
-from gcnet_caffe.nets.pretrain import PRETRAININGS
+from gcnet_caffe.nets.names import NAMING
+from gcnet_caffe.nets.pretrain import IDENTITY, PRETRAININGS
 
 #: Figure 6 compares these two.
 SEQUENCE_VARIANTS = ("cnn", "S1R1")
@@ -51,18 +53,13 @@ def make_plan(experiment):
         source = _add_sources(plan, "pretrain", [pretrain["data"]])
         packing = {name: pretrain[name] for name in ("copies", "held_out") if name in pretrain}
         plan["identity"] = {"manifest": source, "flags": flags(packing)}
-    for name, setting in settings(experiment).items():
+    for name, setting, variant in trained(experiment):
+        weights = _add_pretraining(plan, experiment, setting)
         for seed in experiment["seeds"]:
-            weights = _add_pretraining(plan, experiment, setting)
-            for variant in experiment["variants"]:
-                for fold in plan["folds"]:
-                    folder = f"nets/{name}/{variant}/{fold}/seed{seed}"
-                    job = _training(experiment, variant, setting, seed)
-                    plan["training"][folder] = {
-                        **job,
-                        "data": f"data/pairs/{fold}",
-                        "weights": weights,
-                    }
+            job = {**_training(experiment, variant, setting, seed), "weights": weights}
+            for fold in plan["folds"]:
+                folder = f"nets/{name}/{variant}/{fold}/seed{seed}"
+                plan["training"][folder] = {**job, "data": f"data/pairs/{fold}"}
     plan["baselines"] = [
         f"baselines/{name}/{fold}" for name in experiment["baselines"] for fold in plan["folds"]
     ]
@@ -151,17 +148,22 @@ def _pair_flags(experiment):
 
 def _training(experiment, variant, setting, seed):
     net, solver = options_of(experiment, variant, setting)
+    named = {name: net[name] for name in NAMING if name in net}
     reconstructs = variant in VARIANTS and VARIANTS[variant].reconstructs
     return {
         "variant": variant,
         "net": flags(net) + (" --with-reconstruction" if reconstructs else ""),
-        "solver": flags({**solver, "random_seed": seed}),
+        "solver": flags({**named, **solver, "random_seed": seed}),
         "engine": experiment["engine"],
     }
 
 
 def _add_pretraining(plan, experiment, setting):
-    """Plan the pre-trainings that a setting starts from, once each; return their weights."""
+    """Plan the pre-trainings of a setting, once each; return the weights that it starts from.
+
+    Where they are not adopted, only the identity net is trained: it tells how well generated
+    references keep the identity.
+    """
     if not experiment["pretrain"]:
         return []
     depends = pretraining_setting(experiment, setting)
@@ -171,13 +173,15 @@ def _add_pretraining(plan, experiment, setting):
         "net": {**experiment["net"], **experiment["pretrain"].get("net", {})},
         "solver": {**experiment["solver"], **experiment["pretrain"].get("solver", {})},
     }
-    weights = []
-    for net in PRETRAININGS:
+    adopted, weights = experiment["pretrain"].get("adopt", True), []
+    for net in PRETRAININGS if adopted else (IDENTITY,):
         folder = f"pretrain/{setting_name(depends)}/{net}/seed{seed}"
         job = _training(own, net, depends, seed)
         plan["training"][folder] = {**job, "data": "data/identity", "weights": []}
         weights.append(f"{folder}/weights.caffemodel")
-    return weights
+        if net == IDENTITY:
+            plan.setdefault("identity_net", folder)
+    return weights if adopted else []
 
 
 def _sequences(plan, experiment):

@@ -87,6 +87,6 @@ def _commands(out):
     if not log.is_file():
         return []
     text = log.read_text(errors="replace")
-    found = re.findall(r"^Shell command: (.*)$|^\s*(gcnet .*)$", text, re.M)
+    found = re.findall(r"^Shell command: (?!None$)(.*)$|^\s*(gcnet .*)$", text, re.M)
     commands = (re.sub(r" 2> \S+$", "", shown or plain) for shown, plain in found)
     return list(dict.fromkeys(command.replace(os.path.abspath(out), ".") for command in commands))

@@ -22,7 +22,7 @@ from gcnet_caffe.experiment.failures import mark_failures
 from gcnet_caffe.experiment.monitor import Monitor
 from gcnet_caffe.experiment.plan import is_synthetic, make_plan
 from gcnet_caffe.experiment.provenance import Stopwatch, write_provenance
-from gcnet_caffe.experiment.settings import settings
+from gcnet_caffe.experiment.settings import trained
 from gcnet_caffe.experiment.snakemake import (
     environment,
     find_pending,
@@ -39,7 +39,8 @@ def _write_plan(out, experiment, plan):
         **experiment,
         "synthetic": is_synthetic(experiment),
         "folds": plan["folds"],
-        "settings": list(settings(experiment)),
+        "settings": list(dict.fromkeys(name for name, _, _ in trained(experiment))),
+        "nets": [[name, variant] for name, _, variant in trained(experiment)],
     }
     files.write_text(out / EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False))
     files.write_text(out / PLAN, json.dumps(plan, indent=1) + "\n")

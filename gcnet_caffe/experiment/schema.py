@@ -26,6 +26,7 @@ def experiment_schema():
     several = {"type": "array", "minItems": 1, "uniqueItems": True}
     swept = {**net, **solver}
     source = _source()
+    variants = {**several, "items": {"enum": [v for v in VARIANTS if v not in PRETRAININGS]}}
     return _mapping(
         {
             "title": _TEXT,
@@ -37,10 +38,7 @@ def experiment_schema():
             "folds": {"type": "integer", "minimum": 2},
             "only": {**several, "items": _NUMBER},
             "fold_sheet": _TEXT,
-            "variants": {
-                **several,
-                "items": {"enum": [name for name in VARIANTS if name not in PRETRAININGS]},
-            },
+            "variants": variants,
             "pretrain": {
                 "anyOf": [
                     {"type": "null"},
@@ -49,6 +47,7 @@ def experiment_schema():
                             "data": source,
                             "copies": _COUNT,
                             "held_out": {"type": "number", "exclusiveMinimum": 0},
+                            "adopt": _FLAG,
                             "net": _mapping(net),
                             "solver": _mapping(solver),
                         },
@@ -67,6 +66,12 @@ def experiment_schema():
             "net": _mapping(net),
             "solver": _mapping(solver),
             "sweep": _mapping({name: {**several, "items": swept[name]} for name in swept}),
+            "also": {
+                "type": "array",
+                "items": _mapping(
+                    {"variants": variants, "net": _mapping(net)}, required=("variants", "net")
+                ),
+            },
             "seeds": {**several, "items": _NUMBER},
             "baselines": {"type": "array", "uniqueItems": True, "items": {"enum": list(BASELINES)}},
             "engine": {"enum": sorted(ENGINES)},

@@ -5,7 +5,8 @@ import functools
 import itertools
 
 from gcnet_caffe.experiment.config import net_and_solver
-from gcnet_caffe.nets import NetOptions, SolverOptions, net_files
+from gcnet_caffe.nets import NetOptions, SolverOptions, net_files, solver_defaults
+from gcnet_caffe.nets.names import NAMING
 
 
 def settings(experiment):
@@ -15,6 +16,19 @@ def settings(experiment):
     for values in itertools.product(*experiment["sweep"].values()):
         setting = dict(zip(names, values))
         found[setting_name(setting)] = setting
+    return found
+
+
+def trained(experiment):
+    """Return [(setting's name, setting, variant)] of every net: the sweep's, then `also`'s."""
+    found = [
+        (name, setting, variant)
+        for name, setting in settings(experiment).items()
+        for variant in experiment["variants"]
+    ]
+    for more in experiment["also"]:
+        name = setting_name(more["net"])
+        found += [(name, more["net"], variant) for variant in more["variants"]]
     return found
 
 
@@ -30,9 +44,10 @@ def options_of(experiment, variant, setting):
     and no others.
     """
     net, solver = net_and_solver(experiment, setting)
-    net = {name: value for name, value in net.items() if _changes_net(variant, name, value)}
-    solver = {name: value for name, value in solver.items() if _changes_solver(name, value)}
-    return net, solver
+    named = tuple((name, net[name]) for name in NAMING if name in net)
+    net = {name: value for name, value in net.items() if _changes_net(variant, name, value, named)}
+    default = solver_defaults(variant, net=NetOptions(**net))
+    return net, {name: value for name, value in solver.items() if getattr(default, name) != value}
 
 
 def pretraining_setting(experiment, setting):
@@ -50,8 +65,9 @@ def pretraining_setting(experiment, setting):
 
 
 @functools.cache
-def _changes_net(variant, name, value):
-    default = NetOptions()
+def _changes_net(variant, name, value, named=()):
+    """Whether the option changes the files of `variant`, given the options it is `named` after."""
+    default = NetOptions(**{key: found for key, found in named if key != name})
     if getattr(default, name) == value:
         return False
     changed = dataclasses.replace(default, **{name: value})

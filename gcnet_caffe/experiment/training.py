@@ -1,8 +1,10 @@
 """Train the net of one folder, from its last snapshot where there is one.
 
 A training folder holds train_test.prototxt and solver.prototxt; training adds train.log and, when
-it is over, weights.caffemodel. Until then snapshots lie in snapshots/. They belong to the very net,
-solver, weights and data they were made with: after a change of one of them training starts again.
+it is over, weights.caffemodel. Where it holds a discriminator_solver.prototxt too, the two train in
+turns (engine/alternation.py), and the weights are those of both. Until then snapshots lie in
+snapshots/. They belong to the very net, solver, weights and data they were made with: after a
+change of one of them training starts again.
 """
 
 import contextlib
@@ -43,15 +45,17 @@ def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
         Training failed, or another process trains here.
     """
     folder = Path(folder)
-    solver = folder / "solver.prototxt"
-    param = read_solver(solver)
+    solvers = [folder / "solver.prototxt", *folder.glob("discriminator_solver.prototxt")]
+    params = [read_solver(path) for path in solvers]
     with _alone(folder), _gpu(gpu_slots) as gpu:
         _forget_others(folder, _origin(folder, engine, weights, data))
-        snapshot = _newest(engine, param.snapshot_prefix)
+        snapshots = _newest(engine, [param.snapshot_prefix for param in params])
         log = folder / "train.log"
-        if snapshot:
-            _cut_log(log, int(re.search(r"_iter_(\d+)\.solverstate", snapshot)[1]))
-        _ENGINES[engine](str(solver), str(log), () if snapshot else weights, snapshot, gpu)
+        if snapshots:
+            _cut_log(log, _iteration(snapshots[0]))
+        start = () if snapshots else weights
+        _ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
+        param = params[0]
         last = f"{param.snapshot_prefix}_iter_{param.max_iter}.caffemodel"
         if not Path(last).is_file():
             raise GcnetError(f"{folder}: training stopped before iteration {param.max_iter}")
@@ -60,7 +64,7 @@ def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
         shutil.rmtree(Path(param.snapshot_prefix).parent)
 
 
-def _by_torch(solver, log, weights, snapshot, gpu):
+def _by_torch(solvers, log, weights, snapshots, gpu):
     from gcnet_caffe.engine import import_torch
 
     import_torch()
@@ -68,24 +72,38 @@ def _by_torch(solver, log, weights, snapshot, gpu):
     from gcnet_caffe.engine.options import EngineOptions
 
     gpus = None if gpu is None else [gpu]
-    job = Job(solver, ",".join(weights), snapshot, gpus, log=log)
+    second = {"discriminator_solver": solvers[1]} if solvers[1:] else {}
+    job = Job(solvers[0], ",".join(weights), ",".join(snapshots), gpus, log=log, **second)
     train(job, EngineOptions())
 
 
-def _by_caffe(solver, log, weights, snapshot, gpu):
-    caffe_tool.train(solver, log, weights, snapshot, gpu)
+def _by_caffe(solvers, log, weights, snapshots, gpu):
+    caffe_tool.train(solvers[0], log, weights, ",".join(snapshots), gpu, *solvers[1:])
 
 
 _ENGINES = {"torch": _by_torch, "caffe": _by_caffe}
 
 
-def _newest(engine, prefix):
+def _newest(engine, prefixes):
+    """The newest snapshots of one iteration, of each solver one, or ()."""
+    below = None
+    while newest := _newest_of(engine, prefixes[0], below):
+        below = _iteration(newest)
+        found = [_newest_of(engine, prefix, below + 1) for prefix in prefixes]
+        if all(path and _iteration(path) == below for path in found):
+            return found
+    return ()
+
+
+def _newest_of(engine, prefix, below):
     if engine == "torch":
         from gcnet_caffe.engine.snapshot import newest_snapshot
 
-        return newest_snapshot(prefix)
-    pattern = f"{Path(prefix).name}_iter_*.solverstate"
-    for path in sorted(Path(prefix).parent.glob(pattern), key=_iteration, reverse=True):
+        return newest_snapshot(prefix, below)
+    paths = Path(prefix).parent.glob(f"{Path(prefix).name}_iter_*.solverstate")
+    for path in sorted(paths, key=_iteration, reverse=True):
+        if below is not None and _iteration(path) >= below:
+            continue
         with contextlib.suppress(SchemaError, OSError):
             state = read_binary(path, caffe_pb.SolverState)
             read_binary(state.learned_net, caffe_pb.NetParameter)
@@ -94,12 +112,14 @@ def _newest(engine, prefix):
 
 
 def _iteration(path):
-    return int(re.search(r"_iter_(\d+)", path.name)[1])
+    return int(re.search(r"_iter_(\d+)", Path(path).name)[1])
 
 
 def _origin(folder, engine, weights, data):
     """What the snapshots are made with."""
-    made_with = [folder / "train_test.prototxt", folder / "solver.prototxt", *weights]
+    names = ("train_test.prototxt", "solver.prototxt")
+    second = (path for name in names for path in folder.glob(f"discriminator_{name}"))
+    made_with = [*(folder / name for name in names), *second, *weights]
     made_with += [Path(data) / "packed.json"] if data else []
     return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
 
@@ -127,7 +147,7 @@ def _cut_log(log, iteration):
         return
     kept = []
     for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
-        found = re.search(r"\] Iteration (\d+)", line)
+        found = re.search(r"\] (?:discriminator: )?Iteration (\d+)", line)
         if (found and int(found[1]) >= iteration) or not line.endswith("\n"):
             break
         kept.append(line)

@@ -6,7 +6,7 @@ from gcnet_caffe.nets.catalog import (
     net_defaults,
     net_files,
     solver_defaults,
-    solver_file,
+    solver_files,
 )
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.solver import SolverOptions, exact_test
@@ -20,5 +20,5 @@ __all__ = [
     "net_defaults",
     "net_files",
     "solver_defaults",
-    "solver_file",
+    "solver_files",
 ]

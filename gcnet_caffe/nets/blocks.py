@@ -13,6 +13,7 @@ FC_OUTPUTS = (64 // 2) ** 2 * 3 // 2**3
 
 POOLING = {"pool": "MAX", "kernel_size": 2, "stride": 2}
 XAVIER = {"type": "xavier"}
+ONES = {"value": 1.0}
 
 #: The last Scale of a decoder: (filler, bias filler, lr_mult), None = the decoder's own lr_mult.
 #: 'statistics' starts at the spread and mean of the pixels; docs/interpretation.md says why.
@@ -59,7 +60,7 @@ def encoder(net, image, prefix, options, branch="", shared=False, masks=True):
     """
     blob, found = image, []
     for i, (kernel, channels) in enumerate(ENCODER_BLOCKS, start=1):
-        conv, bn, scale = (_shared_names(prefix, kind, i, shared) for kind in PARAMS)
+        conv, bn, factors = (shared_names(prefix, kind, i, shared) for kind in PARAMS)
         blob = net.add(
             f"{prefix}_conv{i}{branch}",
             "Convolution",
@@ -67,8 +68,8 @@ def encoder(net, image, prefix, options, branch="", shared=False, masks=True):
             param=[learned(name) for name in conv],
             convolution_param=_convolution(kernel, channels, options),
         )
-        _batch_norm(net, f"{prefix}_bn{i}{branch}", blob, options, bn)
-        _scale(net, f"{prefix}_scale{i}{branch}", blob, scale)
+        batch_norm(net, f"{prefix}_bn{i}{branch}", blob, options, bn)
+        scale(net, f"{prefix}_scale{i}{branch}", blob, factors)
         net.add(f"{prefix}_relu{i}{branch}", "ReLU", blob, blob)
         pool, mask = f"{prefix}_pool{i}{branch}", f"{prefix}_mask{i}{branch}"
         net.add(pool, "Pooling", blob, [pool, mask] if masks else pool, pooling_param=POOLING)
@@ -104,13 +105,14 @@ def decoder(net, code, prefix, options, top, lr_mult=1.0):
             param=[learned(lr_mult=lr_mult)],
             convolution_param=_convolution(kernel, channels, options),
         )
-        _batch_norm(net, f"{prefix}_bn{i}", blob, options)
+        batch_norm(net, f"{prefix}_bn{i}", blob, options)
         if i < last:
-            _scale(net, f"{prefix}_scale{i}", blob, lr_mult=lr_mult)
+            scale(net, f"{prefix}_scale{i}", blob, lr_mult=lr_mult)
         elif options.last_block != "none":
             filler, bias, slow = LAST_SCALES[options.last_block]
             mult = lr_mult if slow is None else slow
-            _scale(net, f"{prefix}_scale{i}", blob, lr_mult=mult, filler=filler, bias=bias)
+            filler = {"value": filler}
+            scale(net, f"{prefix}_scale{i}", blob, lr_mult=mult, filler=filler, bias=bias)
         net.add(f"{prefix}_relu{i}", "ReLU", blob, blob)
     return blob
 
@@ -141,7 +143,8 @@ PARAMS = {
 }
 
 
-def _shared_names(prefix, kind, i, shared):
+def shared_names(prefix, kind, i, shared):
+    """Return the names of the parameters of layer `i` of a `kind` of PARAMS; None if not shared."""
     return [f"{prefix}_{kind}{i}_{part}" if shared else None for part in PARAMS[kind]]
 
 
@@ -159,7 +162,8 @@ def _inner_product(outputs):
     return {"num_output": outputs, "weight_filler": XAVIER}
 
 
-def _batch_norm(net, name, blob, options, shared=(None, None, None)):
+def batch_norm(net, name, blob, options, shared=(None, None, None)):
+    """Add a BatchNorm in place; `shared` are the names of its statistics."""
     # Caffe refuses a learning rate on the statistics; the branches share them by name
     net.add(
         name,
@@ -171,7 +175,8 @@ def _batch_norm(net, name, blob, options, shared=(None, None, None)):
     )
 
 
-def _scale(net, name, blob, shared=(None, None), lr_mult=1.0, filler=1.0, bias=0.0):
+def scale(net, name, blob, shared=(None, None), lr_mult=1.0, filler=ONES, bias=0.0):
+    """Add a Scale with bias in place; `shared` are the names of its parameters."""
     net.add(
         name,
         "Scale",
@@ -180,7 +185,7 @@ def _scale(net, name, blob, shared=(None, None), lr_mult=1.0, filler=1.0, bias=0
         param=[learned(part, lr_mult) for part in shared],
         scale_param={
             "bias_term": True,
-            "filler": {"value": filler},
+            "filler": filler,
             "bias_filler": {"value": bias},
         },
     )

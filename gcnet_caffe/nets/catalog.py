@@ -1,18 +1,32 @@
-"""Names, texts and defaults of the generated files: which nets and solvers there are."""
+"""Texts and defaults of the generated files: which nets and solvers there are."""
 
-from dataclasses import fields
+import dataclasses
 
-from gcnet_caffe.nets import gcnet, pretrain
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.nets import adversary, gcnet, names, plain, pretrain
+from gcnet_caffe.nets.names import NET_FOLDER, SOLVER_FOLDER
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.solver import SolverOptions, solver_text
 
-VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS)
-NET_FOLDER = "prototxt"
-SOLVER_FOLDER = "solvers"
+VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS, *plain.PLAIN)
 FOLDS = 10
 
 #: CK+'s folds hold about 98 images to test (327 sequences, 3 frames, 10 folds); --fit-test counts.
 _CK_TEST_IMAGES = 98
+
+#: What is committed beside the defaults of each variant.
+_GENERATORS = tuple({"generator": generator} for generator in ("vae", "dcgan"))
+_COMMITTED = {
+    "S1R1": _GENERATORS,
+    "S0R1": ({"classifier": False},),
+    "reconstruct": _GENERATORS,
+    "disentangle": _GENERATORS,
+}
+
+#: Of DCGAN's authors; docs/interpretation.md says what became of Nesterov's.
+_DCGAN_SOLVER = {"type": "Adam", "base_lr": 0.0002, "momentum": 0.5, "weight_decay": 0.0}
+
+_FIGURES = {"vae": "7b", "dcgan": "7c"}
 
 
 def net_defaults(variant, fold=0):
@@ -24,37 +38,33 @@ def net_defaults(variant, fold=0):
     return NetOptions(data=f"data/ck7/fold{fold}")
 
 
-def solver_defaults(variant, fold=0, name="ck"):
-    """Return the SolverOptions of a committed solver."""
-    stem = _stem(variant, fold, name)
+def solver_defaults(variant, fold=0, name="ck", net=None):
+    """Return the SolverOptions of a committed solver; `net` is the NetOptions of its net."""
+    net = net or NetOptions()
+    dcgan_like = names.generates(variant) and net.generator != "ae"
     return SolverOptions(
-        net=f"{NET_FOLDER}/{train_net_name(variant, fold, name)}",
-        snapshot_prefix=f"snapshots/{stem}",
+        net=f"{NET_FOLDER}/{names.train_net_name(variant, fold, name, net)}",
+        snapshot_prefix=f"snapshots/{names.stem(variant, fold, name, net)}",
         test_iter=100 if variant in pretrain.PRETRAININGS else _CK_TEST_IMAGES,
+        **(_DCGAN_SOLVER if dcgan_like else {}),
     )
 
 
-def train_net_name(variant, fold, name):
-    """Return the file name of the net that `caffe train` reads."""
-    return f"{_stem(variant, fold, name)}_train_test.prototxt"
-
-
-def solver_name(variant, fold, name):
-    """Return the file name of a solver; the paper's best network needs no variant in it."""
-    stem = f"{name}_fold{fold}" if variant == "S1R1" else _stem(variant, fold, name)
-    return f"{stem}.prototxt"
-
-
 def net_files(variant, options, fold=0, name="ck", with_reconstruction=False):
-    """Return {file name: text} of a variant: its train/test net and its deploy nets.
+    """Return {file name: text} of a variant: its train/test nets and its deploy nets.
 
     `options` is a NetOptions; `with_reconstruction` adds the deploy net that keeps decoders 2.
     """
-    flags = _flags(options, net_defaults(variant, fold))
-    made_by = _made_by("make_net", variant, fold, name, flags)
-    files = {train_net_name(variant, fold, name): _build(variant, options).text(made_by)}
-    stem = variant.replace("-", "_") if variant in pretrain.PRETRAININGS else f"{name}_{variant}"
-    made_by = _made_by("make_net", variant, 0, name, _flags(options, net_defaults(variant), "data"))
+    defaults = net_defaults(variant, fold)
+    made_by = _made_by("make_net", variant, options, fold, name, _flags(options, defaults))
+    train = names.train_net_name(variant, fold, name, options)
+    files = {train: _build(variant, options).text(made_by)}
+    if names.has_two_players(variant, options):
+        second = adversary.build(variant, options)
+        files[_second_player(train)] = second.text(made_by)
+    stem = names.deploy_stem(variant, name, options)
+    flags = _flags(options, net_defaults(variant), "data")
+    made_by = _made_by("make_net", variant, options, 0, name, flags)
     files[f"{stem}_deploy.prototxt"] = _build(variant, options, deploy=True).text(made_by)
     if with_reconstruction:
         net = _build(variant, options, deploy=True, with_reconstruction=True)
@@ -63,11 +73,30 @@ def net_files(variant, options, fold=0, name="ck", with_reconstruction=False):
     return files
 
 
-def solver_file(variant, options, fold=0, name="ck"):
-    """Return (file name, text) of a solver; `options` is a SolverOptions."""
-    flags = _flags(options, solver_defaults(variant, fold, name))
-    text = solver_text(options, _made_by("make_solver", variant, fold, name, flags))
-    return solver_name(variant, fold, name), text
+def solver_files(variant, options, fold=0, name="ck", net=None):
+    """Return {file name: text} of the solver, or of both players' solvers.
+
+    `options` is a SolverOptions, `net` the NetOptions of its net.
+    """
+    net = net or NetOptions()
+    flags = _flags(options, solver_defaults(variant, fold, name, net))
+    named = NetOptions(**{name: getattr(net, name) for name in names.NAMING})
+    flags = [*_flags(named, NetOptions()), *flags]
+    made_by = _made_by("make_solver", variant, net, fold, name, flags)
+    own = names.solver_name(variant, fold, name, net)
+    if not names.has_two_players(variant, net):
+        return {own: solver_text(options, made_by)}
+    other = f"{own.removesuffix('.prototxt')}_{names.DISCRIMINATOR}.prototxt"
+    second = dataclasses.replace(
+        options,
+        net=_second_player(options.net),
+        snapshot_prefix=f"{options.snapshot_prefix}_{names.DISCRIMINATOR}",
+    )
+    made_by.append(
+        "One of two that train in turns: gcnet train -solver (the generator's) "
+        "-discriminator_solver (its name and _discriminator)"
+    )
+    return {own: solver_text(options, made_by), other: solver_text(second, made_by)}
 
 
 def committed():
@@ -75,16 +104,19 @@ def committed():
     found = {}
     for variant in VARIANTS:
         for fold in range(FOLDS if variant == "S1R1" else 1):
-            nets = net_files(
-                variant,
-                net_defaults(variant, fold),
-                fold,
-                with_reconstruction=variant in ("S0R1", "S1R1"),
-            )
-            found.update({f"{NET_FOLDER}/{name}": text for name, text in nets.items()})
-            name, text = solver_file(variant, solver_defaults(variant, fold), fold)
-            found[f"{SOLVER_FOLDER}/{name}"] = text
+            for more in ({}, *(_COMMITTED.get(variant, ()) if fold == 0 else ())):
+                found.update(_committed(variant, fold, more))
     return found
+
+
+def _committed(variant, fold, more):
+    options = dataclasses.replace(net_defaults(variant, fold), **more)
+    nets = net_files(variant, options, fold, with_reconstruction=variant in ("S0R1", "S1R1"))
+    solvers = solver_files(variant, solver_defaults(variant, fold, net=options), fold, net=options)
+    return {
+        **{f"{NET_FOLDER}/{name}": text for name, text in nets.items()},
+        **{f"{SOLVER_FOLDER}/{name}": text for name, text in solvers.items()},
+    }
 
 
 def _build(variant, options, deploy=False, **how):
@@ -92,19 +124,27 @@ def _build(variant, options, deploy=False, **how):
         return pretrain.build_autoencoder(options, deploy)
     if variant == "pretrain-identity":
         return pretrain.build_identity(options, deploy)
+    if variant in plain.PLAIN:
+        return plain.build(variant, options, deploy, **how)
     return gcnet.build(variant, options, deploy, **how)
 
 
-def _stem(variant, fold, name):
-    if variant in pretrain.PRETRAININGS:
-        return variant.replace("-", "_")
-    return f"{name}_fold{fold}_{variant}"
+def _second_player(path):
+    """Return the path of the discriminator's net beside the generator's."""
+    folder, slash, name = path.rpartition("/")
+    if not name.endswith(f"{names.TRAIN_TEST}.prototxt"):
+        raise UsageError(
+            f"--net {path}: wanted a name that ends in {names.TRAIN_TEST}.prototxt: beside it lies "
+            f"the discriminator's, {names.DISCRIMINATOR}_{names.TRAIN_TEST}.prototxt"
+        )
+    end = f"{names.TRAIN_TEST}.prototxt"
+    return f"{folder}{slash}{name[: -len(end)]}{names.DISCRIMINATOR}_{end}"
 
 
 def _flags(options, defaults, *without):
     """Return the command-line flags that lead from `defaults` to `options`."""
     flags = []
-    for field in fields(options):
+    for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value == getattr(defaults, field.name) or field.name in without:
             continue
@@ -116,10 +156,21 @@ def _flags(options, defaults, *without):
     return flags
 
 
-def _made_by(tool, variant, fold, name, flags):
+def _made_by(tool, variant, net, fold, name, flags):
     words = [f"Made by: python tools/{tool}.py --variant {variant}"]
     words += [f"--fold {fold}"] if fold else []
     words += [f"--name {name}"] if name != "ck" else []
-    has = gcnet.VARIANTS.get(variant)
-    about = f"GCNet, figure {has.figure} of the paper." if has else "Pre-training, section IV-A."
-    return [" ".join(words + flags), about]
+    return [" ".join(words + flags), _about(variant, net)]
+
+
+def _about(variant, net):
+    if variant in pretrain.PRETRAININGS:
+        return "Pre-training, section IV-A."
+    if variant in plain.PLAIN:
+        return "A generator alone, appendix A of the paper."
+    if not net.classifier:
+        return "GCNet without its classification layers, figure 8d of the paper."
+    figure = gcnet.VARIANTS[variant].figure
+    if names.generates(variant):
+        figure = _FIGURES.get(net.generator, figure)
+    return f"GCNet, figure {figure} of the paper."

@@ -1,10 +1,11 @@
-"""The networks of figure 2; `build` reads top to bottom like figure 3."""
+"""The networks of figures 2 and 7; `build` reads top to bottom like figure 3."""
 
 from typing import NamedTuple
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.nets import losses
 from gcnet_caffe.nets.blocks import classifier, decoder, encoder, latent_size
+from gcnet_caffe.nets.generators import generative_loss, generator
 from gcnet_caffe.nets.writer import TEST_ONLY, TRAIN_ONLY, NetWriter
 
 IMAGE_SIZE = 64
@@ -52,44 +53,46 @@ def build(variant, options, deploy=False, with_reconstruction=False):
     NetWriter
     """
     has = VARIANTS[variant]
+    if not options.classifier and not (has.contrastive and has.generates or has.reconstructs):
+        raise UsageError(f"--no-classifier: nothing is left of {variant} to learn embeddings for")
     if with_reconstruction and not has.reconstructs:
         raise UsageError(f"--with-reconstruction: {variant} has no decoders 2; S0R1 and S1R1 have")
     train = not deploy
     reconstructs = has.reconstructs and (train or with_reconstruction)
-    net = NetWriter(f"gcnet_{variant}{'_deploy' if deploy else ''}")
+    kind = options.kind if has.generates else ""
+    net = NetWriter(f"gcnet_{variant}{kind}{'_deploy' if deploy else ''}")
 
     if train:
-        query, reference, label = _pair_data(net, options)
+        query, reference, label = pair_data(net, options)
     else:
-        query = add_input(net, "query")
+        query, label = add_input(net, "query"), None
         reference = add_input(net, "reference") if has.compares and not has.generates else None
 
     # Encoder 1 and decoder 1, the generator: the reference image X_r = G(X), eq. (3)
     if has.generates:
-        code = encoder(net, query, "enc1", options)
-        compared = decoder(
-            net, code, "dec1", options, "generated_reference", options.decoder_lr_mult
-        )
+        compared = generator(net, query, options, "generated_reference", train)
         if train:
-            losses.image_loss(net, "loss_generation", compared, reference, options.lambda_g)
+            generative_loss(net, compared, reference, label, options)
     else:
         compared = reference
 
+    if not (train or options.classifier or reconstructs):
+        return net
+
     # Encoder 2, the contrastive encoder: one set of parameters, two branches
     query_code = encoder(net, query, "enc2", options, shared=has.compares, masks=reconstructs)
-    embedding = net.add("query_embedding", "Flatten", query_code.blob)
+    if options.classifier or has.contrastive:
+        delta = embedding = net.add("query_embedding", "Flatten", query_code.blob)
     if has.compares:
         reference_code = encoder(
             net, compared, "enc2", options, "_reference", shared=True, masks=reconstructs
         )
-        other = net.add("reference_embedding", "Flatten", reference_code.blob)
-        delta = losses.normalized_distance(net, embedding, other)
+        if options.classifier or has.contrastive:
+            other = net.add("reference_embedding", "Flatten", reference_code.blob)
+        if options.classifier:
+            delta = losses.normalized_distance(net, embedding, other)
         if train and has.contrastive:
             losses.contrastive_loss(net, embedding, other, label, options)
-    else:
-        delta = embedding
-        if train:
-            net.add("reference_unused", "Silence", reference, [])
 
     # Decoders 2: the query and the reference image from their embeddings, eq. (7) to (9)
     if reconstructs:
@@ -100,7 +103,15 @@ def build(variant, options, deploy=False, with_reconstruction=False):
             losses.image_loss(net, "loss_query", image_i, query, options.lambda_ri)
             losses.image_loss(net, "loss_reference", image_r, reference, options.lambda_rr)
 
-    # Classification layers
+    if options.classifier:
+        _classify(net, delta, label, has, options, train)
+    if train:
+        net.silence(reference, label)
+    return net
+
+
+def _classify(net, delta, label, has, options, train):
+    """Add the classification layers, and in training their loss; otherwise `prob`."""
     if has.compares and options.delta_scale == "root":
         scale = {"scale": latent_size(options) ** 0.5}
         delta = net.add("delta_scaled", "Power", delta, power_param=scale)
@@ -109,7 +120,6 @@ def build(variant, options, deploy=False, with_reconstruction=False):
         losses.classification_loss(net, score, label, options.ignored_label, TEST_ONLY)
     else:
         net.add("prob", "Softmax", score)
-    return net
 
 
 def add_data(net, options, tops):
@@ -139,8 +149,11 @@ def add_input(net, name):
     return net.add(name, "Input", input_param={"shape": shape})
 
 
-def _pair_data(net, options):
-    # one Datum holds query and reference, so that both get the same crop and mirror
+def pair_data(net, options):
+    """Add the Data layers of pairs; return the blobs `query`, `reference` and `label`.
+
+    One Datum holds query and reference, so that both get the same crop and mirror.
+    """
     add_data(net, options, ["pair", "label"])
     query, reference = net.add(
         "split_pair", "Slice", "pair", ["query", "reference"], slice_param={"axis": 1}

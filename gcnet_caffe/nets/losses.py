@@ -24,6 +24,33 @@ def image_loss(net, name, image, target, weight):
     net.add(name, "EuclideanLoss", [image, target], loss_weight=[weight])
 
 
+def adversarial_loss(net, name, logit, wanted, weight):
+    """Add the cross entropy of a discriminator's N logits and what they should say, N x 0 or 1."""
+    net.add(name, "SigmoidCrossEntropyLoss", [logit, wanted], loss_weight=[weight])
+
+
+def constant_label(net, name, label, value):
+    """Add N times `value`, whatever is in `label`, a blob of N from the data."""
+    constant = {"scale": 0.0, "shift": value}
+    return net.add(f"{name}_label", "Power", label, power_param=constant)
+
+
+def kl_divergence(net, mean, log_variance, count, weight):
+    """Add the Kullback-Leibler term `loss_kl` of a VAE (Kingma and Welling 2014, appendix B).
+
+    1/N times the sum over the batch and the latent's `count` values of (mean^2 + variance -
+    log variance - 1) / 2. `mean` and `log_variance` are N x count x 1 x 1.
+    """
+    square = net.add("latent_mean_square", "Power", mean, power_param=_SQUARE)
+    variance = net.add("latent_variance", "Exp", log_variance)
+    half = {"operation": "SUM", "coeff": [0.5, 0.5, -0.5]}
+    terms = net.add("kl_terms", "Eltwise", [square, variance, log_variance], eltwise_param=half)
+    each = net.add("kl_images", "Reduction", terms, reduction_param=_SUM_OVER_VALUES)
+    batch = net.add("kl_batch", "Reduction", each, reduction_param={"operation": "MEAN"})
+    shift = {"shift": -count / 2}
+    net.add("loss_kl", "Power", batch, power_param=shift, loss_weight=[weight])
+
+
 def contrastive_loss(net, query, reference, label, options):
     """Add eq. (6) on two N x p embeddings, and the share of dissimilar pairs inside the margin."""
     if options.contrastive_on == "normalized":

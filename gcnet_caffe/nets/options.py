@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from gcnet_caffe.errors import UsageError
 
 PADDINGS = ("same", "valid")
+GENERATORS = ("ae", "vae", "dcgan")
 CONTRASTIVE_ON = ("normalized", "raw")
 DELTA_SCALES = ("root", "none")
 LAST_BLOCKS = ("statistics", "slow", "plain", "none")
@@ -25,6 +26,10 @@ class NetOptions:
         "is num_classes: the classifier ignores it, the contrastive loss uses it",
     )
     neutral_queries: bool = _option(True, "the LMDBs hold no neutral queries")
+    generator: str = _option(
+        "ae", "what makes the reference: ae (figure 3), vae or dcgan (figure 7, section IV-E)"
+    )
+    classifier: bool = _option(True, "leave out the classification layers (figure 8d: S0R1)")
     padding: str = _option("same", "same: latent 96 x 8 x 8; valid: 96 x 6 x 6")
     margin: float = _option(1.0, "m of eq. (6), in units of the embeddings' L2 distance")
     contrastive_on: str = _option(
@@ -39,6 +44,10 @@ class NetOptions:
     lambda_s: float = _option(1.0, "weight of the contrastive loss, eq. (6)")
     lambda_ri: float = _option(0.25, "weight of the query's reconstruction, eq. (8)")
     lambda_rr: float = _option(0.25, "weight of the reference's reconstruction, eq. (9)")
+    nz: int = _option(100, "values in the latent vector of a DCGAN-like generator")
+    ngf: int = _option(64, "channels of the DCGAN generator's last hidden layer")
+    ndf: int = _option(64, "channels of the DCGAN discriminator's first layer")
+    lambda_kl: float = _option(1.0, "weight of the VAE's Kullback-Leibler term")
     decoder_lr_mult: float = _option(10.0, "lr_mult of the decoders when fine-tuning")
     delta_scale: str = _option(
         "root",
@@ -55,13 +64,15 @@ class NetOptions:
     data: str = _option("data/ck7/fold0", "folder of train_lmdb and test_lmdb")
 
     def __post_init__(self):
+        _one_of("generator", self.generator, GENERATORS)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("contrastive-on", self.contrastive_on, CONTRASTIVE_ON)
         _one_of("delta-scale", self.delta_scale, DELTA_SCALES)
         _one_of("last-block", self.last_block, LAST_BLOCKS)
-        for name in ("num_classes", "batch_size", "test_batch_size"):
+        for name in ("num_classes", "nz", "ngf", "ndf", "batch_size", "test_batch_size"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("lambda_g", "lambda_s", "lambda_ri", "lambda_rr", "decoder_lr_mult"):
+        weights = [name for name in vars(self) if name.startswith("lambda_")]
+        for name in (*weights, "decoder_lr_mult"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         _require("margin", self.margin, self.margin > 0, "more than 0")
         _require("dropout", self.dropout, 0 <= self.dropout < 1, "0 <= ratio < 1")
@@ -69,6 +80,12 @@ class NetOptions:
         _require("moving_average_fraction", fraction, 0 < fraction < 1, "between 0 and 1")
         if self.neutral_class and not self.neutral_queries:
             raise UsageError("--neutral-class wants neutral queries; drop --no-neutral-queries")
+
+    @property
+    def kind(self):
+        """What a net's name tells of the generator and the classifier: nothing, or words with _."""
+        generator = f"_{self.generator}" if self.generator != "ae" else ""
+        return generator if self.classifier else f"{generator}_no_classifier"
 
     @property
     def ignored_label(self):

@@ -9,7 +9,8 @@ from gcnet_caffe.nets.blocks import classifier, decoder, encoder
 from gcnet_caffe.nets.gcnet import add_data, add_input
 from gcnet_caffe.nets.writer import TEST_ONLY, NetWriter
 
-PRETRAININGS = ("pretrain-autoencoder", "pretrain-identity")
+IDENTITY = "pretrain-identity"
+PRETRAININGS = ("pretrain-autoencoder", IDENTITY)
 
 
 def build_autoencoder(options, deploy=False):

@@ -6,6 +6,8 @@ from typing import Optional
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.schema import caffe_pb, to_text
 
+TYPES = ("Nesterov", "Adam")
+
 #: Readings of "a gamma term of 0.75" under Caffe's inv policy, base_lr (1 + gamma iter)^-power:
 #: (gamma, power). docs/interpretation.md shows the curves.
 GAMMA_READINGS = {
@@ -29,7 +31,9 @@ class SolverOptions:
     gamma_reading: str = _option(
         "power-0.75", f"reading of the paper's gamma: {', '.join(GAMMA_READINGS)}"
     )
-    momentum: float = _option(0.9, "Nesterov's momentum")
+    type: str = _option("Nesterov", f"update rule: {' or '.join(TYPES)}")
+    momentum: float = _option(0.9, "Nesterov's momentum; Adam's first")
+    momentum2: float = _option(0.999, "Adam's second momentum")
     weight_decay: float = _option(0.0001, "L2 weight decay")
     max_iter: int = _option(300000, "iterations to train")
     clip_gradients: Optional[float] = _option(None, "clip the gradient's L2 norm to this")
@@ -45,6 +49,8 @@ class SolverOptions:
                 f"--gamma-reading: found {self.gamma_reading!r}, "
                 f"wanted one of {', '.join(GAMMA_READINGS)}"
             )
+        if self.type not in TYPES:
+            raise UsageError(f"--type: found {self.type!r}, wanted one of {', '.join(TYPES)}")
         for name in ("base_lr", "max_iter", "test_iter", "test_interval"):
             if getattr(self, name) <= 0:
                 raise UsageError(
@@ -63,7 +69,7 @@ def build_solver(options):
     gamma, power = GAMMA_READINGS[options.gamma_reading]
     solver = caffe_pb.SolverParameter(
         net=options.net,
-        type="Nesterov",
+        type=options.type,
         base_lr=options.base_lr,
         lr_policy="inv",
         gamma=gamma,
@@ -80,6 +86,7 @@ def build_solver(options):
     )
     for name, value in (
         ("power", power),
+        ("momentum2", options.momentum2 if options.type == "Adam" else None),
         ("clip_gradients", options.clip_gradients),
         ("random_seed", options.random_seed),
     ):

@@ -30,6 +30,13 @@ class NetWriter:
         self.net.layer.add(name=name, type=type, bottom=bottoms, top=tops, **fields)
         return tops[0] if len(tops) == 1 else tops
 
+    def silence(self, *blobs):
+        """Add a Silence for each of `blobs` that nothing reads; else it is an output of the net."""
+        read = {blob for layer in self.net.layer for blob in layer.bottom}
+        for blob in blobs:
+            if blob not in read:
+                self.add(f"{blob}_unused", "Silence", blob, [])
+
     def text(self, header=()):
         """Return the prototxt, each line of `header` first as a comment."""
         return "".join(f"# {line}\n" for line in header) + _short_blocks(to_text(self.net))

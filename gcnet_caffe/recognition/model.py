@@ -35,7 +35,7 @@ LAYER_TYPES = (
     "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Convolution", "Crop", "Deconvolution",
     "Dropout", "DummyData", "ELU", "Eltwise", "Exp", "Flatten", "InnerProduct", "Input", "Log",
     "LRN", "MaxUnpool", "MVN", "NormalizedDistance", "Pooling", "Power", "PReLU", "Reduction",
-    "ReLU", "Reshape", "Scale", "Sigmoid", "Slice", "Softmax", "Split", "TanH", "Tile",
+    "ReLU", "Reshape", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "TanH", "Tile",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import write_caffemodel
-from tests.nets.test_in_caffe import LEARNABLE
+from tests.nets.test_in_caffe import LEARNABLE, net_of
 from tests.scratch import make_tree
 
 EXPERIMENT = """\
@@ -175,9 +175,10 @@ def test_spread_and_recall():
     assert recall_of([[3, 1], [0, 0]]) == [0.75, None]
 
 
-@pytest.mark.parametrize("variant", ["cnn", "metric", "S0R0", "S1R1"])
-def test_learnable_parameters_are_those_of_the_readme(tmp_path, monkeypatch, variant):
+@pytest.mark.parametrize("key", [key for key in LEARNABLE if not key.startswith("pretrain")])
+def test_learnable_parameters_are_those_of_the_readme(tmp_path, monkeypatch, key):
     monkeypatch.chdir(make_tree(tmp_path))
-    net = nets.catalog.train_net_name(variant, 0, "ck")
-    write_caffemodel(open_net(f"prototxt/{net}", TRAIN, CaffeRng(1)), tmp_path / "x.caffemodel")
-    assert learnable_parameters(tmp_path / "x.caffemodel") == LEARNABLE[variant][0]
+    variant, options = net_of(key)
+    net = nets.solver_defaults(variant, net=options).net
+    write_caffemodel(open_net(net, TRAIN, CaffeRng(1)), tmp_path / "x.caffemodel")
+    assert learnable_parameters(tmp_path / "x.caffemodel") == LEARNABLE[key][0]

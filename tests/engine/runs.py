@@ -15,10 +15,13 @@ from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.schema import read_solver, to_text
+from tests.nets.narrow import narrow_nets
 
 RECORD = Path(__file__).with_name("record_in_caffe.py")
 VARIANTS = ("cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1")
 PRETRAININGS = ("pretrain_autoencoder", "pretrain_identity")
+#: Nets with a VAE, narrow here.
+VAES = ("S1R1_vae", "disentangle_vae")
 #: The engine as it is, and in Caffe's order of summation.
 ORDERS = {"engine": EngineOptions(), "Caffe's order": EngineOptions(summation="caffe")}
 
@@ -43,10 +46,15 @@ def write_solver(tree, name, **changes):
 
 
 def solver_of(tree, what, **changes):
-    """Write the solver of a variant or a pre-training; return its path."""
+    """Write the solver of a variant, a pre-training or a VAE; return its path."""
     if what in PRETRAININGS:
         return write_solver(tree, what, **changes)
-    net = f"prototxt/{nets.catalog.train_net_name(what, 0, 'ck')}"
+    if what in VAES:
+        net = f"prototxt/narrow_{what}_train_test.prototxt"
+        text, *_ = narrow_nets(what.split("_")[0], generator="vae", batch_size=4)
+        (tree / net).write_text(text)
+        return write_solver(tree, f"ck_fold0_{what}", net=net, **changes)
+    net = nets.solver_defaults(what).net
     changes = {"net": net, "snapshot_prefix": f"snapshots/{what}", **changes}
     return write_solver(tree, "ck_fold0", **changes)
 
@@ -102,7 +110,7 @@ def total_loss(recorded, weights):
     return sum(weight * recorded[name].reshape(-1) for name, weight in weights.items())
 
 
-def _updates(found, wanted):
+def update_distances(found, wanted):
     """Return the worst blob's distance between two updates, and that of all blobs together."""
     errors, squares, sizes = [], 0.0, 0.0
     for key, theirs in wanted.items():
@@ -155,11 +163,11 @@ def _compare(path, iterations, one, forced, two, ulp, orders):
         steps = {name: _forced_step(solver, iteration) for name, solver in solvers.items()}
         before = steps[orders[0]][0]
         after = make_blobs(f"{some.param.snapshot_prefix}_iter_{iteration + 1}.caffemodel", before)
-        wanted = _minus(after, before)
-        found = {name: (loss, _minus(blobs, start)) for name, (start, loss, blobs) in steps.items()}
+        wanted = minus(after, before)
+        found = {name: (loss, minus(blobs, start)) for name, (start, loss, blobs) in steps.items()}
         found["caffe"] = (itself[iteration], {key: forced[key][iteration] for key in before})
         for name, (loss, updates) in found.items():
-            worst, together = _updates(updates, wanted)
+            worst, together = update_distances(updates, wanted)
             series[name]["loss"].append(abs(float(loss / losses[iteration]) - 1))
             series[name]["worst"].append(float(worst))
             series[name]["all"].append(together)
@@ -193,7 +201,7 @@ def _free_run(path, order, iterations):
     return np.array(curve), blobs_in(solver.net)
 
 
-def _minus(after, before):
+def minus(after, before):
     return {key: after[key] - before[key] for key in before}
 
 

@@ -14,7 +14,7 @@ from tests.engine.small import write_small
 from tests.scratch import make_tree
 
 ITERATIONS = 6
-WHAT = runs.VARIANTS + runs.PRETRAININGS
+WHAT = runs.VARIANTS + runs.PRETRAININGS + runs.VAES
 
 
 @pytest.fixture(scope="module")

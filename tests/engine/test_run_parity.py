@@ -26,7 +26,7 @@ def tree(caffe, tmp_path_factory):
     return make_tree(tmp_path_factory.mktemp("runs"), batch_size=4)
 
 
-@pytest.mark.parametrize("what", runs.VARIANTS + runs.PRETRAININGS)
+@pytest.mark.parametrize("what", runs.VARIANTS + runs.PRETRAININGS + runs.VAES)
 def test_run(what, tree, caffe):
     found = runs.measure(caffe, tree, what, ITERATIONS)
     engine, itself = found["forced"]["engine"], found["forced"]["caffe"]

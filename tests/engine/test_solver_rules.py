@@ -52,12 +52,15 @@ def test_rule(name, caffe, tmp_path, monkeypatch):
     (tmp_path / "solver.prototxt").write_text(to_text(merged))
     runs.record(caffe, tmp_path, "solver.prototxt", ITERATIONS, "snapshots")
     solver = runs.make_solver("solver.prototxt")
+    exact = runs.make_solver("solver.prototxt", options=runs.ORDERS["Caffe's order"])
     for iteration in range(ITERATIONS):
         solver.step(1)
-        mine = runs.blobs_in(solver.net)
+        exact.step(1)
+        mine, equal = (runs.blobs_in(one.net) for one in (solver, exact))
         theirs = runs.make_blobs(f"small_iter_{iteration + 1}.caffemodel", mine)
         for key, blob in mine.items():
             assert runs.distance(blob, theirs[key]) <= 1e-5, (iteration, key)
+            assert np.array_equal(equal[key], theirs[key]), (iteration, key)
     found = read_snapshot(f"small_iter_{ITERATIONS}.solverstate", solver.updater.history)
     assert (found.iteration, found.current_step) == (ITERATIONS, solver.current_step)
     for mine, theirs in zip(solver.updater.history, found.history):

@@ -6,7 +6,7 @@ from gcnet_caffe.errors import UsageError
 from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from gcnet_caffe.experiment.settings import options_of, pretraining_setting, settings
-from tests.experiment.small_run import write_experiment
+from tests.experiment.small_run import SMALL, write_experiment
 
 
 def planned(tmp_path, **changes):
@@ -95,3 +95,38 @@ def test_sequences_need_a_data_set_of_sequences(tmp_path):
 
 def test_without_a_sweep_there_is_one_setting(tmp_path):
     assert settings(read_experiment(write_experiment(tmp_path))) == {"default": {}}
+
+
+def test_generators_are_a_sweep_and_reach_only_the_nets_that_have_one(tmp_path):
+    plan = planned(
+        tmp_path,
+        variants=["cnn", "S1R1", "disentangle"],
+        sweep={"generator": ["ae", "dcgan"]},
+        net={"ngf": 8},
+        solver={},
+        also=[{"variants": ["S0R1"], "net": {"classifier": False}}],
+        only=[1],
+    )
+    jobs = {k[5:]: job for k, job in plan["training"].items() if k.startswith("nets/")}
+    flags = {
+        name[: -len("/fold1/seed1")]: (job["net"], job["solver"]) for name, job in jobs.items()
+    }
+    seed, dcgan, alone = "--random-seed 1", "--generator dcgan", "--no-classifier"
+    assert flags == {
+        "generator=ae/cnn": ("", seed),
+        "generator=ae/S1R1": (" --with-reconstruction", seed),
+        "generator=ae/disentangle": ("", seed),
+        "generator=dcgan/cnn": ("", seed),
+        "generator=dcgan/S1R1": (f"--ngf 8 {dcgan} --with-reconstruction", f"{dcgan} {seed}"),
+        "generator=dcgan/disentangle": (f"--ngf 8 {dcgan}", f"{dcgan} {seed}"),
+        "classifier=False/S0R1": (f"{alone} --with-reconstruction", f"{alone} {seed}"),
+    }
+    assert plan["identity_net"] == "pretrain/default/pretrain-identity/seed1"
+
+
+def test_a_pretraining_that_is_not_adopted_trains_the_judge_only(tmp_path):
+    pretrain = {**SMALL["pretrain"], "adopt": False}
+    plan = planned(tmp_path, pretrain=pretrain, variants=["S1R1"])
+    made = [folder for folder in plan["training"] if folder.startswith("pretrain/")]
+    assert made == [plan["identity_net"]] == ["pretrain/default/pretrain-identity/seed1"]
+    assert plan["training"]["nets/default/S1R1/fold0/seed1"]["weights"] == []

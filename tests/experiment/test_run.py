@@ -53,6 +53,7 @@ def test_the_whole_workflow(straight):
         assert (folder / path).is_file()
     made = json.loads((folder / "provenance.json").read_text())
     assert any(command.startswith("gcnet train-folder") for command in made["commands"])
+    assert "None" not in made["commands"]
     assert made["versions"]["torch"] and made["seconds"] > 1
     events = list((folder / "tensorboard/nets/default/cnn/fold0/seed1").glob("events*"))
     assert events and events[0].stat().st_size > 100

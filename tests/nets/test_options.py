@@ -21,9 +21,9 @@ def layers(net):
     return {layer.name: layer for layer in net.layer}
 
 
-def changed(option, value, variant="S1R1"):
-    """Return the names of the layers that differ from the default net's."""
-    before, after = layers(build(variant)), layers(build(variant, **{option: value}))
+def changed(option, value, **other):
+    """Return the names of the layers that differ from the default net's; `other` are both's."""
+    before, after = layers(build(**other)), layers(build(**other, **{option: value}))
     assert [n for n in before if n in after] == [n for n in after if n in before]
     return {n for n in {*before, *after} if before.get(n) != after.get(n)}
 
@@ -45,6 +45,8 @@ def test_variants_have_the_losses_of_figure_2():
         "S1R1": {"loss_generation", "loss_contrastive", *reconstruction},
         "pretrain-autoencoder": {"loss_reconstruction"},
         "pretrain-identity": set(),
+        "reconstruct": {"loss_generation"},
+        "disentangle": {"loss_generation"},
     }
 
 
@@ -84,6 +86,30 @@ def test_neutral_as_a_class_and_no_neutral_queries():
 )
 def test_an_option_changes_its_layers_only(option, value, names):
     assert changed(option, value) == names
+
+
+HIDDEN = {f"disc_conv{i}{branch}" for i in (1, 2, 3, 4) for branch in ("", "_generated")}
+
+
+@pytest.mark.parametrize(
+    "generator, file, option, value, names",
+    [
+        ("vae", 0, "lambda_kl", 0.1, {"loss_kl"}),
+        ("vae", 0, "lambda_g", 0.1, {"loss_generation"}),
+        ("vae", 0, "nz", 64, {"enc1_conv5", "latent_noise", "loss_kl"}),
+        ("vae", 0, "ndf", 32, {f"enc1_conv{i}" for i in (1, 2, 3, 4)}),
+        ("vae", 0, "ngf", 32, {f"dec1_deconv{i}" for i in (1, 2, 3, 4)}),
+        ("vae", 0, "test_batch_size", 2, {"data", "latent_noise"}),
+        ("dcgan", 0, "nz", 64, {"enc1_projection"}),
+        ("dcgan", 0, "lambda_g", 0.1, {"loss_generation"}),
+        ("dcgan", 0, "ndf", 32, {name for name in HIDDEN if name.endswith("generated")}),
+        ("dcgan", 1, "ndf", 32, HIDDEN),
+        ("dcgan", 1, "lambda_g", 0.1, set()),
+        ("dcgan", 0, "lambda_kl", 0.1, set()),
+    ],
+)
+def test_an_option_of_a_generator_changes_its_layers_only(generator, file, option, value, names):
+    assert changed(option, value, generator=generator, file=file) == names
 
 
 def test_batch_size_reaches_the_train_layer():
@@ -129,6 +155,11 @@ def test_reconstruction_belongs_to_r1():
         ("--fold -1", "--fold: found -1, wanted 0 or more"),
         ("--neutral-class --no-neutral-queries", "--neutral-class wants neutral queries"),
         ("--variant cnn --with-reconstruction", "cnn has no decoders 2"),
+        ("--variant cnn --generator vae", "--generator vae: cnn has no generator"),
+        ("--generator gan", "--generator: found 'gan', wanted one of ae, vae, dcgan"),
+        ("--nz 0", "--nz: found 0, wanted at least 1"),
+        ("--variant cnn --no-classifier", "--no-classifier: nothing is left of cnn"),
+        ("--variant disentangle --no-classifier", "--no-classifier: disentangle has none"),
     ],
 )
 def test_a_bad_value_is_one_line_and_exit_2(flags, wanted, tmp_path, monkeypatch, capsys):

@@ -26,7 +26,8 @@ REFUSED = {
 }
 #: Words of a case's name whose layer's blob, or second bottom, fixes the size of the axes.
 FIXED = ("](6)", "axis: 0 num_axes", "(3x4x5x2,4x5)")
-INDEX = [i for i, case in enumerate(CASES) if case.type in converted_types()]
+#: Silence has no top to compare: the deploy nets with a VAE have it, in test_export.py.
+INDEX = [i for i, case in enumerate(CASES) if case.type in converted_types() and case.tops]
 
 
 def opened(case, folder):

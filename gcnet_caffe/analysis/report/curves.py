@@ -47,7 +47,7 @@ def _accuracies(run, nets, folds):
     if not lines:
         return [Hole("results.json holds no accuracy over the iterations.")]
     chance = run.results.get("chance")
-    uri = _small_multiples(
+    uri = small_multiples(
         folds,
         {m.label: {f: lines.get((m.method, f)) for f in folds} for m in nets},
         "accuracy (%)",
@@ -68,7 +68,7 @@ def _losses(nets, folds, logs):
         m.label: {f: logs.get((m.method, f), {}).get(("Train", name)) for f in folds} for m in nets
     }
     if any(any(lines.values()) for lines in found.values()):
-        uri = _small_multiples(folds, found, "classification loss")
+        uri = small_multiples(folds, found, "classification loss")
         alt = f"Training loss of {_names(nets)} over iterations, {len(folds)} panels"
         text = (
             "Classification loss on the training batches, one panel a fold, averaged over "
@@ -82,7 +82,7 @@ def _losses(nets, folds, logs):
         for name, text in _LOSSES.items()
     }
     if any(any(lines.values()) for lines in found.values()):
-        uri = _small_multiples(folds, found, "loss of S1R1", log=True)
+        uri = small_multiples(folds, found, "loss of S1R1", log=True)
         text = (
             "The five losses of GCNet S1R1 (equations 4 to 9 of the paper) on the training "
             "batches, unweighted, one panel a fold."
@@ -105,8 +105,8 @@ def _logs(run, nets):
     return logs, reasons
 
 
-def _small_multiples(folds, lines, ylabel, level=None, log=False):
-    """An SVG with a panel for each fold; `lines` is {name: {fold: series or None}}."""
+def small_multiples(folds, lines, ylabel, level=None, log=False):
+    """An SVG with a panel for each fold (or net); `lines` is {name: {fold: series or None}}."""
     columns = min(len(folds), 5)
     with drawing() as plt:
         figure, axes = panels(plt, len(folds), columns, (min(9.6 / columns, 3.2), 1.9))

@@ -63,6 +63,8 @@ def svg_uri(figure):
 
 def png_uri(pixels):
     """An (H, W) grey or (H, W, 3) RGB uint8 picture as a PNG data URI."""
+    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, 0]
     if pixels.ndim == 3:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])
     data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()

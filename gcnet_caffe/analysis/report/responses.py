@@ -1,16 +1,13 @@
 """Figure 4: what the generator and the decoders give for test faces."""
 
-import numpy as np
-
-from gcnet_caffe.analysis.evaluation import by_torch
-from gcnet_caffe.analysis.images import read_images, sheet
+from gcnet_caffe.analysis.images import read_images
 from gcnet_caffe.analysis.report.blocks import Figure, Hole, Section
-from gcnet_caffe.analysis.report.pictures import class_name, drawing, figure_pixels, png_uri
-from gcnet_caffe.analysis.report.run import LABELS, read_test
+from gcnet_caffe.analysis.report.faces import chosen_faces, draw_faces, made_by
+from gcnet_caffe.analysis.report.run import LABELS
 from gcnet_caffe.errors import GcnetError
 
-_COLUMNS = 8
-_ROWS = {
+#: Blob of the deploy net with reconstruction -> its row.
+ROWS = {
     "generated_reference": "generated reference",
     "reconstructed_reference": "reconstructed reference",
     "reconstructed_query": "reconstructed query",
@@ -37,17 +34,9 @@ def responses_section(run):
 
 def _figure(run, name):
     method, fold, folder = run.first(name)
-    data = run.folder / "data/pairs" / fold
-    records = read_images(data / "test_lmdb")
-    chosen = _chosen(records, data / "test.csv")
-    blobs = _forward(folder, data / "test_lmdb")
-    rows = [records.images[chosen, 0], records.images[chosen, 1]]
-    rows += [blobs[blob][chosen, 0] for blob in _ROWS]
-    titles = [class_name(run.classes, int(records.labels[i])) for i in chosen]
-    pixels = _draw(rows, ["query", "true reference", *_ROWS.values()], titles)
     faces = "synthetic faces" if run.synthetic else "faces"
     return Figure(
-        png_uri(pixels),
+        draw_responses(run, fold, folder),
         f"Rows of {faces} of test subjects: query, true reference, generated reference, "
         "reconstructed reference, reconstructed query",
         f"As figure 4 of the paper: {LABELS[name]} of {fold} on {faces} of subjects it was not "
@@ -57,46 +46,13 @@ def _figure(run, name):
     )
 
 
-def _forward(folder, lmdb):
-    model, weights = folder / "deploy_reconstruction.prototxt", folder / "weights.caffemodel"
-    for path in (model, weights):
-        if not path.is_file():
-            raise GcnetError(f"{path}: not there")
-    try:
-        return by_torch(model, str(weights), lmdb, list(_ROWS))
-    except ModuleNotFoundError as error:
-        raise GcnetError(f"needs {error.name}: pip install 'gcnet-caffe[torch]'") from None
-
-
-def _chosen(records, sheet_path):
-    """Places of the most intense query of each expression, the subjects taking turns."""
-    try:
-        rows = {row["key"]: row for row in read_test(sheet_path)}
-    except GcnetError:
-        rows = {}
-    seen, chosen = set(), []
-    for label in np.unique(records.labels)[:_COLUMNS]:
-        places = np.flatnonzero(records.labels == label)
-        about = [(rows.get(records.keys[i]) or {}) for i in places]
-        order = [
-            (row.get("subject") in seen, -row.get("rank", 0), i) for row, i in zip(about, places)
-        ]
-        best = min(order)[2]
-        seen.add((rows.get(records.keys[best]) or {}).get("subject"))
-        chosen.append(int(best))
-    return chosen
-
-
-def _draw(rows, names, titles):
-    """The images with the rows' names at the left and the expressions above, RGB uint8."""
-    picture = sheet([list(row) for row in rows], scale=1)
-    high, wide = picture.shape[0] / len(rows), picture.shape[1] / len(titles)
-    with drawing() as plt:
-        figure, axis = plt.subplots(figsize=(picture.shape[1] / 64, picture.shape[0] / 64))
-        axis.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
-        axis.set_xticks([(i + 0.5) * wide for i in range(len(titles))], titles)
-        axis.set_yticks([(i + 0.5) * high for i in range(len(rows))], names)
-        axis.tick_params(length=0)
-        axis.xaxis.tick_top()
-        axis.spines[:].set_visible(False)
-        return figure_pixels(figure)
+def draw_responses(run, fold, folder):
+    """Draw what the net in `folder` makes of some test faces of `fold`; return a data URI."""
+    data = run.folder / "data/pairs" / fold
+    records = read_images(data / "test_lmdb")
+    chosen = chosen_faces(records, data / "test.csv")
+    images = records.images[chosen]
+    made = made_by(folder, "deploy_reconstruction", images, ROWS)
+    rows = {"query": images[:, 0], "true reference": images[:, 1]}
+    rows.update({name: made[blob] for blob, name in ROWS.items()})
+    return draw_faces(rows, run.classes, records.labels[chosen])

@@ -8,6 +8,7 @@ from typing import Optional
 
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.nets.catalog import VARIANTS
+from gcnet_caffe.nets.plain import PLAIN
 
 #: Method -> how tables and pictures call it.
 LABELS = {
@@ -44,6 +45,12 @@ class Method:
     sequence_accuracy: dict = field(default_factory=dict)
     recall: list = field(default_factory=list)
     confusion: list = field(default_factory=list)
+
+    @property
+    def classifies(self):
+        """Whether it names expressions: a generator alone does not."""
+        none = any(scores.get("accuracy") is None for scores in self.folds.values())
+        return self.method not in PLAIN and not none
 
     @property
     def label(self):
@@ -111,9 +118,9 @@ class Run:
 
     @property
     def main(self):
-        """The nets of `setting` and the baselines, in the paper's order."""
+        """The classifying nets of `setting` and the baselines, in the paper's order."""
         shown = [m for m in self.methods if m.kind != "net" or m.setting == self.setting]
-        return sorted(shown, key=_paper_order)
+        return sorted((m for m in shown if m.classifies), key=_paper_order)
 
     def first(self, method):
         """(Method, fold, folder) of the first seed and fold of a net that has files, or None."""

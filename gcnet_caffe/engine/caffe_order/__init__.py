@@ -5,7 +5,7 @@ numbers up in another order. Here the layers that add up are computed by rules, 
 Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
 """
 
-from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, products
+from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, neurons, products
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Ruled, Splitting
 from gcnet_caffe.errors import UsageError
@@ -17,12 +17,16 @@ _RULES = {
     "Convolution": products.convolution,
     "Deconvolution": products.deconvolution,
     "EuclideanLoss": losses.euclidean_loss,
+    "Exp": neurons.exp_of,
     "InnerProduct": products.inner_product,
     "NormalizedDistance": embeddings.normalized_distance,
     "Power": embeddings.power_of,
     "Reduction": embeddings.reduction,
     "Scale": channels.scale,
+    "Sigmoid": neurons.sigmoid_of,
+    "SigmoidCrossEntropyLoss": losses.sigmoid_cross_entropy_loss,
     "SoftmaxWithLoss": losses.softmax_loss,
+    "TanH": neurons.tanh_of,
 }
 
 
@@ -56,7 +60,8 @@ def _is_unruled(layer):
     if layer.type == "Reduction":
         param = caffe_pb.ReductionParameter
         return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
-    return layer.type == "SoftmaxWithLoss" and layer.num_tops > 1
+    two_tops = ("SigmoidCrossEntropyLoss", "SoftmaxWithLoss")
+    return layer.type in two_tops and layer.num_tops > 1
 
 
 def in_caffes_order(steps, count):

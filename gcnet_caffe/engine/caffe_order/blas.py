@@ -25,7 +25,7 @@ if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
 from scipy.linalg import _fblas, blas  # noqa: E402
 
 _LIBM = ctypes.CDLL(None)
-for _name, _count in (("expf", 1), ("logf", 1), ("powf", 2)):
+for _name, _count in (("expf", 1), ("logf", 1), ("powf", 2), ("tanhf", 1)):
     getattr(_LIBM, _name).restype = ctypes.c_float
     getattr(_LIBM, _name).argtypes = [ctypes.c_float] * _count
 
@@ -93,6 +93,11 @@ def exp(x):
 def log(x):
     """Return the C library's logf of each element."""
     return _each(_LIBM.logf, x)
+
+
+def tanh(x):
+    """Return the C library's tanhf of each element."""
+    return _each(_LIBM.tanhf, x)
 
 
 def power(x, exponent):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from gcnet_caffe.engine.caffe_order.blas import column_sums, dot, exp, log
+from gcnet_caffe.engine.caffe_order.neurons import sigmoid
 from gcnet_caffe.engine.layers.losses import normalizer
 
 _F = np.float32
@@ -34,6 +35,26 @@ def softmax_loss(layer, bottom, label):
         found[picked] -= 1
         found *= counted[:, None]
         return [(found * (gradient / divisor)).reshape(bottom.shape), None]
+
+    return loss / divisor, back
+
+
+def sigmoid_cross_entropy_loss(layer, bottom, target):
+    """SigmoidCrossEntropyLoss with one top."""
+    target = target.reshape(bottom.shape)
+    counted = np.ones(bottom.shape, bool)
+    if layer.ignore is not None:
+        counted = np.trunc(target) != layer.ignore
+    positive = bottom >= 0
+    inner = exp(bottom - 2 * bottom * positive)
+    terms = bottom * (target - positive) - log(1 + inner)
+    loss = _one_by_one(-terms[counted])
+    outer, inside = bottom.shape[0], math.prod(bottom.shape[1:])
+    divisor = _F(normalizer(layer.mode, torch.tensor(int(counted.sum())), outer, inside))
+
+    def back(gradient):
+        found = (sigmoid(bottom) - target) * counted
+        return [found * (gradient / divisor), None]
 
     return loss / divisor, back
 

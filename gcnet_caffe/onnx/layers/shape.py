@@ -24,6 +24,11 @@ def split(graph, layer, bottom):
     return (bottom.name,) * layer.num_tops
 
 
+@converts("Silence")
+def silence(graph, layer, *bottoms):
+    return ()
+
+
 @converts("Flatten")
 def flatten(graph, layer, bottom):
     return graph.as_top(bottom.name)

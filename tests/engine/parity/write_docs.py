@@ -2,8 +2,8 @@
 
     python -m tests.engine.parity.write_docs layers|runs|long [FOLDER]
 
-`layers`: the table of layers. `runs`: every variant and both pre-trainings, 50 iterations in both
-engines. `long`: 500 iterations of S1R1 in both, and the two logs. Takes minutes.
+`layers`: the table of layers. `runs`: every variant, both pre-trainings and two VAEs, 50 iterations
+in both engines. `long`: 500 iterations of S1R1 in both, and the two logs. Takes minutes.
 """
 
 import os
@@ -76,7 +76,7 @@ def run_tables(folder):
     make_tree(folder, batch_size=4)
     found = {
         name: runs.measure(real_caffe, folder, name, 50, list(runs.ORDERS))
-        for name in runs.VARIANTS + runs.PRETRAININGS
+        for name in runs.VARIANTS + runs.PRETRAININGS + runs.VAES
     }
     parts = {"loss": "loss", "worst": "worst blob", "all": "all blobs"}
     forced = _heads(parts, FORCED)
@@ -89,7 +89,7 @@ def run_tables(folder):
         free.append(f"| {name} | " + " | ".join(cells) + " |")
     replace("forced", "\n".join(forced))
     replace("free", "\n".join(free))
-    _draw_deviations(found)
+    _draw_deviations({name: found[name] for name in runs.VARIANTS + runs.PRETRAININGS})
 
 
 def _heads(parts, series):

@@ -1,0 +1,106 @@
+"""How well generated images match their targets, beside the trivial answers."""
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+#: An image that equals its target would have an infinite PSNR; it counts so many dB.
+MAX_PSNR = 100.0
+
+
+def image_scores(images, targets, trivial):
+    """Hold generated images against their targets, and against the trivial answers.
+
+    Parameters
+    ----------
+    images, targets : (N, 64, 64) array
+        What the net gives and what it should, values 0..1.
+    trivial : dict
+        Name -> (N, 64, 64) array, or one image: other answers. ``mean_image`` must be there, the
+        mean of the targets seen in training: the constant predictor.
+
+    Returns
+    -------
+    dict
+        `mse` per pixel, `psnr` (dB) and `ssim` (Wang et al. 2004, scikit-image's windows of 7 x 7),
+        means over the images, and the same of each trivial answer, as `mse_mean_image`; `gain` =
+        mse_mean_image / mse, `zero_share` of exactly zero output pixels, and `std_ratio`: spread
+        between output images relative to that between targets (0 for a constant output).
+    """
+    scores = {}
+    for name, answers in {"": images, **trivial}.items():
+        answers = np.broadcast_to(answers, targets.shape)
+        end = f"_{name}" if name else ""
+        scores[f"mse{end}"] = float(((answers - targets) ** 2).mean())
+        scores[f"psnr{end}"] = _mean(_psnr, answers, targets)
+        scores[f"ssim{end}"] = _mean(_ssim, answers, targets)
+    scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
+    scores["zero_share"] = float((images == 0).mean())
+    scores["std_ratio"] = float(images.std(0).mean() / targets.std(0).mean())
+    return scores
+
+
+def identity_scores(embed, images, targets, trivial):
+    """How far a generated image is from its target for a network that knows identities.
+
+    Parameters
+    ----------
+    embed : callable
+        (N, 1, 64, 64) images to (N, p) embeddings.
+    images, targets, trivial
+        As for `image_scores`.
+
+    Returns
+    -------
+    dict
+        `identity`, the mean cosine distance of the two embeddings (0: the same direction, 1: at
+        right angles), and the same of each trivial answer, as `identity_query`.
+    """
+    wanted = _unit(embed(targets[:, None]))
+    scores = {}
+    for name, answers in {"": images, **trivial}.items():
+        answers = np.array(np.broadcast_to(answers, targets.shape), np.float32)
+        found = _unit(embed(answers[:, None]))
+        distance = 1 - (found * wanted).sum(1).mean()
+        scores[f"identity_{name}" if name else "identity"] = float(distance)
+    return scores
+
+
+def others(subjects):
+    """Return for each image the place of another subject's: the first of the next subject.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+
+    Returns
+    -------
+    list of int, or None
+        None where there is one subject only.
+    """
+    first = {}
+    for place, subject in enumerate(subjects):
+        first.setdefault(subject, place)
+    if len(first) < 2:
+        return None
+    names = list(first)
+    following = dict(zip(names, [*names[1:], names[0]]))
+    return [first[following[subject]] for subject in subjects]
+
+
+def _mean(score, answers, targets):
+    return float(np.mean([score(*pair) for pair in zip(answers, targets)]))
+
+
+def _psnr(answer, target):
+    if np.array_equal(answer, target):
+        return MAX_PSNR
+    return min(MAX_PSNR, peak_signal_noise_ratio(target, answer, data_range=1.0))
+
+
+def _ssim(answer, target):
+    return structural_similarity(target, answer, data_range=1.0)
+
+
+def _unit(rows):
+    rows = rows.reshape(len(rows), -1).astype(np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,119 @@
+"""What makes the reference from a query: the auto-encoder of figure 3, or figure 7's VAE and DCGAN.
+
+Each has an encoder `enc1` and a decoder `dec1`, so that all else of a net reads the same.
+"""
+
+from gcnet_caffe.nets import losses
+from gcnet_caffe.nets.blocks import decoder, encoder
+from gcnet_caffe.nets.dcgan_blocks import dcgan_decoder, dcgan_encoder
+from gcnet_caffe.nets.writer import FIXED, TEST_ONLY, TRAIN_ONLY
+
+#: The discriminator's layers, in the nets of both players.
+DISCRIMINATOR = "disc"
+_GENERATED = "_generated"
+
+#: Spread of the fixed projection: of 64 x 64 pixels of -1..1 it makes values of the order of one,
+#: which DCGAN's generator expects.
+_PROJECTION = {"type": "gaussian", "std": 1 / 64}
+
+
+def generator(net, query, options, top, train, learns=True):
+    """Add the generator that `options.generator` names, X_r = G(X) of eq. (3).
+
+    Parameters
+    ----------
+    query : str
+        The N x 1 x 64 x 64 blob it reads, values 0..1.
+    top : str
+        Name of the image blob that it makes, of the same shape.
+    train : bool
+        Whether the VAE draws its latent (in the TRAIN phase). Otherwise the latent is its mean.
+    learns : bool
+        Whether its parameters are learned, by this net's solver.
+    """
+    lr_mult = 1.0 if learns else 0.0
+    if options.generator == "ae":
+        code = encoder(net, query, "enc1", options)
+        return decoder(net, code, "dec1", options, top, options.decoder_lr_mult)
+    if options.generator == "vae":
+        moments = dcgan_encoder(net, query, "enc1", 2 * options.nz, options)
+        latent = _draw(net, moments, options, train)
+    else:
+        latent = _project(net, query, options.nz)
+    return dcgan_decoder(net, latent, "dec1", options, top, lr_mult)
+
+
+def generative_loss(net, image, target, label, options):
+    """Add what trains the generator to make `target`.
+
+    Of the auto-encoder eq. (5); of the VAE eq. (5) and the Kullback-Leibler term; of the DCGAN what
+    the discriminator says of `image`, and no comparison with `target`. `label` is any blob of N.
+    """
+    if options.generator == "dcgan":
+        logit = discriminate(net, image, options, _GENERATED, learns=False)
+        ones = losses.constant_label(net, "real", label, 1.0)
+        losses.adversarial_loss(net, "loss_generation", logit, ones, options.lambda_g)
+        return
+    losses.image_loss(net, "loss_generation", image, target, options.lambda_g)
+    if options.generator == "vae":
+        losses.kl_divergence(
+            net, "latent_mean", "latent_log_variance", options.nz, options.lambda_kl
+        )
+
+
+def discriminator_loss(net, image, real, label, options):
+    """Add the discriminator on `real` images and on the generated `image`, and its two losses."""
+    for name, blob, branch, value in (
+        ("real", real, "", 1.0),
+        ("generated", image, _GENERATED, 0.0),
+    ):
+        logit = discriminate(net, blob, options, branch, learns=True)
+        wanted = losses.constant_label(net, name, label, value)
+        losses.adversarial_loss(net, f"loss_{name}", logit, wanted, 1.0)
+
+
+def discriminate(net, image, options, branch, learns):
+    """Add the discriminator, N x 1 x 1 x 1 logits of being real; branches share its parameters."""
+    lr_mult = 1.0 if learns else 0.0
+    return dcgan_encoder(
+        net, image, DISCRIMINATOR, 1, options, branch, shared=True, lr_mult=lr_mult
+    )
+
+
+def _draw(net, moments, options, train):
+    """Add the latent, mean + exp(log variance / 2) times noise of N(0, 1); in TEST the mean."""
+    tops = ["latent_mean", "latent_log_variance"]
+    mean, log_variance = net.add("latent_moments", "Slice", moments, tops)
+    if not train:
+        net.add("latent_unused", "Silence", log_variance, [])
+        return mean
+    normal, zero = {"type": "gaussian", "std": 1.0}, {"type": "constant"}
+    for include, count, filler in (
+        (TRAIN_ONLY, options.batch_size, normal),
+        (TEST_ONLY, options.test_batch_size, zero),
+    ):
+        shape = [{"dim": [count, options.nz, 1, 1]}]
+        noise = net.add(
+            "latent_noise",
+            "DummyData",
+            include=include,
+            dummy_data_param={"shape": shape, "data_filler": [filler]},
+        )
+    deviation = net.add("latent_deviation", "Exp", log_variance, exp_param={"scale": 0.5})
+    product = {"operation": "PROD"}
+    drawn = net.add("latent_drawn", "Eltwise", [deviation, noise], eltwise_param=product)
+    return net.add("latent", "Eltwise", [mean, drawn])
+
+
+def _project(net, query, nz):
+    """Add the fixed random projection of the appendix to `nz` values, N x nz x 1 x 1."""
+    pixels = net.add("enc1_input", "Power", query, power_param={"scale": 2, "shift": -1})
+    projected = net.add(
+        "enc1_projection",
+        "InnerProduct",
+        pixels,
+        param=[FIXED],
+        inner_product_param={"num_output": nz, "bias_term": False, "weight_filler": _PROJECTION},
+    )
+    shape = {"shape": {"dim": [0, 0, 1, 1]}}
+    return net.add("latent", "Reshape", projected, reshape_param=shape)

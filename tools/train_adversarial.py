@@ -1,0 +1,10 @@
+"""Train a generator and its discriminator in real Caffe.
+
+docker/caffe python3 tools/train_adversarial.py -solver G.prototxt -discriminator_solver D.prototxt
+
+The same in PyTorch: gcnet train -solver G.prototxt -discriminator_solver D.prototxt
+"""
+
+from gcnet_caffe.pycaffe_adversarial import main
+
+main()
