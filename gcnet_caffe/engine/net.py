@@ -104,7 +104,7 @@ class Net(nn.Module):
             for number in step.tops
         ]
         self._arrange()
-        self._compiled, self._channels_last = None, False
+        self._compiled, self._channels_last = None, None
         self._check_labels()
 
     def _arrange(self):
@@ -161,17 +161,25 @@ class Net(nn.Module):
         """Return how many elements all blobs had when the net was set up."""
         return sum(math.prod(shape) for shape in self.blob_shapes)
 
-    def use_channels_last(self):
+    def use_channels_last(self, one_channel=True):
         """Keep 2-d blobs and weights in the memory format that is fastest for convolutions.
 
         Not in Caffe's order of summation, which is over blobs in Caffe's own format.
+
+        Parameters
+        ----------
+        one_channel : bool
+            Those of one channel, too. Otherwise what is convolved from them is in Caffe's format up
+            to a pooling, and its sums are nearly always Caffe's.
         """
         if self.context.summation == "caffe":
             return
+        self._channels_last = functools.partial(_channels_last, one_channel=one_channel)
         for layer in self.layers:
             if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
-                layer.blobs[0].data = _channels_last(layer.blobs[0].data)
-        self._channels_last = True
+                layer.blobs[0].data = self._channels_last(layer.blobs[0].data)
+            elif layer.type == "Pooling":
+                layer.channels_last = True
 
     def compile(self, **options):
         """Run from now on through torch.compile what it makes faster; `options` are its own."""
@@ -206,7 +214,7 @@ class Net(nn.Module):
                 given = inputs.pop(self.blob_names[number], None)
                 tensor = tensor if given is None else given
                 if self._channels_last and tensor.dim() == 4:
-                    tensor = _channels_last(tensor)
+                    tensor = self._channels_last(tensor)
                 if self.force_backward and tensor.is_floating_point():
                     tensor = tensor.detach().requires_grad_()
                 values[number] = tensor
@@ -273,12 +281,13 @@ class Net(nn.Module):
         return loss, [values[number] for number in self.output_numbers]
 
 
-def _channels_last(tensor):
-    """Return `tensor` in channels-last format, with strides that say so even for one channel."""
+def _channels_last(tensor, one_channel):
+    """Return `tensor` in channels-last format; of one channel, with strides that say so or not."""
     n, c, h, w = tensor.shape
     if c > 1:
         return tensor.contiguous(memory_format=torch.channels_last)
-    return tensor.contiguous().as_strided((n, c, h, w), (h * w, 1, w, 1))
+    strides = (h * w, 1, w, 1) if one_channel else (h * w, h * w, w, 1)
+    return tensor.contiguous().as_strided((n, c, h, w), strides)
 
 
 def _gives_labels(step):

@@ -25,8 +25,10 @@ def package(model, folder, mantissa_bits=None):
     model : TrainedModel
     folder : path
     mantissa_bits : int, optional
-        Round the weights to so many bits of their 23 (7: bfloat16's), BatchNorm's statistics
-        excepted. The file stays as long, and archives and git compress it to about half.
+        Round the weights to so many bits of their 23 (7: bfloat16's), except BatchNorm's
+        statistics and the filters of pixels whose maxima are unpooled: short weights times 8-bit
+        pixels give equal sums, and then rounding decides where a maximum is. The file stays as
+        long, and archives and git compress it to less than half.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def package(model, folder, mantissa_bits=None):
         shutil.copyfile(model.net, scratch / NET)
         deployed, facts = deploy_weights(model.net, model.weights), dict(model.facts)
         if mantissa_bits is not None:
-            _round(deployed, mantissa_bits)
+            _round(deployed, mantissa_bits, _unpooled_filters(read_net(model.net)))
             facts["mantissa_bits"] = mantissa_bits
         (scratch / WEIGHTS).write_bytes(deployed.SerializeToString(deterministic=True))
         (scratch / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -83,11 +85,24 @@ def _has_weights(layer):
     return alone or layer.type in _WITH_WEIGHTS
 
 
-def _round(param, bits):
+def _unpooled_filters(net):
+    """The names of the convolutions of an Input that a pooling with a mask takes the maxima of."""
+    pixels = {top for layer in net.layer if layer.type == "Input" for top in layer.top}
+    pooled = {layer.bottom[0] for layer in net.layer if layer.type == "Pooling" and layer.top[1:]}
+    return {
+        layer.name
+        for layer in net.layer
+        if layer.type == "Convolution" and layer.bottom[0] in pixels and layer.top[0] in pooled
+    }
+
+
+def _round(param, bits, kept):
     if not 1 <= bits <= 22:
         raise UsageError(f"--mantissa-bits {bits}: wanted 1 to 22")
     for layer in param.layer:
-        for blob in layer.blobs if layer.type != "BatchNorm" else ():
+        if layer.type == "BatchNorm" or layer.name in kept:
+            continue
+        for blob in layer.blobs:
             rounded = rounded_floats(np.array(blob.data, np.float32), bits)
             del blob.data[:]
             blob.data.extend(rounded.tolist())

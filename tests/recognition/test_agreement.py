@@ -58,7 +58,7 @@ def test_200_faces(name, faces):
 
     Two pixels of a window may differ by less than float32 sums do. Where two back ends find the
     maximum at different ones, its value is unpooled elsewhere, and a face's probabilities may move
-    by more than 1e-4: of two faces in a hundred at most. OpenCV does not keep the masks to look at.
+    by more than 1e-4, as those of one face in 250 do. OpenCV does not keep the masks to look at.
     """
     model = open_model()
     seen = () if name == "opencv" else (*MASKS, *VALUES)
@@ -68,13 +68,13 @@ def test_200_faces(name, faces):
     assert (ours["prob"].argmax(1) == theirs["prob"].argmax(1)).all()
     difference = abs(ours["prob"] - theirs["prob"]).max(1)
     beyond = difference > 1e-4
-    assert beyond.sum() <= 4 and difference[~beyond].max() <= 1e-4
+    assert beyond.sum() <= 3
     if seen:
         moved = sum(
             ((ours[mask] != theirs[mask]) & (ours[value] > 0)).sum((1, 2, 3))
             for mask, value in zip(MASKS, VALUES)
         )
-        assert (moved > 0).sum() <= 20 and difference[moved == 0].max() <= 1e-5
+        assert (moved > 0).sum() <= 8 and difference[moved == 0].max() <= 1e-5
         assert moved[beyond].all()
 
 

@@ -96,6 +96,19 @@ def test_rounded_weights_compress_and_predict_nearly_the_same(loose, tmp_path):
         package(given, tmp_path / "out", mantissa_bits=23)
 
 
+def test_the_filters_of_pixels_that_a_mask_comes_of_are_not_rounded(loose, tmp_path):
+    given = read_files(*loose[1::2])
+    package(given, tmp_path / "rounded", mantissa_bits=4)
+    before, after = (
+        {x.name: np.array(x.blobs[0].data, np.float32) for x in weights.layer if "conv" in x.name}
+        for weights in map(read_weights, (given.weights, tmp_path / "rounded" / WEIGHTS))
+    )
+    same = {name for name in after if (after[name] == before[name]).all()}
+    assert same == {"enc1_conv1"} and len(after) > 9
+    for name in after.keys() - same:
+        np.testing.assert_array_equal(after[name], rounded_floats(before[name], 4))
+
+
 def test_an_existing_folder_is_left_alone(folder, loose, capsys):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["package", *loose, "-o", str(folder)]) == 2

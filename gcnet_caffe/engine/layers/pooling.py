@@ -78,6 +78,7 @@ class Pooling(_Windows):
     """
 
     tops = (1, 2)
+    channels_last = False  # whether the tops are to be in that format, whatever the bottom's
 
     def setup(self, shapes):
         param = self.param.pooling_param
@@ -105,6 +106,8 @@ class Pooling(_Windows):
         return small and inside
 
     def forward(self, bottom):
+        if self.channels_last:
+            bottom = bottom.contiguous(memory_format=torch.channels_last)
         full = bottom.shape[2:]
         sizes = self._sizes(full)
         kernel = tuple(full) if self.param.pooling_param.global_pooling else self.kernel

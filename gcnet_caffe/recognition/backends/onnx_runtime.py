@@ -25,6 +25,8 @@ def open_backend(model):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # what it would fuse and reorder rounds otherwise than Caffe, and finds other maxima in pooling
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model_onnx(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

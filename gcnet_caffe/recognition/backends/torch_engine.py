@@ -21,7 +21,7 @@ class _TorchEngine:
         self._net = open_net(model.net, TEST, CaffeRng(0))
         copy_weights(self._net, model.weights, lambda text: None)
         self._net.keep(model.outputs)
-        self._net.use_channels_last()
+        self._net.use_channels_last(one_channel=False)
         self._outputs = model.outputs
 
     def forward(self, query):
