@@ -39,7 +39,8 @@ class BatchNormFunction(torch.autograd.Function):
         biased = ((variances + (means - middle).square()) * share).sum(0)
         mean.copy_(middle)
         variance.copy_(biased * (total / max(total - 1, 1)))
-        middle, biased = middle.to(x.dtype), biased.to(x.dtype)
+        exact = torch.promote_types(x.dtype, torch.float32)  # x may be bfloat16
+        middle, biased = middle.to(exact), biased.to(exact)
         ctx.save_for_backward(x, weight, middle, biased)
         ctx.eps, ctx.total = eps, total
         ctx.has_bias = bias is not None

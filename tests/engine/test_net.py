@@ -64,6 +64,20 @@ def test_channels_last_and_compiled_are_the_same(tree, monkeypatch):
     assert_same(gradients(compiled, lambda batch: compiled.run(batch)[0]), wanted)
 
 
+def test_bfloat16_on_the_cpu_is_near(tree, monkeypatch):
+    """BatchNorm's statistics stay float32: PyTorch's kernels want them so."""
+    monkeypatch.chdir(tree)
+    plain, reduced = opened(), opened()
+    reduced.use_channels_last()
+    wanted = gradients(plain, lambda batch: plain.run(batch)[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gradients(reduced, lambda batch: reduced.run(batch)[0])
+    assert found[0] == pytest.approx(wanted[0], rel=0.02)
+    for mine, theirs in zip(found[1], wanted[1]):  # eight bits, but the same direction
+        assert mine.dtype == torch.float32
+        assert torch.nn.functional.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0) > 0.4
+
+
 def test_an_input_of_another_size(tree, monkeypatch):
     monkeypatch.chdir(tree)
     net = open_net("prototxt/ck_S1R1_deploy.prototxt", TEST, CaffeRng(1))

@@ -102,7 +102,7 @@ class _OneMap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        bottom, weight = ctx.saved_tensors
+        bottom, weight = (saved.to(gradient.dtype) for saved in ctx.saved_tensors)
         needed = [*ctx.needs_input_grad[:2], False]
         to_bottom, to_weight, _ = torch.ops.aten.convolution_backward(
             gradient,
