@@ -3,43 +3,52 @@
 ==================  =============================================================================
 FILE                MEMBER
 ==================  =============================================================================
-``*.rec``           byte offset of an MXNet RecordIO record that holds an encoded image
-``*.csv``           byte offset of a line with a cell of blank-separated pixels, a square
-``*.avi``, ...      frame number from 0, then optionally ``,cw`` or ``,ccw`` (turned by 90 degrees)
+a RecordIO file     byte offset of an MXNet RecordIO record that holds an encoded image
+a csv               byte offset of a line with a cell of blank-separated pixels, a square
+a video             frame number from 0, then optionally ``,cw`` or ``,ccw`` (turned by 90 degrees)
                     and ``,left`` or ``,right`` (that half of it)
 ==================  =============================================================================
+
+What the file is, its first bytes tell, and its name only where they do not.
 """
+
+from __future__ import annotations
 
 import csv
 import functools
 import os
 import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from gcnet_caffe.data.kinds import VIDEO, VIDEO_NAMES, file_kind
 from gcnet_caffe.data.quiet import silent_opencv
-from gcnet_caffe.data.recordio import read_image_record
+from gcnet_caffe.data.recordio import read_image_record, starts_record
 from gcnet_caffe.errors import GcnetError, ImageError
 
-VIDEOS = (".avi", ".mp4", ".mov", ".mpg", ".mpeg", ".mkv", ".wmv")
+#: A longer line is no row of pixels, but another file.
+_LINE_BYTES = 1 << 20
 
 _TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
-def split_member(path):
+def split_member(path: str | Path) -> tuple[str, str]:
     """Return (file, member) of a path; member is "" for a plain file.
 
     A file whose own name holds a ``#`` is a plain file.
     """
     path = str(path)
     file, mark, member = path.rpartition("#")
-    if not mark or not file.lower().endswith((".rec", ".csv", *VIDEOS)) or os.path.isfile(path):
+    if not mark or os.path.isfile(path):
         return path, ""
-    return file, member
+    named = file.lower().endswith((".rec", ".csv", *VIDEO_NAMES))  # the file may be missing
+    return (file, member) if named or os.path.isfile(file) else (path, "")
 
 
-def read_member(file, member):
+def read_member(file: str, member: str) -> bytes | np.ndarray:
     """Return the image `member` of `file`: encoded bytes, or a (H, W) array of grey uint8.
 
     Raises
@@ -48,29 +57,51 @@ def read_member(file, member):
         There is no such file or member, or it is no image.
     """
     try:
-        if file.lower().endswith(VIDEOS):
+        if is_video(file):
             return _frame(file, member)
-        offset = int(member)
-        return _pixels(file, offset) if file.lower().endswith(".csv") else _record(file, offset)
+        if not member.isdigit():
+            raise ValueError("wanted a byte offset")
+        return _record(file, int(member)) if _is_records(file) else _pixels(file, int(member))
     except OSError as error:
         raise ImageError(f"{file}: cannot read the image: {error.strerror}") from None
     except (GcnetError, ValueError) as error:
         raise ImageError(f"{file}#{member}: {error}") from None
 
 
-def _record(file, offset):
+def is_video(file: str | Path) -> bool:
+    """Whether the file is a video, as its first bytes tell, or its name where they do not.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    kind = file_kind(file)
+    return kind is not None and kind.sort == VIDEO
+
+
+def _is_records(file: str) -> bool:
+    with open(file, "rb") as stream:
+        return file.lower().endswith(".rec") or starts_record(stream)
+
+
+def _record(file: str, offset: int) -> bytes:
     with open(file, "rb") as stream:
         return read_image_record(stream, offset)[1]
 
 
-def _pixels(file, offset):
+def _pixels(file: str, offset: int) -> np.ndarray:
     with open(file, "rb") as stream:
         stream.seek(offset)
-        line = stream.readline().decode("utf-8", "replace")
-    return square_of(max(next(csv.reader([line])), key=len))
+        line = stream.readline(_LINE_BYTES).decode("utf-8", "replace")
+    try:
+        cells = next(csv.reader([line]), [])
+    except csv.Error:
+        cells = []
+    return square_of(max(cells, key=len, default=""))
 
 
-def square_of(text):
+def square_of(text: str) -> np.ndarray:
     """Return the square image of blank-separated grey values.
 
     Raises
@@ -86,7 +117,7 @@ def square_of(text):
     return values.astype(np.uint8).reshape(side, side)
 
 
-def _frame(file, member):
+def _frame(file: str, member: str) -> np.ndarray:
     number, *changes = member.split(",")
     if not number.isdigit() or set(changes) - {*_TURNS, "left", "right"}:
         raise ValueError("wanted FRAME[,cw|ccw][,left|right]")
@@ -96,7 +127,7 @@ def _frame(file, member):
     return changed(frames[int(number)], changes)
 
 
-def changed(frame, changes):
+def changed(frame: np.ndarray, changes: Sequence[str]) -> np.ndarray:
     """Return `frame` turned (cw, ccw) and then cut (left, right)."""
     for change in changes:
         if change in _TURNS:
@@ -108,11 +139,11 @@ def changed(frame, changes):
 
 
 @functools.lru_cache(maxsize=1)  # neighbouring rows show frames of one video
-def _frames(file, _modified):
+def _frames(file: str, _modified: int) -> list[np.ndarray]:
     return read_video(file)
 
 
-def read_video(file):
+def read_video(file: str | Path) -> list[np.ndarray]:
     """Return the frames of the video `file` as (H, W) arrays of grey uint8.
 
     Raises
@@ -123,7 +154,7 @@ def read_video(file):
     return [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file)]
 
 
-def video_frames(file):
+def video_frames(file: str | Path) -> Iterator[np.ndarray]:
     """Yield the frames of the video `file` as (H, W, 3) arrays of uint8: blue, green, red.
 
     Raises
@@ -143,7 +174,7 @@ def video_frames(file):
         video.release()
 
 
-def open_video(file):
+def open_video(file: str | Path) -> cv2.VideoCapture:
     """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name."""
     with silent_opencv():
         return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)

@@ -8,6 +8,7 @@ float32 labels follow and count instead. The image is the rest.
 """
 
 import struct
+from typing import BinaryIO
 
 from gcnet_caffe.errors import ManifestError
 
@@ -40,6 +41,11 @@ def read_index(path):
     if not index:
         raise ManifestError(f"{path}: the index is empty")
     return index
+
+
+def starts_record(stream: BinaryIO) -> bool:
+    """Whether an open file goes on with a record."""
+    return stream.read(4) == struct.pack("<I", _MAGIC)
 
 
 def read_image_record(stream, offset, head_only=False):

@@ -1,21 +1,24 @@
-"""What `gcnet predict` is given: image files, folders of them, videos, standard input."""
+"""What `gcnet predict` is given: image files, folders of them, videos, standard input.
+
+What a file is, its first bytes tell (data/kinds.py); its name only where they do not.
+"""
+
+from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
-from gcnet_caffe.data.images import MAX_BYTES, MAX_PIXELS, decode, read_file
-from gcnet_caffe.data.members import VIDEOS, open_video, video_frames
+from gcnet_caffe.data.images import MAX_BYTES, MAX_PIXELS, decode, not_read, read_file
+from gcnet_caffe.data.kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
+from gcnet_caffe.data.members import open_video, video_frames
 from gcnet_caffe.data.natural import natural_key
 from gcnet_caffe.errors import ImageError, UsageError
-
-#: The images of a folder have these names; a file that is named itself may have any.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".jp2",
-)  # fmt: skip
 
 
 class Picture(NamedTuple):
@@ -27,10 +30,10 @@ class Picture(NamedTuple):
     """
 
     name: str
-    image: object
+    image: Path | bytes | np.ndarray | ImageError | None
     place: Path
 
-    def colours(self):
+    def colours(self) -> np.ndarray:
         """The picture as (H, W, 3) uint8: blue, green, red."""
         if isinstance(self.image, bytes):
             return decode(self.image, self.name, colour=True)
@@ -43,54 +46,96 @@ class Source(NamedTuple):
     """Some of what was given: how many pictures, if that is known, and the pictures."""
 
     count: int
-    pictures: object
+    pictures: Iterable[Picture]
 
 
-def open_source(path, every=1):
+def open_source(path: str, every: int = 1) -> Source:
     """Return the `Source` of one argument.
 
     Parameters
     ----------
     path : str
-        An image file, a folder (looked through to its ends, links to folders not followed), a
-        video, or - for an image on standard input.
+        An image file, a video, a folder, or - for an image on standard input. Of a folder, all
+        images and videos in it and its folders, in natural order; those that cannot be read are
+        pictures with their error. Hidden files, and files that look like neither by their first
+        bytes nor their names, are passed over.
     every : int
         Of a video, each so many frames are looked at.
 
     Raises
     ------
     UsageError
-        There is no such file, or no image in the folder.
+        There is no such file, or neither image nor video in the folder.
     """
     if path == "-":
         return Source(1, [Picture("-", sys.stdin.buffer.read(MAX_BYTES + 1), Path("stdin.png"))])
     if os.path.isdir(path):
-        found = _images_in(path)
-        return Source(len(found), [_of_file(file, file.relative_to(path)) for file in found])
+        return _folder(path, every)
     if not os.path.exists(path):
         raise UsageError(f"{path}: no such file or folder")
-    if path.lower().endswith(VIDEOS):
-        return _video(path, every)
-    return Source(1, [_of_file(Path(path), Path(Path(path).name))])
+    return _file(Path(path), Path(Path(path).name), _kind(path), every)
 
 
-def _of_file(path, place):
-    return Picture(str(path), path, place.with_name(f"{place.name}.png"))
+def _folder(folder: str, every: int) -> Source:
+    failures: list[OSError] = []
+    found = []
+    for file in _files(folder, failures):
+        kind = _kind(file)
+        if isinstance(kind, OSError) or (kind is not None and kind.sort != OTHER):
+            found.append((file, kind))
+    if not found and not failures:
+        raise UsageError(f"{folder}: no image or video in it")
+    sources = [_file(file, file.relative_to(folder), kind, every) for file, kind in found]
+    sources += [_failed(Path(error.filename), error) for error in failures]
+    pictures = (picture for source in sources for picture in source.pictures)
+    return Source(sum(source.count for source in sources), pictures)
 
 
-def _images_in(folder):
-    files = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
-    if not files:
-        raise UsageError(f"{folder}: no image in it; wanted files named {', '.join(SUFFIXES)}")
+def _files(folder: str, failures: list[OSError]) -> list[Path]:
+    """The files below `folder` that are not hidden, in natural order; links are followed.
+
+    A folder that several links lead to is looked into once. `failures` takes the errors of folders
+    that cannot be looked into.
+    """
+    files, seen = [], set()
+    for parent, folders, names in os.walk(folder, onerror=failures.append, followlinks=True):
+        state = os.stat(parent)
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(files, key=lambda file: natural_key(str(file)))
 
 
-def _video(path, every):
+def _kind(path: str | Path) -> Kind | OSError | None:
+    """The file's kind; or the error that it cannot be read."""
+    try:
+        return file_kind(path)
+    except FileNotFoundError as error:  # a link that leads nowhere
+        return error if kind_by_name(path) else None
+    except OSError as error:
+        return error
+
+
+def _file(path: Path, place: Path, kind: Kind | OSError | None, every: int) -> Source:
+    """The pictures of one file: itself, or the frames of a video."""
+    if isinstance(kind, OSError):
+        return _failed(path, kind)
+    if kind is not None and kind.sort == VIDEO:
+        return _video(path, place, every)
+    if kind is not None and kind.sort != IMAGE:
+        error = ImageError(f"{path}: {not_read(kind)}")
+        return Source(1, [Picture(str(path), error, Path())])
+    return Source(1, [Picture(str(path), path, place.with_name(f"{place.name}.png"))])
+
+
+def _failed(path: Path, error: OSError) -> Source:
+    wrong = ImageError(f"{path}: cannot be read: {error.strerror}")
+    return Source(1, [Picture(str(path), wrong, Path())])
+
+
+def _video(path: Path, place: Path, every: int) -> Source:
     video = open_video(path)
     width, height = (
         video.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
@@ -99,15 +144,15 @@ def _video(path, every):
     video.release()
     if width * height > MAX_PIXELS:
         error = ImageError(f"{path}: frames of more than {MAX_PIXELS // 10**6} million pixels")
-        return Source(1, [Picture(path, error, Path())])
-    return Source(max(0, -(-count // every)), _frames(path, every))
+        return Source(1, [Picture(str(path), error, Path())])
+    return Source(max(0, -(-count // every)), _frames(path, place, every))
 
 
-def _frames(path, every):
-    stem = Path(path).name
+def _frames(path: Path, place: Path, every: int) -> Iterator[Picture]:
     try:
         for number, frame in enumerate(video_frames(path)):
             if number % every == 0:
-                yield Picture(f"{path}#{number}", frame, Path(f"{stem}_{number:06d}.png"))
+                drawn = place.with_name(f"{place.name}_{number:06d}.png")
+                yield Picture(f"{path}#{number}", frame, drawn)
     except ImageError as error:
-        yield Picture(path, error, Path())
+        yield Picture(str(path), error, Path())

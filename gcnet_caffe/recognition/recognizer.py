@@ -5,26 +5,25 @@ warp to 66x66 grey pixels, CLAHE (data/landmarks.py, data/augment.py), then Caff
 centre 64x64 times 1/255 (analysis/images.py).
 """
 
-from pathlib import Path
-from typing import NamedTuple
+from __future__ import annotations
 
-import cv2
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
 import numpy as np
 
 from gcnet_caffe.analysis.images import as_tested
 from gcnet_caffe.data.augment import face_crop
-from gcnet_caffe.data.images import decode, read_grey
 from gcnet_caffe.data.landmarks import Detector, detector_model
-from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.errors import GcnetError, ImageError, UsageError
 from gcnet_caffe.recognition.backends import open_backend
-from gcnet_caffe.recognition.model import latent_channels
+from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
+from gcnet_caffe.recognition.model import TrainedModel, latent_channels
 from gcnet_caffe.recognition.run_folder import open_model
 
 #: Faces that a network is given at once.
 BATCH = 64
-
-#: Colour order of an array -> its conversion to grey.
-COLOURS = {"rgb": cv2.COLOR_RGB2GRAY, "bgr": cv2.COLOR_BGR2GRAY}
 
 
 class Face(NamedTuple):
@@ -58,8 +57,12 @@ class Face(NamedTuple):
     expression: str
     probabilities: dict
     query: np.ndarray
-    reference: np.ndarray
-    delta: np.ndarray
+    reference: np.ndarray | None
+    delta: np.ndarray | None
+
+
+#: The detected faces of a picture, each with its crop; or why there are none.
+_Found = Union["list[tuple[Any, np.ndarray]]", ImageError, UsageError]
 
 
 class Recognizer:
@@ -68,12 +71,17 @@ class Recognizer:
     One thread at a time may use it: the detector keeps the size of its picture.
     """
 
-    def __init__(self, model, network, detector):
+    def __init__(self, model: TrainedModel, network: Any, detector: Detector) -> None:
         self.model, self._network, self._detector = model, network, detector
         self._channels = latent_channels(model)
 
     @classmethod
-    def load(cls, folder=None, backend="torch", detector=None):
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        backend: str = "torch",
+        detector: str | Path | None = None,
+    ) -> Recognizer:
         """Open a trained network.
 
         Parameters
@@ -98,17 +106,19 @@ class Recognizer:
         return cls(model, open_backend(backend, model), Detector(detector_model(detector)))
 
     @property
-    def classes(self):
+    def classes(self) -> tuple[str, ...]:
         """The expressions, in the order of the network's outputs."""
         return self.model.classes
 
-    def predict(self, image, colour=None):
+    def predict(self, image: Input, colour: str | None = None) -> list[Face]:
         """Tell the expressions of the faces in one picture.
 
         Parameters
         ----------
-        image : path, bytes or ndarray
-            An image file, or its contents; or an array: (H, W) grey or, in the order that `colour`
+        image : path, bytes, binary file, PIL image or ndarray
+            An image file; its contents; the file open for reading in binary (its whole contents,
+            wherever it has been read to); a PIL image of 8 or 16 bits, turned upright by its EXIF
+            data, without its transparency; or an array: (H, W) grey or, in the order that `colour`
             says, (H, W, 3); uint8 of 0..255, or floating point of 0..1.
         colour : {"rgb", "bgr"}, optional
             The order of the colours of an (H, W, 3) array.
@@ -123,41 +133,56 @@ class Recognizer:
         ImageError
             The file cannot be read, is not a whole image, or is too large.
         UsageError
-            The array is not one of these.
+            `image` is none of these.
         """
         return self.predict_batch([image], colour)[0]
 
-    def predict_batch(self, images, colour=None):
+    def predict_batch(self, images: Iterable[Input], colour: str | None = None) -> list[list[Face]]:
         """Tell the expressions of the faces in several pictures, as `predict` of each does.
 
         Returns
         -------
         list of list of Face
             One list a picture.
+
+        Raises
+        ------
+        ImageError, UsageError
+            As `predict` of the first picture that is wrong.
         """
         results = []
         for result in self.stream(images, colour):
-            if isinstance(result, ImageError):
+            if isinstance(result, GcnetError):
                 raise result
             results.append(result)
         return results
 
-    def stream(self, images, colour=None, batch=BATCH):
+    def stream(
+        self, images: Iterable[Input], colour: str | None = None, batch: int = BATCH
+    ) -> Iterator[list[Face] | ImageError | UsageError]:
         """As `predict_batch`, but yields what is found after every `batch` of pictures or faces.
 
-        A picture that cannot be read yields its ImageError, and the next ones follow.
+        For a picture that cannot be read, and for what is no picture, the error is yielded that
+        `predict` raises, and the next ones follow. An ImageError among `images` is yielded, too.
+
+        Raises
+        ------
+        UsageError
+            `images` is one picture, or `colour` no order of colours.
         """
+        check_colour(colour)
+        check_several(images)
         waiting, count = [], 0
         for image in images:
             found = self._find(image, colour)
             waiting.append(found)
-            count += 0 if isinstance(found, ImageError) else len(found)
+            count += 0 if isinstance(found, GcnetError) else len(found)
             if count >= batch or len(waiting) >= batch:
                 yield from self._finish(waiting)
                 waiting, count = [], 0
         yield from self._finish(waiting)
 
-    def predict_crops(self, crops):
+    def predict_crops(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on aligned faces.
 
         Parameters
@@ -177,24 +202,23 @@ class Recognizer:
             **{blob: np.concatenate([part[blob] for part in made]) for blob in self.model.outputs},
         }
 
-    def _find(self, image, colour):
-        """The detected faces of a picture, each with its crop; or the ImageError."""
+    def _find(self, image: Input, colour: str | None) -> _Found:
         if isinstance(image, ImageError):  # the caller could not read it
             return image
         try:
-            grey = _as_grey(image, colour)
-        except ImageError as error:
+            grey = as_grey(image, colour)
+        except (ImageError, UsageError) as error:
             return error
         return [(face, face_crop(grey, face.points)) for face in self._detector.faces(grey)]
 
-    def _finish(self, waiting):
-        pairs = [pair for found in waiting if not isinstance(found, ImageError) for pair in found]
+    def _finish(self, waiting: list[_Found]) -> Iterator[list[Face] | ImageError | UsageError]:
+        pairs = [pair for found in waiting if not isinstance(found, GcnetError) for pair in found]
         faces = iter(self._faces(pairs) if pairs else ())
         for found in waiting:
-            wrong = isinstance(found, ImageError)
+            wrong = isinstance(found, GcnetError)
             yield found if wrong else [next(faces) for _ in found]
 
-    def _faces(self, pairs):
+    def _faces(self, pairs: list[tuple[Any, np.ndarray]]) -> Iterator[Face]:
         blobs = self.predict_crops(np.stack([crop for _, crop in pairs]))
         for i, (face, _) in enumerate(pairs):
             values = blobs["prob"][i].tolist()
@@ -209,34 +233,6 @@ class Recognizer:
                 self._delta_map(blobs["delta"][i]) if "delta" in blobs else None,
             )
 
-    def _delta_map(self, delta):
+    def _delta_map(self, delta: np.ndarray) -> np.ndarray:
         side = round((delta.size // self._channels) ** 0.5)
         return np.sqrt((delta.reshape(self._channels, side, side) ** 2).sum(0))
-
-
-def _as_grey(image, colour):
-    """A file, its contents or an array as grey uint8."""
-    if isinstance(image, bytes):
-        return decode(image, "image")
-    if not isinstance(image, np.ndarray):
-        return read_grey(Path(image))
-    if image.dtype != np.uint8:
-        image = _from_unit_range(image)
-    if 0 in image.shape:
-        raise UsageError(f"array: found the shape {image.shape}, wanted pixels")
-    if image.ndim == 2:
-        return np.ascontiguousarray(image)
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise UsageError(f"array: found the shape {image.shape}, wanted (H, W) or (H, W, 3)")
-    if colour not in COLOURS:
-        raise UsageError(f"colour: found {colour!r}, wanted 'rgb' or 'bgr' for an (H, W, 3) array")
-    return cv2.cvtColor(np.ascontiguousarray(image), COLOURS[colour])
-
-
-def _from_unit_range(image):
-    if image.dtype.kind != "f":
-        raise UsageError(f"array: found {image.dtype}, wanted uint8 (0..255) or floats (0..1)")
-    if image.size and not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
-        low, high = image.min(), image.max()
-        raise UsageError(f"array: found values of {low:g} to {high:g}, wanted floats of 0..1")
-    return np.rint(image * 255).astype(np.uint8)

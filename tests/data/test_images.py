@@ -1,10 +1,11 @@
+import io
 import tracemalloc
 import zlib
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from gcnet_caffe.data.images import MAX_BYTES, decode, read_file, read_grey
 from gcnet_caffe.errors import ImageError
@@ -164,3 +165,136 @@ def test_a_photograph_is_turned_upright(tmp_path, turn):
 def test_missing(tmp_path):
     with pytest.raises(ImageError, match="a.png: cannot read the image: No such file"):
         read_grey(tmp_path / "a.png")
+
+
+def files_of_all_formats():
+    """A small image in every format that is read, with and without compression."""
+    grey = np.random.default_rng(0).integers(0, 256, (12, 16), np.uint8)
+    colour = Image.fromarray(np.dstack([grey, grey[::-1], grey.T.reshape(12, 16)]))
+    kinds = {
+        "JPEG": ("JPEG", {}, "RGB"),
+        "progressive JPEG": ("JPEG", {"progressive": True}, "RGB"),
+        "CMYK JPEG": ("JPEG", {}, "CMYK"),
+        "two pictures": ("MPO", {"save_all": True, "append_images": [colour]}, "RGB"),
+        "PNG": ("PNG", {}, "RGB"),
+        "PNG of 1 bit": ("PNG", {}, "1"),
+        "GIF": ("GIF", {}, "L"),
+        "BMP": ("BMP", {}, "L"),
+        "PPM": ("PPM", {}, "RGB"),
+        "TIFF": ("TIFF", {}, "RGB"),
+        "LZW TIFF": ("TIFF", {"compression": "tiff_lzw"}, "RGB"),
+        "TIFF (JPEG inside)": ("TIFF", {"compression": "jpeg"}, "RGB"),
+        "WebP": ("WEBP", {}, "RGB"),
+        "lossless WebP": ("WEBP", {"lossless": True}, "RGB"),
+        "JPEG 2000": ("JPEG2000", {}, "RGB"),
+        "JPEG 2000 code stream": ("JPEG2000", {"no_jp2": True}, "RGB"),
+    }
+    for name, (kind, options, mode) in kinds.items():
+        stream = io.BytesIO()
+        colour.convert(mode).save(stream, kind, **options)
+        yield name, stream.getvalue()
+
+
+FILES = dict(files_of_all_formats())
+#: Bytes at the end without which the (first) image is whole: a GIF's last two, a second picture.
+SPARE = {"GIF": 2, "two pictures": len(FILES["two pictures"].rpartition(b"\xff\xd8\xff")[2]) + 3}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_cut_is_refused(name, capfd):
+    """At every byte, whatever the program has set in Pillow."""
+    data = FILES[name]
+    decode(data, name)
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # as many programs set it
+    try:
+        passed = []
+        for size in range(len(data) - SPARE.get(name, 0)):
+            try:
+                decode(data[:size], name)
+                passed.append(size - len(data))
+            except ImageError as error:
+                assert str(error).startswith(f"{name}: ") and "\n" not in str(error)
+                if name.endswith("JPEG") or name.startswith("PNG"):  # Pillow's verdict
+                    assert "OpenCV" not in str(error)
+        assert passed == []
+        assert ImageFile.LOAD_TRUNCATED_IMAGES
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_bytes_behind_the_image_do_not_matter(name):
+    """Motion Photos: a video behind the end; others: rests of what the disk held."""
+    data = FILES[name]
+    video = bytes.fromhex("0000001c6674797069736f6d")
+    noise = np.random.default_rng(1).integers(0, 256, 1 << 20, np.uint8).tobytes()
+    for more in (b"\0", b"\xff\xd9", video, bytes(4096), noise[:4096], noise):
+        np.testing.assert_array_equal(decode(data + more, name), decode(data, name))
+
+
+def test_a_thumbnail_s_end_is_not_the_photograph_s():
+    """The photograph is cut off in its data, behind the whole thumbnail of its EXIF data."""
+    thumbnail = FILES["JPEG"]
+    exif = b"Exif\0\0" + thumbnail
+    data = FILES["JPEG"]
+    data = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    decode(data, "a")
+    with pytest.raises(ImageError, match="a: the image is cut off after"):
+        decode(data[:-8], "a")
+
+
+@pytest.mark.parametrize(
+    "pixels, words",
+    [
+        (np.float32, "a TIFF image of 32-bit floating point pixels, which is not read; convert"),
+        (np.float64, "a TIFF image of 64-bit floating point pixels"),
+        (np.int32, "a TIFF image of 32-bit pixels"),
+    ],
+)
+@pytest.mark.parametrize("colours", [1, 3])
+def test_pixels_that_are_too_deep_are_named(pixels, words, colours):
+    data = cv2.imencode(".tif", np.ones((8, 9, colours), pixels))[1].tobytes()
+    with pytest.raises(ImageError, match=f"a: {words}"):
+        decode(data, "a")
+
+
+def test_16_bits_are_read_as_8():
+    deep = drawn_face().astype(np.uint16) * 257
+    for suffix in (".png", ".tif", ".pgm"):
+        np.testing.assert_array_equal(
+            decode(cv2.imencode(suffix, deep)[1].tobytes(), "a"), drawn_face()
+        )
+
+
+def tiff(tags):
+    """A TIFF of 4x4 pixels with more `tags`: number -> value of 32 bits."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for number, value in tags.items():
+        info[number], info.tagtype[number] = value, 4
+    stream = io.BytesIO()
+    Image.new("L", (4, 4)).save(stream, "TIFF", tiffinfo=info)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("tags", [{254: 1}, {50706: 1}])  # a reduced picture; DNG's version
+def test_the_preview_in_a_camera_s_raw_file_is_not_taken_for_the_picture(tags):
+    decode(tiff({254: 0}), "a")
+    with pytest.raises(ImageError, match="a: a camera's raw image, which is not read"):
+        decode(tiff(tags), "a")
+
+
+def test_cmyk_is_read_as_its_colours():
+    picture = Image.fromarray(np.full((16, 16, 3), (200, 40, 40), np.uint8))
+    stream = io.BytesIO()
+    picture.convert("CMYK").save(stream, "JPEG", quality=95)
+    found = decode(stream.getvalue(), "a", colour=True)
+    assert np.abs(found.astype(int) - (40, 40, 200)).max() < 25
+
+
+def test_a_large_file_of_another_kind_is_named_and_not_read(tmp_path):
+    with open(tmp_path / "a.jpg", "wb") as file:
+        file.write(bytes.fromhex("0000001c6674797069736f6d"))
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ImageError, match="a.jpg: an MP4 video; wanted an image"):
+        read_grey(tmp_path / "a.jpg")

@@ -165,7 +165,7 @@ def test_a_drawing_shows_box_and_strip(model_folder, photograph):
     "words, message",
     [
         (["nowhere.png"], "nowhere.png: no such file or folder"),
-        (["."], ".: no image in it; wanted files named .jpg"),
+        (["."], ".: no image or video in it"),
         (["face.png", "--every", "0"], "--every 0: wanted 1 or more"),
         (["face.png", "--draw", "face.png"], "--draw face.png: not a folder"),
         (["face.png", "x/face.png", "--draw", "d"], "2 pictures named face.png would be drawn"),

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from gcnet_caffe.data.landmarks import Detector, detector_model
-from gcnet_caffe.data.members import VIDEOS, changed, read_video
+from gcnet_caffe.data.members import changed, is_video, read_video
 from gcnet_caffe.data.readers._common import (
     add_frame_arguments,
     add_root,
@@ -178,8 +178,7 @@ def _peaks(path, sessions):
 
 def _session(folder, survey):
     """(video, view, emotion) of a session; None, counted, where it cannot serve."""
-    videos = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEOS]
-    videos = [path for path in videos if _VIDEO.match(path.name)]
+    videos = [p for p in sorted(folder.iterdir()) if _VIDEO.match(p.name) and is_video(p)]
     if not videos:
         survey.skipped["sessions without a video"] += 1
         return None
