@@ -14,8 +14,29 @@
     ├── ModelError                    a model folder is not as it was written, or not usable
     └── UsageError            exit 2  an option's value, or a path given, makes no sense
 
-A message names the file, the layer, key or row, what was found, and what was wanted.
+A message names the file, the layer, key or row, what was found (`shown`), and what was wanted.
 """
+
+from __future__ import annotations
+
+#: Characters of a value in a message, and of a whole message on the command line.
+_VALUE, _MESSAGE = 60, 2000
+
+
+def shown(value: object) -> str:
+    """Return a value that was found as a message shows it: quoted, on one line, and short."""
+    text = repr(value)
+    if len(text) <= _VALUE:
+        return text
+    size = f" ({len(value)} characters)" if isinstance(value, str) else ""
+    return f"{text[: _VALUE - 3]}...{size}"
+
+
+def shortened(message: str) -> str:
+    """Return a message for the command line; of a very long one, the two ends."""
+    if len(message) <= _MESSAGE:
+        return message
+    return f"{message[: _MESSAGE // 2]} ... {message[-_MESSAGE // 2 :]}"
 
 
 class GcnetError(Exception):

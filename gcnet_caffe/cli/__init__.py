@@ -7,7 +7,7 @@ import signal
 import sys
 
 from gcnet_caffe import __version__, lifeline
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import GcnetError, shortened
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
 VERBS = {
@@ -95,5 +95,5 @@ def main(argv=None):
         status, message = 1, f"{where}{error.strerror or error}"
     except KeyboardInterrupt:
         status, message = 130, "interrupted"
-    print(f"gcnet {verb}: error: {message}", file=sys.stderr)
+    print(f"gcnet {verb}: error: {shortened(message)}", file=sys.stderr)
     return status

@@ -4,7 +4,7 @@ Neutral always has the highest label. In a class list without neutral, neutral q
 label K (the number of classes), which the classifier ignores; only the pair loss sees them.
 """
 
-from gcnet_caffe.errors import ManifestError, UsageError
+from gcnet_caffe.errors import ManifestError, UsageError, shown
 
 NEUTRAL = "neutral"
 
@@ -69,6 +69,6 @@ def labels_of(rows, classes, manifest):
         if row.expression not in labels:
             raise ManifestError(
                 f"{manifest}: row {number}: column 'expression': unknown expression "
-                f"{row.expression!r}; wanted one of {', '.join(labels)}"
+                f"{shown(row.expression)}; wanted one of {', '.join(labels)}"
             )
     return [labels[row.expression] for row in rows]

@@ -27,7 +27,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.files import write_csv
 
 COLUMNS = (
@@ -144,7 +144,8 @@ def _row(cells, path, number, folder):
     if not cells["path"].strip():
         raise wrong("path", "empty")
     if cells["route"] not in ROUTES:
-        raise wrong("route", f"{cells['route']!r}; wanted one of {', '.join(ROUTES[:-1])}, or none")
+        found = shown(cells["route"])
+        raise wrong("route", f"{found}; wanted one of {', '.join(ROUTES[:-1])}, or none")
 
     def points(column):
         try:
@@ -156,7 +157,7 @@ def _row(cells, path, number, folder):
     try:
         rank = int(cells["rank"]) if cells["rank"] else None
     except ValueError:
-        raise wrong("rank", f"{cells['rank']!r} is not a whole number") from None
+        raise wrong("rank", f"{shown(cells['rank'])} is not a whole number") from None
     return Row(
         path=os.path.join(folder, cells["path"]),
         subject=cells["subject"],
@@ -182,7 +183,7 @@ def _points(text):
     except ValueError:
         points = np.array([np.nan])
     if not np.isfinite(points).all():
-        raise ValueError(f"{text!r} is not 10 finite numbers")
+        raise ValueError(f"{shown(text)} is not 10 finite numbers")
     return points.reshape(5, 2)
 
 

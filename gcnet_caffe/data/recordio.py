@@ -10,7 +10,7 @@ float32 labels follow and count instead. The image is the rest.
 import struct
 from typing import BinaryIO
 
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 _MAGIC = 0xCED7230A
 _WORDS = struct.Struct("<II")
@@ -36,7 +36,7 @@ def read_index(path):
     for number, line in enumerate(lines, start=1):
         words = line.split("\t")
         if len(words) != 2 or not all(word.isdigit() for word in words):
-            raise ManifestError(f"{path}: line {number}: {line[:40]!r}; wanted KEY<TAB>OFFSET")
+            raise ManifestError(f"{path}: line {number}: {shown(line)}; wanted KEY<TAB>OFFSET")
         index[int(words[0])] = int(words[1])
     if not index:
         raise ManifestError(f"{path}: the index is empty")

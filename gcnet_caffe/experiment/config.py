@@ -13,7 +13,7 @@ import yaml
 
 from gcnet_caffe.data.expressions import parse_classes
 from gcnet_caffe.data.protocols import PROTOCOLS
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
 from gcnet_caffe.nets import NetOptions, SolverOptions
 
@@ -125,13 +125,13 @@ def _check(found, path):
 
 
 def _in_words(error):
-    value = error.validator_value
+    value, found = error.validator_value, f"found {shown(error.instance)}"
     wanted = {
-        "enum": lambda: f"found {error.instance!r}, wanted one of {', '.join(map(str, value))}",
-        "type": lambda: f"found {error.instance!r}, wanted {value}",
+        "enum": lambda: f"{found}, wanted one of {', '.join(map(str, value))}",
+        "type": lambda: f"{found}, wanted {value}",
         "required": lambda: f"{error.message.split(' ')[0]} is missing",
-        "minimum": lambda: f"found {error.instance!r}, wanted {value} or more",
-        "exclusiveMinimum": lambda: f"found {error.instance!r}, wanted more than {value}",
+        "minimum": lambda: f"{found}, wanted {value} or more",
+        "exclusiveMinimum": lambda: f"{found}, wanted more than {value}",
         "minItems": lambda: f"wanted at least {value}",
     }
     return wanted.get(error.validator, lambda: error.message.splitlines()[0])()

@@ -62,3 +62,12 @@ def test_caffes_last_words_are_ours(caffe, tmp_path, monkeypatch):
         error.value
     )
     assert "\n" not in str(error.value)
+
+
+def test_a_very_long_message_is_cut_in_its_middle(tmp_path, capsys):
+    pattern = "(?P<subject>x)" + "y" * 9000 + "end"
+    words = ["--root", str(tmp_path), "--pattern", pattern, "-o", str(tmp_path / "a.csv")]
+    assert main(["make-manifest", "pattern", *words]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"gcnet make-manifest: error: {tmp_path}: no file") and "yend'" in err
+    assert len(err) < 2200 and err.count("\n") == 1

@@ -91,3 +91,12 @@ def test_duplicate_rows(tmp_path):
     path = write_rows(tmp_path / "m.csv", rows)
     text = message(path)
     assert text.startswith(f"{path}: row 3: column 'path': ") and text.endswith("in row 1 already")
+
+
+@pytest.mark.parametrize("column", ["rank", "route", "landmarks"])
+def test_a_long_value_is_shown_short(tmp_path, column):
+    words = "\0" * 8000 if column != "landmarks" else " ".join(["x" * 800] * 10)
+    path = write_rows(tmp_path / "m.csv", [{**row("a.png", "S1"), column: words}])
+    found = message(path)
+    assert f"row 1: column {column!r}: '" in found
+    assert len(found) < len(str(path)) + 200

@@ -1,10 +1,14 @@
 """What the readers share: finding folders, naming expressions, choosing frames."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from gcnet_caffe.data.expressions import NEUTRAL
+from gcnet_caffe.data.kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.natural import natural_key
+from gcnet_caffe.data.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, UsageError
 
 #: Data sets' own spellings of the expressions, in lower case.
@@ -19,8 +23,6 @@ SPELLINGS = {
     **{name: name for name in ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")},
     NEUTRAL: NEUTRAL,
 }
-
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm")
 
 
 def existing(root):
@@ -68,13 +70,24 @@ def folders_in(folder):
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def images_in(folder):
-    """Return the image files of `folder` in natural order, hidden ones left out."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _IMAGES and path.name[0] != "." and path.is_file()
-    ]
+def images_in(folder: Path, survey: Survey) -> list[Path]:
+    """Return the image files of `folder` in natural order, hidden ones left out.
+
+    Files with other names are images where their first bytes say so. Images that are not read
+    (HEIC, ...) are counted in the survey; other files are passed over.
+    """
+    found = []
+    for path in folder.iterdir():
+        if path.name[0] == "." or not path.is_file():
+            continue
+        if path.name.lower().endswith(IMAGE_NAMES):  # half a million need not be opened
+            found.append(path)
+            continue
+        kind = file_kind(path)
+        if kind is not None and kind.sort == IMAGE:
+            found.append(path)
+        elif kind is not None and kind.sort == UNREAD:
+            survey.skipped[f"{kind.words}, which is not read"] += 1
     return sorted(found, key=lambda path: natural_key(path.name))
 
 

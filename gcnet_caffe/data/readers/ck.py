@@ -30,7 +30,7 @@ from gcnet_caffe.data.readers._common import (
     sequence_rows,
 )
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: Expression names by the number in an Emotion file.
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
@@ -179,7 +179,7 @@ def _emotion(folder):
     except ValueError:
         label = np.nan
     if label not in range(len(EMOTIONS)):
-        raise ManifestError(f"{files[0]}: {text[:40]!r}; wanted one number from 0 to 7")
+        raise ManifestError(f"{files[0]}: {shown(text)}; wanted one number from 0 to 7")
     return int(label)
 
 

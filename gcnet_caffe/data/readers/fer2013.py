@@ -1,33 +1,43 @@
 """FER2013: faces in the wild of 48x48, inside a csv, for the cross-database tests.
 
-  csv      fer2013.csv | icml_face_data.csv | fer2013/fer2013.csv: emotion, pixels and Usage, also
-           with blanks before the names
+  csv      fer2013.csv | icml_face_data.csv | fer2013/fer2013.csv, or a file of any name with such a
+           header: emotion, pixels and Usage, also with blanks before the names
   folders  test/angry/*.jpg, train/...: this form has mixed the two test sets
 
 There are no subjects, so no folds by subject, and no reference images. Pixels stay in the csv: the
 manifest names their place in it.
 """
 
-import csv
+from __future__ import annotations
 
+import csv
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from gcnet_caffe.data.kinds import HEAD, Kind, kind_of
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.members import square_of
+from gcnet_caffe.data.natural import natural_key
 from gcnet_caffe.data.readers._common import (
     add_root,
     class_folders,
+    contents,
     existing,
     first_of,
     images_in,
 )
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: Expression names by the number in the csv.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 PUBLISHED = {"Training": 28709, "PublicTest": 3589, "PrivateTest": 3589}
 
-_FILES = ("", "fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
+_COLUMNS = ("emotion", "pixels", "usage")
+_FILES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 _FOLDERS = {"train": "train", "Training": "train", "test": "test"}
+_LINE_BYTES = 1 << 20  # a longer line is none of the csv's
 
 
 def add_arguments(parser):
@@ -41,8 +51,13 @@ def add_arguments(parser):
     )
 
 
-def read(root, split="PrivateTest", source="FER2013"):
+def read(
+    root: str | Path, split: str = "PrivateTest", source: str = "FER2013"
+) -> tuple[list[Row], Survey]:
     """List the images of one split of FER2013.
+
+    Where both the csv and the folders are there, the csv is taken, except for the splits that only
+    the folders have.
 
     Returns
     -------
@@ -56,10 +71,15 @@ def read(root, split="PrivateTest", source="FER2013"):
         It is not FER2013, it lacks the split, or a line is wrong.
     """
     root = existing(root)
-    if root.is_dir() and any((root / name).is_dir() for name in ("train", "test")):
+    file = root if root.is_file() else _csv_in(root)
+    folders = [name for name in ("train", "test") if (root / name).is_dir()]
+    if folders and (file is None or split not in PUBLISHED):
         return _tree(root, split, source)
-    file = root if root.is_file() else first_of(root, _FILES[1:], _is_file, "FER2013 csv")
-    survey, rows = Survey(where=file), []
+    if file is None:
+        raise ManifestError(f"{root}: no FER2013 csv; {_instead(root)}")
+    survey, rows = Survey(where=str(file)), []
+    if folders:
+        survey.noted["folders beside the csv, which are not read"] = len(folders)
     for offset, emotion, usage in _lines(file, split):
         if usage != split:
             survey.skipped[f"of {usage}"] += 1
@@ -78,23 +98,57 @@ def read(root, split="PrivateTest", source="FER2013"):
     return rows, survey
 
 
-def _is_file(path):
-    return path.is_file()
+def _csv_in(folder: Path) -> Path | None:
+    """The csv in a folder, by its name, or else a file with such a header."""
+    for path in (folder / name for name in _FILES):
+        if path.is_file():
+            return path
+    files = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    found = (path for path in files if not set(_COLUMNS) - set(_names(_header(path))))
+    return min(found, key=lambda path: natural_key(path.name), default=None)
 
 
-def _lines(file, split):
-    """Yield (byte offset, emotion, usage) of the csv's lines; the pixels of `split` are checked."""
+def _instead(folder: Path) -> str:
+    """What is there instead of a csv, as the end of a message."""
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        kind = _kind(path)
+        if kind is not None and kind.words.endswith("archive"):
+            return f"found {path.name}, {kind.words}; unpack it"
+    return f"looked for {', '.join(_FILES)}; found {contents(folder)}"
+
+
+def _kind(file: Path) -> Kind | None:
+    """What the file is by its bytes alone; a csv is of no kind."""
     with open(file, "rb") as stream:
-        header = _cells(stream.readline())
-        columns = [name.strip().lower() for name in header]
-        missing = [name for name in ("emotion", "pixels", "usage") if name not in columns]
+        return kind_of(stream.read(HEAD))
+
+
+def _header(file: Path) -> list[str]:
+    with open(file, "rb") as stream:
+        return _cells(stream.readline(_LINE_BYTES))
+
+
+def _names(header: list[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
+
+
+def _lines(file: Path, split: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (byte offset, emotion, usage) of the csv's lines; the pixels of `split` are checked."""
+    kind = _kind(file)
+    if kind is not None:
+        raise ManifestError(f"{file}: found {kind.words}; wanted FER2013's csv")
+    with open(file, "rb") as stream:
+        header = _cells(stream.readline(_LINE_BYTES))
+        columns = _names(header)
+        missing = [name for name in _COLUMNS if name not in columns]
         if missing:
             raise ManifestError(
-                f"{file}: header: no column {missing[0]!r}; found {', '.join(header)[:60]!r}"
+                f"{file}: header: no column {missing[0]!r}; found {shown(', '.join(header))}, "
+                "wanted emotion,pixels,Usage"
             )
-        emotion, pixels, usage = (columns.index(name) for name in ("emotion", "pixels", "usage"))
+        emotion, pixels, usage = (columns.index(name) for name in _COLUMNS)
         offset, number = stream.tell(), 1
-        for line in iter(stream.readline, b""):
+        for line in iter(functools.partial(stream.readline, _LINE_BYTES), b""):
             number += 1
             cells = _cells(line)
             if cells:
@@ -106,37 +160,45 @@ def _lines(file, split):
             offset += len(line)
 
 
-def _cells(line):
-    return next(csv.reader([line.decode("utf-8-sig", "replace").rstrip("\r\n")]), [])
+def _cells(line: bytes) -> list[str]:
+    """The cells of a line; none of a blank one. What is no CSV is one cell."""
+    text = line.decode("utf-8-sig", "replace").rstrip("\r\n")
+    try:
+        cells = next(csv.reader([text]), [])
+    except csv.Error:
+        cells = [text]
+    return cells if text.strip() else []
 
 
-def _emotion(cells, emotion, pixels, file, number):
-    if len(cells) <= max(emotion, pixels) or cells[emotion].strip() not in set("0123456"):
-        raise ManifestError(f"{file}: line {number}: emotion {cells[:1]}; wanted 0 to 6")
-    return int(cells[emotion])
+def _emotion(cells: list[str], emotion: int, pixels: int, file: Path, number: int) -> int:
+    found = cells[emotion].strip() if emotion < len(cells) else ",".join(cells)
+    if len(cells) <= max(emotion, pixels) or found not in set("0123456"):
+        raise ManifestError(f"{file}: line {number}: emotion {shown(found)}; wanted 0 to 6")
+    return int(found)
 
 
-def _check_pixels(text, file, number):
+def _check_pixels(text: str, file: Path, number: int) -> None:
     try:
         square_of(text)
     except ValueError as error:
         raise ManifestError(f"{file}: line {number}: {error}") from None
 
 
-def _tree(root, split, source):
+def _tree(root: Path, split: str, source: str) -> tuple[list[Row], Survey]:
     if split not in _FOLDERS:
         raise ManifestError(
             f"{root}: this form of FER2013 has mixed the public and the private test images; "
             "take the csv, or all of them by --split test"
         )
     top = first_of(root, (_FOLDERS[split],), class_folders, "folders named after expressions")
-    folders = class_folders(top)
+    survey = Survey(where=str(top))
     rows = [
         Row(path=str(path), subject="", expression=name, source=f"{source} {split}")
-        for name, folder in folders.items()
-        for path in images_in(folder)
+        for name, folder in class_folders(top).items()
+        for path in images_in(folder, survey)
     ]
     if not rows:
-        raise ManifestError(f"{root}: no image in the folders of {split}")
+        raise ManifestError(f"{root}: no image in the folders of {split}{survey.instead()}")
     known = {"train": 28709, "test": 2 * 3589}[_FOLDERS[split]]
-    return rows, Survey(known={f"images of {split}": (len(rows), known)}, where=top)
+    survey.known = {f"images of {split}": (len(rows), known)}
+    return rows, survey

@@ -31,7 +31,7 @@ from gcnet_caffe.data.readers._common import (
     sequence_rows,
 )
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: Expression names by the number in the session's Emotion tag.
 EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"}
@@ -164,14 +164,19 @@ def _peaks(path, sessions):
             rows = list(reader)
     except FileNotFoundError:
         raise ManifestError(f"{path}: no such apex csv") from None
-    if not {"session", "apex"} <= set(reader.fieldnames or ()):
-        raise ManifestError(f"{path}: header: {reader.fieldnames}; wanted session,apex")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    header = reader.fieldnames or []
+    if not {"session", "apex"} <= set(header):
+        raise ManifestError(f"{path}: header: {shown(','.join(header))}; wanted session,apex")
     for number, row in enumerate(rows, start=1):
         if not (row["apex"] or "").strip().isdigit():
-            raise ManifestError(f"{path}: row {number}: apex {row['apex']!r} is not a frame number")
+            found = shown(row["apex"])
+            raise ManifestError(f"{path}: row {number}: apex {found} is not a frame number")
         if not (sessions / (row["session"] or "").strip() / "session.xml").is_file():
             raise ManifestError(
-                f"{path}: row {number}: session {row['session']!r}: no such folder in {sessions}"
+                f"{path}: row {number}: session {shown(row['session'])}: "
+                f"no such folder in {sessions}"
             )
     return {row["session"].strip(): int(row["apex"]) for row in rows}
 

@@ -97,7 +97,7 @@ def read(
     for subject in _subjects(top):
         for folder in folders_in(subject):
             expression = SPELLINGS.get(folder.name.lower())
-            paths = images_in(folder)
+            paths = images_in(folder, survey)
             if expression is None:
                 survey.skipped["folders that name no expression"] += 1
             elif not paths:

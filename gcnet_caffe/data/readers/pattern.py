@@ -16,7 +16,7 @@ from gcnet_caffe.data.expressions import NEUTRAL
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.natural import natural_key
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError, UsageError
+from gcnet_caffe.errors import ManifestError, UsageError, shown
 
 _GROUPS = ("subject", "expression", "sequence", "rank")
 
@@ -171,7 +171,7 @@ def _pair(item):
 def _row(root, match, expression, source):
     rank = _group(match, "rank")
     if rank and not rank.isdigit():
-        raise ManifestError(f"{root / match.string}: rank {rank!r} is not a whole number")
+        raise ManifestError(f"{root / match.string}: rank {shown(rank)} is not a whole number")
     return Row(
         path=str(root / match.string),
         subject=_group(match, "subject"),

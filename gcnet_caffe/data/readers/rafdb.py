@@ -12,7 +12,7 @@ import numpy as np
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import add_root, existing, first_of, images_in
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: Expression names by label - 1.
 EMOTIONS = ("surprise", "fear", "disgust", "happy", "sad", "anger", "neutral")
@@ -57,7 +57,7 @@ def read(root, split="test", aligned=False, source="RAF-DB"):
         rows = [
             Row(path=str(path), subject="", expression=name)
             for label, name in enumerate(EMOTIONS, start=1)
-            for path in images_in(found / str(label))
+            for path in images_in(found / str(label), survey)
         ]
     if not rows:
         raise ManifestError(f"{found}: no {split} image{survey.instead()}")
@@ -79,7 +79,7 @@ def _official(listing, split, aligned, survey):
         if not words:
             continue
         if len(words) != 2 or words[1] not in {"1", "2", "3", "4", "5", "6", "7"}:
-            raise ManifestError(f"{listing}: line {number}: {line[:40]!r}; wanted NAME.jpg 1..7")
+            raise ManifestError(f"{listing}: line {number}: {shown(line)}; wanted NAME.jpg 1..7")
         name, expression = words[0], EMOTIONS[int(words[1]) - 1]
         if not name.startswith(split):
             survey.skipped[f"not of {split}"] += 1

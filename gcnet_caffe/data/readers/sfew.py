@@ -8,7 +8,10 @@ The validation set is the one to test on: the test labels are not public. There 
 no folds by subject, and no reference images.
 """
 
+from __future__ import annotations
+
 import csv
+from pathlib import Path
 
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import (
@@ -19,7 +22,7 @@ from gcnet_caffe.data.readers._common import (
     images_in,
 )
 from gcnet_caffe.data.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: Expression names by the number in Kaggle's csv: alphabetical.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -63,7 +66,8 @@ def read(root, split="Val", source="SFEW"):
         top, (rows, survey) = listing, _listed(listing, split, source)
     else:
         top = _top(root, split)
-        survey, rows = Survey(), _rows(top, f"{source} {split}")
+        survey = Survey()
+        rows = _rows(top, f"{source} {split}", survey)
     if not rows:
         raise ManifestError(f"{top}: no image of {split}{survey.instead()}")
     survey.where = top
@@ -81,11 +85,11 @@ def _top(root, split):
         raise
 
 
-def _rows(top, source):
+def _rows(top: Path, source: str, survey: Survey) -> list[Row]:
     return [
         Row(path=str(path), subject="", expression=name, source=source)
         for name, folder in class_folders(top).items()
-        for path in images_in(folder)
+        for path in images_in(folder, survey)
     ]
 
 
@@ -94,16 +98,17 @@ def _listed(listing, split, source):
     survey, rows = Survey(), []
     with open(listing, newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        header = reader.fieldnames or []
+        missing = [name for name in _COLUMNS if name not in header]
         if missing:
-            raise ManifestError(
-                f"{listing}: header: no column {missing[0]!r}; found {reader.fieldnames}"
-            )
+            found = shown(",".join(header))
+            raise ManifestError(f"{listing}: header: no column {missing[0]!r}; found {found}")
         for number, cells in enumerate(reader, start=1):
             name, label, of = ((cells[column] or "").strip() for column in _COLUMNS)
             if not name or label not in set("0123456"):
                 raise ManifestError(
-                    f"{listing}: row {number}: image {name!r}, label {label!r}; wanted 0 to 6"
+                    f"{listing}: row {number}: image {shown(name)}, label {shown(label)}; "
+                    "wanted 0 to 6"
                 )
             path = listing.parent / "sfew2.0_images" / name
             if not of.lower().startswith(split.lower()):

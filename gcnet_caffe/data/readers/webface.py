@@ -16,7 +16,7 @@ from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import add_root, existing, first_of, folders_in, images_in
 from gcnet_caffe.data.readers.survey import Survey
 from gcnet_caffe.data.recordio import read_image_record, read_index
-from gcnet_caffe.errors import ManifestError
+from gcnet_caffe.errors import ManifestError, shown
 
 #: The five points of an ArcFace crop of 112x112 (insightface, face_align.py).
 ARCFACE_POINTS = np.array(
@@ -103,7 +103,7 @@ def _identities(folder):
 def _tree(top, source, survey):
     rows = []
     for folder in _identities(top):
-        images = images_in(folder)
+        images = images_in(folder, survey)
         if not images:
             survey.skipped["identities without images"] += 1
         rows += [Row(path=str(path), subject=folder.name, source=source) for path in images]
@@ -119,7 +119,8 @@ def _records(file, source, survey):
         for key in _image_keys(stream, file, index, survey):
             labels, _, _ = _record(stream, file, index, key)
             if not labels or not labels[0] >= 0 or labels[0] % 1:
-                raise ManifestError(f"{file}: record {key}: label {labels}; wanted 0, 1, 2, ...")
+                found = shown(labels)
+                raise ManifestError(f"{file}: record {key}: label {found}; wanted 0, 1, 2, ...")
             path = f"{file}#{index[key]}"
             points = arcface_points(read_grey(path).shape) if not rows else points
             rows.append(
