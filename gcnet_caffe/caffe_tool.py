@@ -1,8 +1,14 @@
 """Real Caffe as a subprocess: `caffe` on PATH, or the image's through docker/caffe."""
 
+from __future__ import annotations
+
+import contextlib
+import os
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -103,6 +109,25 @@ def last_words(said):
 
 
 _FATAL = re.compile(r"F\d{4} ")
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for temporary files that real Caffe sees, and remove it afterwards.
+
+    It is in the system's folder for such files (TMPDIR): when this process is killed by SIGKILL,
+    nothing is left among the user's files. Programs in the image see it by way of GCNET_MOUNT.
+    """
+    before = os.environ.get("GCNET_MOUNT")
+    with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
+        os.environ["GCNET_MOUNT"] = f"{before}:{folder}" if before else folder
+        try:
+            yield Path(folder)
+        finally:
+            if before is None:
+                del os.environ["GCNET_MOUNT"]
+            else:
+                os.environ["GCNET_MOUNT"] = before
 
 
 def _follow(stream, lines, max_iter):

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ from gcnet_caffe import files
 from gcnet_caffe.analysis.classification import classification, write_predictions
 from gcnet_caffe.analysis.generation import identity_scores, image_scores, others
 from gcnet_caffe.analysis.images import read_images, sheet
-from gcnet_caffe.caffe_tool import run_python
+from gcnet_caffe.caffe_tool import run_python, scratch_folder
 from gcnet_caffe.data.test_records import read_classes, read_test_records
 from gcnet_caffe.schema import read_net
 
@@ -125,8 +124,8 @@ def by_torch(model, weights, images, blobs):
 
 def by_real_caffe(model, weights, images, blobs):
     """The `forward` of `evaluate` by real Caffe."""
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        given, out = Path(folder) / "images.npy", Path(folder) / "blobs.npz"
+    with scratch_folder() as folder:
+        given, out = folder / "images.npy", folder / "blobs.npz"
         np.save(given, images)
         run_python("gcnet_caffe.analysis.pycaffe_forward", model, weights, given, out, *blobs)
         with np.load(out) as found:

@@ -64,12 +64,19 @@ def _usage():
     )
 
 
+def _exit(number: int, _frame: object) -> None:
+    """End by way of the `finally`s, so that scratch files go."""
+    sys.exit(128 + number)
+
+
 def main(argv=None):
     """Run one verb; return the exit status (0 done, 1 failed, 2 misused)."""
     lifeline.follow()
     if argv is None:
         argv = sys.argv[1:]
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that scratch files go
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+                signal.signal(number, _exit)
     if argv[:1] in (["-h"], ["--help"]):
         print(_usage())
         return 0

@@ -4,27 +4,32 @@ The probe trains every kind of network that is to be trained for 20 iterations o
 many at once as the run will, and measures its start and its iterations.
 """
 
+from __future__ import annotations
+
+import contextlib
 import datetime
 import re
 import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe import files
+from gcnet_caffe.caffe_tool import scratch_folder
 from gcnet_caffe.data.align import SIZE
 from gcnet_caffe.data.lmdb_file import LmdbWriter
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import make_plan
-from gcnet_caffe.experiment.snakemake import environment, find_pending
+from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.schema import caffe_pb, read_solver
 
@@ -32,7 +37,7 @@ ITERATIONS = 20
 _WARM = 5  # iterations left out of the measurement
 
 
-def show_plan(path, out, machine, changes=()):
+def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()) -> None:
     """Print the jobs that `gcnet run` would do, and an estimate of their time."""
     experiment = read_experiment(path, changes)
     check_data(experiment, path)
@@ -49,7 +54,7 @@ def show_plan(path, out, machine, changes=()):
     )
 
 
-def estimate(plan, waiting, machine):
+def estimate(plan: dict[str, Any], waiting: Sequence[str], machine: Machine) -> float:
     """Return the seconds that the trainings `waiting` take, their evaluation included."""
     kinds = Counter(_kind(plan["training"][folder]) for folder in waiting)
     seconds = 0.0
@@ -60,7 +65,7 @@ def estimate(plan, waiting, machine):
     return seconds / machine.at_once
 
 
-def _kind(job):
+def _kind(job: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     """What the time of a training depends on; the seed does not matter."""
     solver = re.sub(r"--random-seed \d+", "", job["solver"]).strip()
     return tuple(
@@ -68,10 +73,10 @@ def _kind(job):
     )
 
 
-def _probe(job, machine):
+def _probe(job: dict[str, Any], machine: Machine) -> tuple[float, float, int]:
     """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
-    with tempfile.TemporaryDirectory(prefix=".probe", dir=".") as scratch:
-        scratch = Path(scratch)
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(scratch_folder())
         batch = int((re.findall(r"--batch-size (\d+)", job["net"]) or [64])[0])
         _write_data(scratch / "data", job["variant"], 2 * batch)
         folders = [scratch / str(number) for number in range(machine.at_once)]
@@ -80,12 +85,15 @@ def _probe(job, machine):
         begin = time.monotonic()
         words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job["engine"]]
         env = {**environment(), "OMP_NUM_THREADS": str(machine.threads)}
+        processes = []
         if machine.gpus:
             words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
-        processes = [
-            subprocess.Popen([*words, str(folder)], env=env, stderr=subprocess.PIPE, text=True)
-            for folder in folders
-        ]
+        for folder in folders:
+            process = subprocess.Popen(
+                [*words, str(folder)], env=env, stderr=subprocess.PIPE, text=True
+            )
+            processes.append(stack.enter_context(process))
+            stack.callback(process.terminate)  # else it writes to what is being removed
         errors = [process.communicate()[1] for process in processes]
         if any(process.returncode for process in processes):
             raise GcnetError(f"the probe of {job['variant']} failed: {errors[0].strip()[-300:]}")
@@ -94,7 +102,7 @@ def _probe(job, machine):
         return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
 
 
-def _write_data(folder, variant, count):
+def _write_data(folder: Path, variant: str, count: int) -> None:
     """LMDBs of random images, as make-lmdb writes them."""
     rng = np.random.default_rng(0)
     channels = 1 if variant in PRETRAININGS else 2
@@ -108,7 +116,7 @@ def _write_data(folder, variant, count):
                 writer.put(f"{index:08d}", datum.SerializeToString())
 
 
-def _write_net(folder, job, data):
+def _write_net(folder: Path, job: dict[str, Any], data: Path) -> int:
     """Write the net and a solver of a few iterations; return the iterations of the real one."""
     target = f"--variant {job['variant']} --name probe --data {data} --short-names -o {folder}"
     solver = f"{target} --net {folder}/train_test.prototxt --snapshot-prefix {folder}/snapshots/net"
@@ -124,14 +132,14 @@ def _write_net(folder, job, data):
     return max_iter
 
 
-def _gcnet(line):
+def _gcnet(line: str) -> None:
     command = [sys.executable, "-m", "gcnet_caffe.cli", *shlex.split(line)]
     found = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if found.returncode:
         raise GcnetError(f"the probe stopped: {found.stderr.strip()[-300:]}")
 
 
-def _iteration_seconds(log):
+def _iteration_seconds(log: Path) -> float:
     """Median seconds of an iteration, from the log's times."""
     found = re.findall(r"^I\d{4} (\S+) .*\] Iteration \d+ \(.*loss = ", log.read_text(), re.M)
     times = [datetime.datetime.strptime(text, "%H:%M:%S.%f") for text in found[_WARM:]]
@@ -139,6 +147,6 @@ def _iteration_seconds(log):
     return statistics.median(gap % 86400 for gap in gaps)
 
 
-def _in_words(seconds):
+def _in_words(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{max(minutes, 1)} min"

@@ -1,11 +1,14 @@
 """The `gcnet` command and the scripts of tools/."""
 
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from gcnet_caffe.cli import VERBS, main
+from gcnet_caffe.files import atomic
 from tests.scratch import ROOT
 
 
@@ -71,3 +74,19 @@ def test_a_very_long_message_is_cut_in_its_middle(tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.startswith(f"gcnet make-manifest: error: {tmp_path}: no file") and "yend'" in err
     assert len(err) < 2200 and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_end_runs_the_clean_up(number, status, monkeypatch, tmp_path):
+    """Scratch files of `files.atomic` go, then; SIGHUP is that of a closed terminal."""
+    monkeypatch.setattr(sys, "argv", ["gcnet", "--version"])
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        assert main() == 0
+        with pytest.raises(SystemExit) as stop, atomic(tmp_path / "made") as scratch:
+            scratch.write_text("half")
+            os.kill(os.getpid(), number)
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+    assert stop.value.code == status and not list(tmp_path.iterdir())
