@@ -14,17 +14,19 @@ What the file is, its first bytes tell, and its name only where they do not.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from gcnet_caffe.data.kinds import VIDEO, VIDEO_NAMES, file_kind
+from gcnet_caffe.data.kinds import HEAD, VIDEO, VIDEO_NAMES, file_kind, kind_of
 from gcnet_caffe.data.quiet import silent_opencv
 from gcnet_caffe.data.recordio import read_image_record, starts_record
 from gcnet_caffe.errors import GcnetError, ImageError
@@ -175,6 +177,16 @@ def video_frames(file: str | Path) -> Iterator[np.ndarray]:
 
 
 def open_video(file: str | Path) -> cv2.VideoCapture:
-    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name."""
+    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name.
+
+    FFmpeg guesses, too (of a short MPEG video named .jpg, it is an image), and is given a link
+    without such a name, unless the first bytes tell nothing.
+    """
     with silent_opencv():
-        return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+        with contextlib.suppress(OSError), open(file, "rb") as stream:
+            if kind_of(stream.read(HEAD)) is None:
+                return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+        with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
+            link = os.path.join(folder, "video")
+            os.symlink(os.path.abspath(file), link)
+            return cv2.VideoCapture(link, cv2.CAP_FFMPEG)

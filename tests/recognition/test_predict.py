@@ -15,6 +15,7 @@ from PIL import Image
 
 from gcnet_caffe.cli import main
 from gcnet_caffe.recognition.drawing import draw_faces
+from gcnet_caffe.recognition.pictures import open_source
 from gcnet_caffe.recognition.recognizer import Recognizer
 from tests.recognition.models import CLASSES, rendered
 
@@ -138,6 +139,86 @@ def test_a_video_that_cannot_be_read(photograph, model_folder, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout.startswith(f"{photograph}: 1 face")
     assert done.stderr == f"gcnet predict: {tmp_path}/a.mp4: not a video that OpenCV can decode\n"
+
+
+def write_clip(path, frames=2):
+    """A video of MJPG in Matroska, whatever its name."""
+    inner = path.with_suffix(".mkv")
+    video = cv2.VideoWriter(str(inner), cv2.VideoWriter_fourcc(*"MJPG"), 25, (240, 240))
+    for _ in range(frames):
+        video.write(cv2.cvtColor(rendered(3), cv2.COLOR_GRAY2BGR))
+    video.release()
+    inner.rename(path)
+
+
+def test_a_folder_is_looked_through_by_content(predict, photograph, tmp_path):
+    """Pictures of any name, videos of any name; each that cannot be read is a line."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    Image.open(photograph).save(folder / "a.jfif", "JPEG")
+    for place in (folder / "B.JPG", folder / "c", folder / "d.txt", other / "e.png"):
+        shutil.copy(photograph, place)
+    write_clip(folder / "f.webm")
+    (folder / "g.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (folder / "h.jpg").write_bytes(b"")
+    (folder / "i.mp4").write_bytes(b"no video" * 100)
+    (folder / "j.tga").write_bytes(b"unknown")
+    (folder / "k.png").symlink_to("nowhere.png")
+    (folder / "link").symlink_to(other)
+    (folder / "loop").symlink_to(folder)
+    for name in ("notes.txt", "Thumbs.db", "page.pdf", ".hidden.jpg"):
+        (folder / name).write_bytes(b"%PDF-1.7" if name == "page.pdf" else b"nothing to see")
+    status, out, err = predict(folder, "--draw", tmp_path / "drawn")
+    assert status == 1
+    found = [line.partition(": ")[0] for line in out.splitlines() if line[0] != " "]
+    names = ["B.JPG", "a.jfif", "c", "d.txt", "f.webm#0", "f.webm#1", "link/e.png"]
+    assert found == [f"{folder}/{name}" for name in names] and out.count(": 1 face") == 7
+    assert err.splitlines() == [
+        f"gcnet predict: {folder}/g.heic: a HEIC image, which is not read; "
+        "convert it to JPEG or PNG",
+        f"gcnet predict: {folder}/h.jpg: the image is cut off after 0 bytes",
+        f"gcnet predict: {folder}/i.mp4: not a video that OpenCV can decode",
+        f"gcnet predict: {folder}/j.tga: a .tga file, which is not read; convert it to JPEG or PNG",
+        f"gcnet predict: {folder}/k.png: cannot be read: No such file or directory",
+    ]
+    drawn = sorted(
+        str(path.relative_to(tmp_path / "drawn")) for path in tmp_path.glob("drawn/**/*.*")
+    )
+    wanted = [name.replace("#", "_00000") for name in names]
+    assert drawn == sorted(f"{name}.png" for name in wanted)
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "an AVIF image, which is not read; convert"),
+        (b"8BPS\0\1", "a Photoshop image, which is not read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing, which is not read"),
+        (b"%PDF-1.7", "a PDF document; wanted an image"),
+        (b"II*\0\x10\0\0\0CR\2\0", "a camera's raw image, which is not read"),
+        (b"words", "not a whole image; wanted BMP, GIF"),
+    ],
+)
+def test_what_is_not_read_is_named(predict, tmp_path, data, message):
+    (tmp_path / "a.jpg").write_bytes(data)
+    status, out, err = predict(tmp_path / "a.jpg")
+    assert status == 1 and out == "" and err.count("\n") == 1
+    assert err.startswith(f"gcnet predict: {tmp_path}/a.jpg: {message}")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_line(album, monkeypatch):
+    """Too deep: its path has more than 4096 bytes. (Root may look into any other.)"""
+    monkeypatch.chdir(album / "more")
+    for _ in range(20):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    pictures = list(open_source(str(album)).pictures)
+    names = [picture.name for picture in pictures]
+    assert names[:2] == [f"{album}/10.png", f"{album}/more/2.png"] and len(names) == 3
+    assert str(pictures[2].image) == f"{names[2]}: cannot be read: File name too long"
+    os.chdir(album)
+    shutil.rmtree(album / "more")
 
 
 def test_drawings_lie_as_their_pictures_do(predict, album, tmp_path):

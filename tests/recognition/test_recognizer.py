@@ -1,11 +1,13 @@
 """`Recognizer`: the faces of packing, arrays of any order, several faces, none."""
 
+import io
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from gcnet_caffe import Recognizer
 from gcnet_caffe.analysis.images import read_images
@@ -82,6 +84,82 @@ def test_arrays_of_every_order_and_range(recognizer, photograph):
     same(one(recognizer.predict(colour[:, :, ::-1], colour="rgb")), wanted)
 
 
+def near(face, other):
+    """The same face; colours became grey by other roundings."""
+    assert face.expression == other.expression
+    np.testing.assert_allclose(face.landmarks, other.landmarks, atol=0.5)
+    assert np.abs(face.query - other.query).mean() < 0.01
+
+
+def test_files_and_bytes_of_every_kind(recognizer, photograph):
+    wanted = one(recognizer.predict(photograph))
+    data = photograph.read_bytes()
+    read_to_its_end = io.BytesIO(data)
+    read_to_its_end.read()
+    for given in (bytearray(data), memoryview(data), io.BytesIO(data), read_to_its_end):
+        same(one(recognizer.predict(given)), wanted)
+    with open(photograph, "rb") as file:
+        same(one(recognizer.predict(file)), wanted)
+    with pytest.raises(ImageError, match="cannot read the image: I/O operation on closed file"):
+        recognizer.predict(file)
+    with pytest.raises(ImageError, match="image: the image is cut off after 0 bytes"):
+        recognizer.predict(io.BytesIO())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK", "I;16", "YCbCr"])
+def test_pil_images_of_every_mode(recognizer, photograph, mode):
+    grey = read_grey(photograph)
+    image = Image.fromarray(grey)
+    if mode == "I;16":
+        image = Image.fromarray(grey.astype(np.uint16) * 257)
+    elif mode == "P":
+        image = image.quantize(256)
+    else:
+        image = image.convert(mode)
+    assert image.mode == mode
+    check = same if mode in ("L", "I;16", "RGB", "RGBA", "LA") else near
+    check(one(recognizer.predict(image)), one(recognizer.predict(photograph)))
+
+
+def test_a_pil_image_is_read_as_its_file(recognizer, photograph, tmp_path):
+    """From disk, not yet decoded, turned by its EXIF data, in colours."""
+    face = Image.fromarray(cv2.cvtColor(rendered(3), cv2.COLOR_GRAY2RGB))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    face.rotate(90, expand=True).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        near(one(recognizer.predict(image)), one(recognizer.predict(tmp_path / "a.png")))
+    near(one(recognizer.predict(tmp_path / "a.png")), one(recognizer.predict(photograph)))
+    (tmp_path / "cut.png").write_bytes(photograph.read_bytes()[:3000])
+    with Image.open(tmp_path / "cut.png") as image:
+        with pytest.raises(ImageError, match="cut.png: not a whole image"):
+            recognizer.predict(image)
+
+
+TAKEN = "wanted a path, an image file's bytes, a file open for reading in binary, a PIL image, or"
+WRONG = [
+    (None, r"picture: found None \(cv2.imread gives it for a file that it cannot read\); " + TAKEN),
+    (7, "picture: found int; " + TAKEN),
+    (["a.png"], "picture: found list; " + TAKEN),
+    (io.StringIO("text"), "picture: found a file that gives str; wanted one open in binary"),
+    (Image.new("F", (9, 9)), "PIL image: found mode 'F'"),
+    (Image.new("I", (9, 9)), "PIL image: found mode 'I'"),
+    (Image.new("L", (0, 9)), r"PIL image: found the size \(0, 9\), wanted pixels"),
+]
+
+
+@pytest.mark.parametrize("given, message", WRONG)
+def test_what_is_no_picture_is_misuse(recognizer, given, message):
+    with pytest.raises(UsageError, match=message):
+        recognizer.predict(given)
+
+
+@pytest.mark.parametrize("given", [None, "a.png", b"data", Image.new("L", (9, 9)), io.BytesIO(), 7])
+def test_one_picture_instead_of_several_is_misuse(recognizer, given):
+    with pytest.raises(UsageError, match="pictures: found one .*; wanted a list of pictures"):
+        recognizer.predict_batch(given)
+
+
 def test_red_and_blue_are_not_exchanged(recognizer, photograph):
     grey = read_grey(photograph)
     blue = np.zeros((*grey.shape, 3), np.uint8)
@@ -150,10 +228,15 @@ def test_a_batch_is_its_pictures(recognizer, photograph, tmp_path):
 
 def test_a_stream_goes_on_after_a_bad_picture(recognizer, photograph, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
-    given = [photograph, tmp_path / "bad.png", photograph]
+    wrong = [tmp_path / "bad.png", *(value for value, _ in WRONG), np.zeros((9, 9, 3), np.uint8)]
+    given = [photograph, *wrong, photograph]
     for batch in (1, 2, 64):
         found = list(recognizer.stream(given, batch=batch))
-        assert isinstance(found[1], ImageError) and len(found[0]) == len(found[2]) == 1
+        assert len(found) == len(given) and len(found[0]) == len(found[-1]) == 1
+        assert isinstance(found[1], ImageError)
+        assert all(isinstance(error, UsageError) for error in found[2:-1])
+    with pytest.raises(UsageError, match="colour: found 'hsv'"):
+        list(recognizer.stream([photograph], colour="hsv"))
 
 
 def python(code):

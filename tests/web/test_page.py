@@ -193,7 +193,7 @@ def test_a_file_that_was_not_uploaded_is_not_looked_at(server, photograph):
         ("words.png", "not a whole image"),
         ("cut.png", "cut off after"),
         ("bomb.png", "more than 100 million pixels"),
-        ("page.svg", "not a whole image"),
+        ("page.svg", "an SVG drawing, which is not read"),
     ],
 )
 def test_what_is_no_picture_is_told_in_one_line(page, photograph, tmp_path, name, words):
