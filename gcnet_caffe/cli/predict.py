@@ -1,4 +1,4 @@
-"""Tell the expressions of the faces in pictures, folders of them, videos, or standard input (-).
+"""Tell the expressions of the faces in pictures, videos, folders of both, or standard input (-).
 
 The small network that comes with this package was trained on synthetic faces: it shows how things
 work, and knows little about photographs. Name your own with --model. A picture without a face is

@@ -203,7 +203,9 @@ def test_what_is_no_picture_is_told_in_one_line(page, photograph, tmp_path, name
     elif name == "bomb.png":
         Image.new("1", (20000, 20000)).save(path)
     else:
-        path.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        path.write_text(
+            "<svg xmlns='http://www.w3.org/2000/svg'/>" if name == "page.svg" else "words"
+        )
     give(page, path)
     page.wait_for_selector("text=This file cannot be looked at.")
     shot(page, name)
