@@ -120,10 +120,10 @@ def read_file(path: str | Path) -> bytes:
         if not stat.S_ISREG(state.st_mode):
             raise ImageError(f"{path}: not a file; wanted an image")
         with open(path, "rb") as file:
-            head = file.read(HEAD)
-            _refuse_other_kinds(kind_of(head), path)
+            _refuse_other_kinds(kind_of(file.read(HEAD)), path)
+            file.seek(0)
             if state.st_size <= MAX_BYTES:
-                return head + file.read()
+                return file.read()
     except OSError as error:
         raise ImageError(f"{path}: cannot read the image: {error.strerror}") from None
     raise ImageError(f"{path}: {state.st_size} bytes; wanted at most {MAX_BYTES}")

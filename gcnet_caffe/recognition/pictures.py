@@ -1,4 +1,4 @@
-"""What `gcnet predict` is given: image files, folders of them, videos, standard input.
+"""What `gcnet predict` is given: image files, videos, folders of both, standard input.
 
 What a file is, its first bytes tell (data/kinds.py); its name only where they do not.
 """

@@ -116,6 +116,15 @@ def test_the_view_is_that_of_the_video_s_own_track(tmp_path):
     assert survey.skipped == {"sessions in profile": 1}
 
 
+def test_a_video_of_another_name(tmp_path):
+    """Its first bytes tell; the annotations beside it have such names, too."""
+    folder = session(tmp_path, 1, FACE, "S001-001", 0, 4)
+    (folder / "S001-001.avi").rename(folder / "S001-001.webm")
+    rows, _ = mmi.read(tmp_path)
+    assert rows[0].path == f"{folder}/S001-001.webm#0"
+    assert read_grey(rows[0].path).shape == FACE.shape[:2]
+
+
 def test_frames_are_read_turned_and_cut(root):
     upright = cv2.cvtColor(FACE, cv2.COLOR_BGR2GRAY).astype(int)
     found = read_grey(f"{root}/Sessions/10/S002-003.avi#2,ccw")

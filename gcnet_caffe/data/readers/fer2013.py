@@ -10,6 +10,7 @@ manifest names their place in it.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import functools
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ _FOLDERS = {"train": "train", "Training": "train", "test": "test"}
 _LINE_BYTES = 1 << 20  # a longer line is none of the csv's
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "the csv, or the folder that holds it", "FER2013")
     parser.add_argument(
