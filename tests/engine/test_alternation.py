@@ -7,10 +7,8 @@ take in two batches an iteration, and the discriminator's three (real images, ge
 of the generator's turn).
 """
 
+import os
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from torch import nn
 from gcnet_caffe import cli
 from gcnet_caffe.errors import NetError, UsageError, WeightsError
 from gcnet_caffe.schema import read_net, read_solver, to_text
+from tests import processes
 from tests.engine import runs
 from tests.engine.two_players import DISCRIMINATOR, GENERATOR, one_turn, open_players, write_players
 
@@ -293,19 +292,18 @@ def test_snapshots_of_two_iterations_are_refused(folder):
 @pytest.mark.parametrize("number, ends", [(signal.SIGINT, True), (signal.SIGHUP, False)])
 def test_a_signal_leaves_snapshots_of_both_at_one_iteration(number, ends, folder):
     write_players(folder, max_iter=100000)
-    command = [sys.executable, "-m", "gcnet_caffe.cli", "train", "-solver", GENERATOR]
-    command += ["-discriminator_solver", DISCRIMINATOR, "--log", "log"]
-    process = subprocess.Popen(command)
-    wait_until(lambda: "Iteration 0" in read(folder / "log"))
-    process.send_signal(number)
+    words = ["train", "-solver", GENERATOR, "-discriminator_solver", DISCRIMINATOR, "--log", "log"]
+    process = processes.start(words, folder)
+    processes.wait_until(lambda: "Iteration 0" in read(folder / "log"), process)
+    os.kill(process.pid, number)
     if ends:
-        assert process.wait(60) == 0
+        assert processes.finish(process) == 0
         assert read(folder / "log").count("Optimization stopped early.") == 2
     else:
-        wait_until(lambda: list(folder.glob("snapshots/generator_iter_*.resume.json")))
-        assert process.poll() is None
+        snapshot = "snapshots/generator_iter_*.resume.json"
+        processes.wait_until(lambda: list(folder.glob(snapshot)), process)
         process.kill()
-        process.wait()
+        processes.finish(process)
     states = [
         [
             path.name.split("_iter_")[1]
@@ -318,10 +316,3 @@ def test_a_signal_leaves_snapshots_of_both_at_one_iteration(number, ends, folder
 
 def read(path):
     return path.read_text() if path.exists() else ""
-
-
-def wait_until(holds, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)

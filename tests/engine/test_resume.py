@@ -1,11 +1,10 @@
 """A run that was killed goes on bit for bit, and what is not a snapshot is refused."""
 
+import functools
+import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from gcnet_caffe import cli
 from gcnet_caffe.engine.weights import read_caffemodel
 from gcnet_caffe.errors import WeightsError
+from tests import processes
 from tests.engine import runs
 from tests.scratch import make_tree
 
@@ -22,11 +22,6 @@ KILLS = 10
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     return make_tree(tmp_path_factory.mktemp("resume"), batch_size=2)
-
-
-def start(*words):
-    command = [sys.executable, "-m", "gcnet_caffe.cli", *words]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 def newest(prefix):
@@ -46,27 +41,24 @@ def test_ten_kills_change_nothing(tree, monkeypatch):
     straight = (tree / "snapshots/cnn_iter_40.caffemodel").read_bytes()
     shutil.rmtree("snapshots")
     (tree / "snapshots").mkdir()
-    draw, kills = random.Random(0), 0
-    while True:
-        state = newest(tree / "snapshots/cnn")
-        process = start("train", "-solver", path, *(["-snapshot", state] if state else []))
-        if kills == KILLS:
-            rest = process.communicate()[1]
-            assert process.returncode == 0, rest
-            break
-        _wait_for_progress(process, draw)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += 1
+    draw = random.Random(0)
+    for _ in range(KILLS):
+        # in an iteration, or before one of a snapshot's three files has its name
+        place = draw.choice(
+            [("gcnet_caffe.engine.solver:Solver", "forward_backward"), ("os", "replace")]
+        )
+        death = functools.partial(processes.die_before, *place, draw.randint(2, 5))
+        died = processes.start(resumed(tree, path), tree, death)
+        assert processes.finish(died) == -signal.SIGKILL
+    assert 12 <= int(newest(tree / "snapshots/cnn").split("_iter_")[1].split(".")[0]) < 40
+    assert cli.main(resumed(tree, path)) == 0
     assert (tree / "snapshots/cnn_iter_40.caffemodel").read_bytes() == straight
 
 
-def _wait_for_progress(process, draw):
-    """Wait until the solver runs, and then for a random moment."""
-    for line in process.stderr:
-        if "Starting Optimization" in line:
-            break
-    time.sleep(draw.uniform(0.05, 0.6))
+def resumed(tree, path):
+    """Return the words that train the solver at `path` from its newest snapshot."""
+    state = newest(tree / "snapshots/cnn")
+    return ["train", "-solver", path, *(["-snapshot", state] if state else [])]
 
 
 @pytest.fixture
@@ -114,22 +106,18 @@ def test_signals_as_caffe_takes_them(tree, monkeypatch, number, ends):
     shutil.rmtree("snapshots")
     (tree / "snapshots").mkdir()
     path = runs.solver_of(tree, "cnn", max_iter=100000, snapshot_after_train=True)
-    process = start("train", "-solver", path)
-    for line in process.stderr:
-        if "Starting Optimization" in line:
-            break
-    time.sleep(0.5)
-    process.send_signal(number)
+    log = tree / "stderr"
+    log.write_text("")
+    process = processes.start(["train", "-solver", path], tree)
+    processes.wait_until(lambda: "Iteration 0" in log.read_text(), process)
+    os.kill(process.pid, number)
     if ends:
-        rest = process.communicate(timeout=60)[1]
-        assert process.returncode == 0 and "Optimization stopped early." in rest
+        assert processes.finish(process) == 0
+        assert "Optimization stopped early." in log.read_text()
     else:
-        end = time.monotonic() + 60
-        while not newest(tree / "snapshots/cnn") and time.monotonic() < end:
-            time.sleep(0.05)
-        assert process.poll() is None
+        processes.wait_until(lambda: newest(tree / "snapshots/cnn"), process)
         process.kill()
-        process.communicate()
+        processes.finish(process)
     assert newest(tree / "snapshots/cnn")
 
 

@@ -1,10 +1,8 @@
 """A training folder with a second player's solver: both engines train the two in turns."""
 
-import os
+import functools
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -12,8 +10,9 @@ from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.engine.weights import read_caffemodel
 from gcnet_caffe.experiment.training import train_folder
 from gcnet_caffe.schema import read_solver, to_text
+from tests import processes
 from tests.engine.two_players import write_players
-from tests.experiment.test_training import reached
+from tests.experiment.test_training import kill_at
 
 PLAYERS = ("", "discriminator_")
 
@@ -36,17 +35,6 @@ def write_folder(run, **changes):
         param.net = f"run/{net.name}"
         param.snapshot_prefix = f"run/snapshots/{prefix}net"
         (run / f"{prefix}solver.prototxt").write_text(to_text(param))
-
-
-def kill_at(run, iteration, *more):
-    """Train until `iteration` is logged, and kill."""
-    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run", *more]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not reached(run / "train.log", iteration):
-        assert process.poll() is None
-    process.kill()
-    process.wait()
-    assert not (run / "weights.caffemodel").exists()
 
 
 def test_killed_it_ends_with_the_same_bytes_and_log(folder):
@@ -96,13 +84,10 @@ def test_snapshots_of_another_second_player_are_forgotten(name, folder):
 
 @pytest.mark.caffe
 def test_real_caffe_goes_on_from_its_last_snapshots(folder, caffe):
-    write_folder(folder, max_iter=200, snapshot=4)
-    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run", "--engine", "caffe"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-    while not (folder / "snapshots/net_iter_12.solverstate").exists():
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    write_folder(folder, max_iter=16, snapshot=4)
+    death = functools.partial(processes.die_after_caffes_line, "net_iter_12.solverstate")
+    died = processes.start(["train-folder", "run", "--engine", "caffe"], folder.parent, death)
+    assert processes.finish(died) == -signal.SIGKILL
     train_folder("run", "caffe")
     assert (folder / "weights.caffemodel").stat().st_size
     assert "SGDSolver: restoring history" in (folder / "train.log").read_text()

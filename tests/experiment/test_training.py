@@ -1,13 +1,11 @@
 """The training of one folder: it goes on after a kill, and forgets what it was not made with."""
 
 import fcntl
+import functools
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
-import time
 
 import pytest
 
@@ -16,6 +14,7 @@ from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment import training
 from gcnet_caffe.experiment.training import train_folder
+from tests import processes
 from tests.engine.small import write_small
 
 SCHEDULE = 'snapshot: 5 snapshot_prefix: "run/snapshots/net"'
@@ -52,23 +51,19 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes_and_log(folder):
     straight = (folder / "weights.caffemodel").read_bytes()
     curve = read_log(folder / "train.log")
     (folder / "weights.caffemodel").unlink()
-    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run"]
-    for least in (7, 23, 41):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while not reached(folder / "train.log", least):
-            assert process.poll() is None
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert not (folder / "weights.caffemodel").exists()
+    for iteration in (8, 24, 42):
+        kill_at(folder, iteration)
     train_folder("run")
     assert (folder / "weights.caffemodel").read_bytes() == straight
     assert read_log(folder / "train.log") == curve
 
 
-def reached(log, iteration):
-    text = log.read_text() if log.exists() else ""
-    return any(int(found) >= iteration for found in re.findall(r"\] Iteration (\d+)", text))
+def kill_at(run, iteration, *more):
+    """Train the folder `run`, which kills itself when it has logged `iteration`."""
+    death = functools.partial(processes.die_after_line, f"Iteration {iteration} (")
+    died = processes.start(["train-folder", run.name, *more], run.parent, death)
+    assert processes.finish(died) == -signal.SIGKILL
+    assert not (run / "weights.caffemodel").exists()
 
 
 def test_snapshots_of_another_solver_are_forgotten(folder):
@@ -76,29 +71,24 @@ def test_snapshots_of_another_solver_are_forgotten(folder):
     train_folder("run")
     wanted = (folder / "weights.caffemodel").read_bytes()
     write_solver(folder, 60)
-    stop_at(folder, 30)
+    start_again(folder, 30)
     assert list((folder / "snapshots").glob("*.solverstate"))
     write_solver(folder, 60, base_lr=0.01)
     train_folder("run")
     assert (folder / "weights.caffemodel").read_bytes() == wanted
 
 
-def stop_at(folder, iteration):
-    """Train until `iteration` is logged, and kill."""
-    command = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run"]
+def start_again(folder, iteration):
+    """Forget the training, and train until `iteration`."""
     (folder / "train.log").unlink()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while not reached(folder / "train.log", iteration):
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
+    (folder / "weights.caffemodel").unlink()
+    kill_at(folder, iteration)
 
 
 def test_a_truncated_snapshot_is_passed_over(folder):
     train_folder("run")
     straight = (folder / "weights.caffemodel").read_bytes()
-    stop_at(folder, 30)
+    start_again(folder, 30)
     newest = max((folder / "snapshots").glob("*.solverstate"), key=os.path.getmtime)
     newest.write_bytes(newest.read_bytes()[:100])
     train_folder("run")
@@ -122,13 +112,16 @@ def test_missing_weights_are_named(folder):
 def test_each_gpu_takes_as_many_trainings_as_it_has_slots(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     running, most, lock = [], [], threading.Lock()
+    all_slots = threading.Event()
 
     def train():
         with training._gpu((0, 0, 1)) as gpu:
             with lock:
                 running.append(gpu)
                 most.append(sorted(running))
-            time.sleep(0.3)
+                if len(running) == 3:
+                    all_slots.set()
+            all_slots.wait(processes.PATIENCE)
             with lock:
                 running.remove(gpu)
 
@@ -146,16 +139,10 @@ def test_each_gpu_takes_as_many_trainings_as_it_has_slots(tmp_path, monkeypatch)
 def test_real_caffe_goes_on_from_its_last_snapshot(folder, caffe):
     write_solver(folder, 40)
     log = folder / "train.log"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "run", "--engine", "caffe"],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not list((folder / "snapshots").glob("*_iter_*.solverstate")):
-        assert process.poll() is None
-        time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    death = functools.partial(processes.die_after_caffes_line, "iter_10.solverstate")
+    died = processes.start(["train-folder", "run", "--engine", "caffe"], folder.parent, death)
+    assert processes.finish(died) == -signal.SIGKILL
+    assert not (folder / "weights.caffemodel").exists()
     train_folder("run", "caffe")
     assert (folder / "weights.caffemodel").stat().st_size
     text = log.read_text()
