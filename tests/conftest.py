@@ -2,10 +2,15 @@
 
 import os
 
+import hypothesis
 import pytest
 
 from gcnet_caffe.engine.options import KERNELS
 from tests import real_caffe
+
+# The same examples each time, however busy the machine is; the slow jobs draw other ones.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
 
 os.environ["OPENBLAS_CORETYPE"] = KERNELS  # as real Caffe has; scipy reads it when it is imported
 

@@ -1,8 +1,8 @@
 """`gcnet` as a process that a test can stop at a chosen place.
 
-A test that waits for another process and then sends a signal races it: on a busy machine the work is
-over first. Here the process itself stops at the place: it kills itself, or holds until it is let go.
-It is forked from a server that has PyTorch loaded, so that a start costs no second.
+A test that waits for another process and then sends a signal races it: on a busy machine the work
+is over first. Here the process itself stops at the place. It is forked from a server that has
+PyTorch loaded, so that a start takes no second.
 """
 
 from __future__ import annotations

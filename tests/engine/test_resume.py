@@ -17,6 +17,7 @@ from tests.engine import runs
 from tests.scratch import make_tree
 
 KILLS = 10
+SOLVER = "gcnet_caffe.engine.solver:Solver"
 
 
 @pytest.fixture(scope="module")
