@@ -2,10 +2,12 @@
 
 import contextlib
 import csv
+import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Union
 
 from gcnet_caffe.errors import UsageError
 
@@ -60,3 +62,12 @@ def write_text(path, text):
     """Write `text` to `path` (replacing it), whole or not at all."""
     with atomic(path, overwrite=True) as scratch:
         scratch.write_text(text, encoding="utf-8")
+
+
+def sha256(path: Union[str, "os.PathLike[str]"]) -> str:
+    """Return the SHA-256 of the file at `path`, in hexadecimal; it is read block by block."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gcnet_caffe import __version__
+from gcnet_caffe import __version__, files
 from gcnet_caffe.data import align, augment
 
 
@@ -79,8 +79,4 @@ def _lmdb(facts):
 
 
 def _file(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return {"name": Path(path).name, "sha256": digest.hexdigest()}
+    return {"name": Path(path).name, "sha256": files.sha256(path)}

@@ -6,7 +6,6 @@ nor the place in the data. The side file `<prefix>_iter_N.resume.json` does, and
 two files that it belongs to; it is written last.
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -16,9 +15,10 @@ import numpy as np
 
 from gcnet_caffe import files
 from gcnet_caffe.engine.hdf5 import is_hdf5, opened
-from gcnet_caffe.engine.weights import blob_from_proto, blob_to_proto, write_caffemodel
+from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import GcnetError, SchemaError, WeightsError
 from gcnet_caffe.schema import caffe_pb, read_binary
+from gcnet_caffe.schema.blobs import Blob, blob_from_proto, with_blobs
 
 
 class Snapshot(NamedTuple):
@@ -46,7 +46,7 @@ def write_snapshot(solver, exact, log):
     history = [tensor.detach().cpu().contiguous().numpy() for tensor in solver.updater.history]
     found = Snapshot(solver.iteration, solver.current_step, model, history)
     (_write_hdf5 if ending else _write_binary)(found, state)
-    sums = {Path(path).name: _sha256(path) for path in (model, state)}
+    sums = {Path(path).name: files.sha256(path) for path in (model, state)}
     files.write_text(side, json.dumps({"sha256": sums, "ranks": exact}))
 
 
@@ -54,10 +54,8 @@ def _write_binary(found, path):
     state = caffe_pb.SolverState(
         iter=found.iteration, learned_net=found.learned_net, current_step=found.current_step
     )
-    for array in found.history:
-        blob_to_proto(array, state.history.add())
-    with files.atomic(path, overwrite=True) as scratch:
-        scratch.write_bytes(state.SerializeToString())
+    with files.atomic(path, overwrite=True) as scratch, open(scratch, "wb") as file:
+        file.writelines(with_blobs(state, "history", map(Blob, found.history)))
 
 
 def _write_hdf5(found, path):
@@ -68,10 +66,6 @@ def _write_hdf5(found, path):
         history = file.create_group("history")
         for index, array in enumerate(found.history):
             history.create_dataset(str(index), data=array)
-
-
-def _sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def read_snapshot(path, history):
@@ -165,7 +159,7 @@ def _read_side(path, model):
     except (ValueError, KeyError, TypeError, UnicodeDecodeError):
         raise WeightsError(f"{side}: truncated, or not a resume file") from None
     for file in (model, path):
-        if sums.get(Path(file).name) != _sha256(file):
+        if sums.get(Path(file).name) != files.sha256(file):
             raise WeightsError(f"{file}: is not the file that {side} was written with")
     return ranks
 

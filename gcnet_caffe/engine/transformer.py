@@ -9,9 +9,9 @@ import torch
 
 from gcnet_caffe.engine.layers.base import TRAIN
 from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.engine.weights import blob_from_proto
 from gcnet_caffe.errors import GcnetError, LmdbError
 from gcnet_caffe.schema import caffe_pb, read_binary
+from gcnet_caffe.schema.blobs import blob_from_proto
 
 
 class Transformer:

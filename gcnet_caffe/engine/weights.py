@@ -10,31 +10,7 @@ from gcnet_caffe import files
 from gcnet_caffe.engine.hdf5 import is_hdf5, opened
 from gcnet_caffe.errors import SchemaError, WeightsError
 from gcnet_caffe.schema import caffe_pb, read_weights
-
-_OLD_AXES = ("num", "channels", "height", "width")
-
-
-def blob_from_proto(blob):
-    """Return a BlobProto as a float32 array, in the shape that it says.
-
-    Raises
-    ------
-    ValueError
-        The number of values does not fit the shape.
-    """
-    values = blob.double_data if blob.double_data else blob.data
-    data = np.array(values, np.float32)
-    if any(blob.HasField(axis) for axis in _OLD_AXES):
-        return data.reshape([getattr(blob, axis) for axis in _OLD_AXES])
-    return data.reshape(list(blob.shape.dim))
-
-
-def blob_to_proto(array, blob, diff=None):
-    """Write `array` (and its gradient `diff`) into the BlobProto `blob`."""
-    blob.shape.dim.extend(array.shape)
-    blob.data.extend(np.asarray(array, np.float32).reshape(-1))
-    if diff is not None:
-        blob.diff.extend(np.asarray(diff, np.float32).reshape(-1))
+from gcnet_caffe.schema.blobs import OLD_AXES, Blob, blob_from_proto, embedded, with_blobs
 
 
 def read_caffemodel(path):
@@ -55,7 +31,7 @@ def read_caffemodel(path):
     for layer in net.layer:
         blobs, old = {}, False
         for index, blob in enumerate(layer.blobs):
-            old = old or any(blob.HasField(axis) for axis in _OLD_AXES)
+            old = old or any(blob.HasField(axis) for axis in OLD_AXES)
             try:
                 blobs[index] = blob_from_proto(blob)
             except ValueError as error:
@@ -133,15 +109,15 @@ def write_caffemodel(net, path, diff=False):
     if is_hdf5(path):
         _write_hdf5(net, path, diff)
         return
-    param = caffe_pb.NetParameter(name=net.name)
-    for layer in net.layers:
-        saved = param.layer.add()
-        saved.CopyFrom(layer.param)
-        saved.ClearField("blobs")
-        for index in range(len(layer.blobs)):
-            blob_to_proto(_array(layer, index), saved.blobs.add(), _diff(layer, index, diff))
-    with files.atomic(path, overwrite=True) as scratch:
-        scratch.write_bytes(param.SerializeToString())
+    number = caffe_pb.NetParameter.DESCRIPTOR.fields_by_name["layer"].number
+    with files.atomic(path, overwrite=True) as scratch, open(scratch, "wb") as file:
+        file.write(caffe_pb.NetParameter(name=net.name).SerializeToString())
+        for layer in net.layers:
+            blobs = (
+                Blob(_array(layer, index), _diff(layer, index, diff))
+                for index in range(len(layer.blobs))
+            )
+            file.writelines(embedded(number, with_blobs(layer.param, "blobs", blobs)))
 
 
 def _array(layer, index):

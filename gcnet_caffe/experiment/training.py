@@ -9,7 +9,6 @@ change of one of them training starts again.
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import re
 import shutil
@@ -126,7 +125,7 @@ def _origin(folder, engine, weights, data):
 
 def _sha256(path):
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return files.sha256(path)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; wanted what training starts from") from None
 

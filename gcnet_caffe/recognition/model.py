@@ -10,7 +10,6 @@ A *model folder* holds it in four files, and nothing in them names a path::
 The sums tell that a folder is as it was written. They do not tell who wrote it.
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from gcnet_caffe.analysis.images import CROP
 from gcnet_caffe.data import align
 from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.files import sha256
 from gcnet_caffe.schema import read_net
 
 NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json", "SHA256SUMS"
@@ -149,15 +149,6 @@ def make_model(net, weights, facts):
 def sums_text(folder):
     """The text of ``SHA256SUMS`` of `folder`."""
     return "".join(f"{sha256(folder / name)}  {name}\n" for name in (NET, WEIGHTS, FACTS))
-
-
-def sha256(path):
-    """The SHA-256 of the file at `path`, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_sums(path):

@@ -1,7 +1,7 @@
 """A trained network as one ONNX file that tells how to use it."""
 
+from gcnet_caffe.files import sha256
 from gcnet_caffe.onnx.export import onnx_model
-from gcnet_caffe.recognition.model import sha256
 
 
 def model_onnx(model):

@@ -9,6 +9,7 @@ from gcnet_caffe import files
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
 from gcnet_caffe.schema import caffe_pb, read_net, read_weights
+from gcnet_caffe.schema.blobs import numbers, set_numbers
 
 #: The layers that have weights; the second line, where they have one bottom.
 _WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")
@@ -103,9 +104,7 @@ def _round(param, bits, kept):
         if layer.type == "BatchNorm" or layer.name in kept:
             continue
         for blob in layer.blobs:
-            rounded = rounded_floats(np.array(blob.data, np.float32), bits)
-            del blob.data[:]
-            blob.data.extend(rounded.tolist())
+            set_numbers(blob, "data", rounded_floats(numbers(blob, "data"), bits))
 
 
 def rounded_floats(values, bits):

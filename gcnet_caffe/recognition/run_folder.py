@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gcnet_caffe.analysis.run_folder import read_experiment
 from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.files import sha256
 from gcnet_caffe.recognition.model import (
     FACTS,
     NET,
@@ -16,7 +17,6 @@ from gcnet_caffe.recognition.model import (
     model_facts,
     preprocessing,
     read_model_folder,
-    sha256,
 )
 from gcnet_caffe.schema import read_net, read_solver
 

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from gcnet_caffe import files
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.schema._messages import caffe_pb
-from gcnet_caffe.schema.upgrade import upgrade_net, upgrade_solver
+from gcnet_caffe.schema.upgrade import upgrade_net, upgrade_snapshot_prefix, upgrade_solver
 
 
 def parse_text(text, message, origin="text"):
@@ -78,9 +78,10 @@ def read_net(path):
 
 
 def read_solver(path):
-    """Read a solver's prototxt, upgraded to today's form."""
+    """Read a solver's prototxt, upgraded to today's form; its snapshot_prefix is set."""
     solver = read_text(path, caffe_pb.SolverParameter)
     upgrade_solver(solver, path)
+    upgrade_snapshot_prefix(solver, path)
     return solver
 
 

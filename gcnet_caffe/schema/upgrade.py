@@ -4,6 +4,10 @@ Source: Caffe src/caffe/util/upgrade_proto.cpp. The V0 syntax of 2013 (`layers {
 not read; Caffe's own upgrade_net_proto_text turns it into a form that is.
 """
 
+import os
+from pathlib import Path
+from typing import Any, Union
+
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.schema._messages import caffe_pb
 
@@ -71,6 +75,29 @@ def upgrade_solver(solver, origin="solver"):
     enum = solver.DESCRIPTOR.enum_types_by_name["SolverType"]
     solver.type = _SOLVER_TYPES[enum.values_by_number[solver.solver_type].name]
     solver.ClearField("solver_type")
+
+
+def upgrade_snapshot_prefix(solver: Any, path: Union[str, Path]) -> None:
+    """Set a snapshot_prefix that is missing or a folder, in place.
+
+    Parameters
+    ----------
+    solver : SolverParameter
+    path : str or Path
+        Its file. A missing prefix becomes the file's path without its ending, a folder that folder
+        and the file's name without its ending.
+
+    References
+    ----------
+    Caffe src/caffe/util/upgrade_proto.cpp, UpgradeSnapshotPrefixProperty (since January 2018).
+    """
+    folder, slash, name = str(path).rpartition("/")
+    stem = name.rpartition(".")[0] if "." in name else name
+    prefix = solver.snapshot_prefix
+    if not solver.HasField("snapshot_prefix"):
+        solver.snapshot_prefix = f"{folder}{slash}{stem}"
+    elif prefix and os.path.isdir(prefix) and stem:
+        solver.snapshot_prefix = f"{prefix}{'' if prefix.endswith('/') else '/'}{stem}"
 
 
 def _v1_type(layer):

@@ -2,12 +2,10 @@
 
 import re
 
-import numpy as np
 import pytest
 
 from gcnet_caffe import cli
 from gcnet_caffe.data.lmdb_file import LmdbWriter
-from gcnet_caffe.engine.weights import blob_to_proto
 from gcnet_caffe.schema import caffe_pb
 from tests.engine.small import NET, write_small
 
@@ -138,8 +136,8 @@ def test_flags_and_weights(train, tmp_path):
     assert "-gpu: found 'x'" in train("-gpu", "x")[1]
     net = caffe_pb.NetParameter()
     layer = net.layer.add(name="conv", type="Convolution")
-    blob_to_proto(np.zeros((4, 1, 3, 3)), layer.blobs.add())
-    blob_to_proto(np.zeros(4), layer.blobs.add())
+    layer.blobs.add(shape={"dim": (4, 1, 3, 3)}, data=[0] * 36)
+    layer.blobs.add(shape={"dim": [4]}, data=[0] * 4)
     (tmp_path / "w.caffemodel").write_bytes(net.SerializeToString())
     line = train("-weights", "w.caffemodel")[1]
     assert "param 0 weights from layer 'conv'" in line

@@ -10,6 +10,7 @@ from torch import nn
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.schema.blobs import blob_from_proto
 
 TRAIN, TEST = caffe_pb.TRAIN, caffe_pb.TEST
 
@@ -182,8 +183,6 @@ class Layer(nn.Module):
         return blob if tuple(blob.shape) == shape else blob.reshape(shape)
 
     def _embedded(self, shape):
-        from gcnet_caffe.engine.weights import blob_from_proto
-
         index = len(self.blobs)
         self.check(
             index < len(self.param.blobs), f"blobs: found {len(self.param.blobs)}, wanted more"

@@ -1,0 +1,62 @@
+"""The files that a solver's snapshots are, and the layer names that they can hold.
+
+Source: Caffe src/caffe/solver.cpp (SnapshotFilename) and src/caffe/net.cpp (ToHDF5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gcnet_caffe.errors import NetError
+
+
+class SnapshotFiles(NamedTuple):
+    """The weights, the solver's state, and the side file for an exact resume."""
+
+    model: str
+    state: str
+    side: str
+
+
+def snapshot_files(solver: Any, iteration: int) -> SnapshotFiles:
+    """Return the files of the SolverParameter `solver` at `iteration`."""
+    stem = f"{solver.snapshot_prefix}_iter_{iteration}"
+    ending = ".h5" if solver.snapshot_format == solver.HDF5 else ""
+    return SnapshotFiles(
+        f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}", f"{stem}.resume.json"
+    )
+
+
+def snapshot_folder(solver: Any) -> Path:
+    """Return the folder of the snapshots of the SolverParameter `solver`."""
+    return Path(snapshot_files(solver, 0).model).parent
+
+
+def check_hdf5_names(names: Iterable[str], origin: str) -> None:
+    """Check that an HDF5 snapshot can hold a net whose layers are called `names`.
+
+    A layer is one group of the file. Real Caffe dies at such a name when it writes; or it writes
+    the layer where it does not look when it reads, and starts with other weights.
+
+    Raises
+    ------
+    NetError
+        A name is empty, ``.``, has a ``/`` or a null byte, or is there twice.
+    """
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        if not name:
+            wrong = f"layer {number} has no name"
+        elif name == "." or "/" in name or "\0" in name:
+            wrong = f"layer {name!r}: no name of an HDF5 group"
+        elif name in seen:
+            wrong = f"layer {name!r}: two layers have this name"
+        else:
+            seen.add(name)
+            continue
+        raise NetError(
+            f"{origin}: {wrong}, and an HDF5 snapshot cannot hold it; wanted another name, or "
+            "snapshot_format: BINARYPROTO in the solver"
+        )
