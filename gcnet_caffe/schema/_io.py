@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from gcnet_caffe import files
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.schema._messages import caffe_pb
+from gcnet_caffe.schema.blobs import MAX_BYTES
 from gcnet_caffe.schema.upgrade import upgrade_net, upgrade_snapshot_prefix, upgrade_solver
 
 
@@ -52,6 +53,8 @@ def read_text(path, message):
 def read_binary(path, message):
     """Read the binary protobuf file at `path` as the class `message`."""
     try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise SchemaError(f"{path}: above 2 GB, which is the most that Caffe reads")
         data = Path(path).read_bytes()
     except OSError as error:
         raise SchemaError(f"{path}: {error.strerror}") from None

@@ -1,11 +1,13 @@
 """Blobs are written and read in blocks: the same bytes as protobuf's own, number for number."""
 
+import os
 import struct
 
 import numpy as np
 import pytest
 
-from gcnet_caffe.schema import caffe_pb, parse_text
+from gcnet_caffe.errors import SchemaError
+from gcnet_caffe.schema import caffe_pb, parse_text, read_weights
 from gcnet_caffe.schema.blobs import Blob, blob_from_proto, numbers, set_numbers, with_blobs
 
 #: Fields before the blobs (7), and after them; the blobs it has itself are left out.
@@ -82,3 +84,11 @@ def test_blobs_of_other_writers():
     assert blob_from_proto(found).tolist() == [1.5, 2.5]
     with pytest.raises(ValueError):
         blob_from_proto(caffe_pb.BlobProto(shape={"dim": [3]}, data=[1, 2]))
+
+
+def test_a_file_above_2_gb_is_refused(tmp_path):
+    path = tmp_path / "big.caffemodel"
+    path.touch()
+    os.truncate(path, 2**31)  # a hole, which takes no place
+    with pytest.raises(SchemaError, match="^.*big.caffemodel: above 2 GB, which is the most"):
+        read_weights(path)

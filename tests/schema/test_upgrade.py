@@ -1,5 +1,8 @@
 """Old nets and solvers come out as Caffe's own upgrade makes them."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from gcnet_caffe.errors import SchemaError
@@ -51,3 +54,63 @@ def test_upgrades_equal_real_caffes(caffe, tmp_path):
         )
         theirs = parse_text((tmp_path / f"{name}_new.prototxt").read_text(), caffe_pb.NetParameter)
         assert read_net(tmp_path / f"{name}.prototxt") == theirs, name
+
+
+#: (solver file, snapshot_prefix or None): what real Caffe makes of it; `snaps` is a folder.
+PREFIXES = {
+    ("solver.prototxt", None): "solver",
+    ("my.solver.prototxt", None): "my.solver",
+    ("solver", None): "solver",
+    ("sub.d/solver", None): "sub.d/solver",
+    ("./sub.d//other.txt", None): "./sub.d//other",
+    (".prototxt", None): "",
+    ("ends.", None): "ends",
+    ("solver.prototxt", ""): "",
+    ("solver.prototxt", "m"): "m",
+    ("solver.prototxt", "snaps"): "snaps/solver",
+    ("sub.d/a.b.prototxt", "snaps/"): "snaps/a.b",
+    ("solver.prototxt", "link/"): "link/solver",
+    ("solver.prototxt", "."): "./solver",
+    (".prototxt", "snaps"): "snaps",
+    (".prototxt", "snaps/"): "snaps/",
+}
+
+
+@pytest.fixture
+def solvers(tmp_path, monkeypatch):
+    """The text of the solver of each of PREFIXES, in the folder that they are for."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("sub.d", "snaps"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("snaps")
+    net = 'layer { name: "a" type: "DummyData" top: "a" dummy_data_param { shape { dim: 1 } } }'
+    (tmp_path / "net.prototxt").write_text(net)
+    text = 'net: "net.prototxt" base_lr: 1 lr_policy: "fixed"'
+    return [
+        text if prefix is None else f'{text} snapshot_prefix: "{prefix}"' for _, prefix in PREFIXES
+    ]
+
+
+def test_a_snapshot_prefix_that_is_missing_or_a_folder(solvers, tmp_path):
+    for (name, _), text, wanted in zip(PREFIXES, solvers, PREFIXES.values()):
+        Path(name).write_text(text)
+        assert read_solver(name).snapshot_prefix == wanted
+    assert read_solver(tmp_path / "solver").snapshot_prefix == str(tmp_path / "solver")
+
+
+SNAPSHOTS = """
+import json, os, caffe
+for name, text, prefix in json.load(open("solvers.json")):
+    with open(name, "w") as file:
+        file.write(text)
+    caffe.get_solver(name).snapshot()
+    os.remove(prefix + "_iter_0.caffemodel")
+"""
+
+
+@pytest.mark.caffe
+def test_snapshot_prefixes_are_real_caffes(solvers, caffe, tmp_path):
+    rows = [(name, *row) for (name, _), row in zip(PREFIXES, zip(solvers, PREFIXES.values()))]
+    (tmp_path / "solvers.json").write_text(json.dumps(rows))
+    caffe.run_python(SNAPSHOTS, tmp_path)
+    assert not list(tmp_path.rglob("*.caffemodel"))
