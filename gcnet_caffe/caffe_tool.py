@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
+from gcnet_caffe.schema.snapshots import snapshot_files
 
 _LAUNCHER = Path(__file__).resolve().parents[1] / "docker" / "caffe"
 
@@ -74,7 +75,7 @@ def train(solver, log, weights=(), snapshot="", gpu=None, discriminator_solver=N
             _follow(process.stdout, lines, settings.max_iter)
     if process.returncode:
         raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
-    return Path(f"{settings.snapshot_prefix}_iter_{settings.max_iter}.caffemodel")
+    return Path(snapshot_files(settings, settings.max_iter).model)
 
 
 def run_python(module, *args):

@@ -1,16 +1,34 @@
 """HDF5 files, with errors of ours."""
 
+from __future__ import annotations
+
 import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, Union
 
 from gcnet_caffe.errors import UsageError, WeightsError
 
+Path = Union[str, "os.PathLike[str]"]
 
-def is_hdf5(path):
-    """Return whether Caffe would read `path` as HDF5: by its ending."""
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether Caffe writes `path`, and reads a solver's state from it, as HDF5."""
     return str(path).endswith(".h5")
 
 
-def _h5py():
+def holds_hdf5(path: Path) -> bool:
+    """Return whether Caffe reads weights from `path` as HDF5: by what the file starts with."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SIGNATURE)) == _SIGNATURE
+    except OSError:
+        return False
+
+
+def _h5py() -> Any:
     try:
         import h5py
     except ModuleNotFoundError:
@@ -19,7 +37,7 @@ def _h5py():
 
 
 @contextlib.contextmanager
-def opened(path, mode="r"):
+def opened(path: Path, mode: str = "r") -> Iterator[Any]:
     """Open the HDF5 file at `path`.
 
     Raises

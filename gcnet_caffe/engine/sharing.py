@@ -112,12 +112,14 @@ class LearnableBlobs:
 def share_trained_layers(net, source):
     """Make the layers of `net` hold the blobs of the layers of `source` of the same names.
 
+    Of several layers of `net` of one name the first is meant, as in Caffe.
+
     Raises
     ------
     WeightsError
         Number or shape of the blobs differ.
     """
-    layers = {layer.name: layer for layer in net.layers}
+    layers = {layer.name: layer for layer in reversed(list(net.layers))}
     for other in source.layers:
         layer = layers.get(other.name)
         if layer is None:

@@ -6,19 +6,33 @@ nor the place in the data. The side file `<prefix>_iter_N.resume.json` does, and
 two files that it belongs to; it is written last.
 """
 
+from __future__ import annotations
+
+import glob
 import json
+import math
+import os
 import re
+from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gcnet_caffe import files
 from gcnet_caffe.engine.hdf5 import is_hdf5, opened
 from gcnet_caffe.engine.weights import write_caffemodel
-from gcnet_caffe.errors import GcnetError, SchemaError, WeightsError
+from gcnet_caffe.errors import GcnetError, NetError, SchemaError, WeightsError
 from gcnet_caffe.schema import caffe_pb, read_binary
-from gcnet_caffe.schema.blobs import Blob, blob_from_proto, with_blobs
+from gcnet_caffe.schema.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
+from gcnet_caffe.schema.snapshots import check_hdf5_names, snapshot_files, snapshot_folder
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.log import Log
+    from gcnet_caffe.engine.solver import Solver
+
+#: Room for the text in a binary file, in bytes.
+_NOT_NUMBERS = 2**20
 
 
 class Snapshot(NamedTuple):
@@ -31,21 +45,91 @@ class Snapshot(NamedTuple):
     exact: Any = None
 
 
-def write_snapshot(solver, exact, log):
-    """Write the weights, the state and the side file of `solver`, each whole or not at all."""
+def check_folder(param: Any, origin: str) -> None:
+    """Check that the snapshots of the SolverParameter `param` have a folder to lie in.
+
+    Raises
+    ------
+    NetError
+        There is no prefix; or the folder is missing, or cannot be written to.
+    """
+    if not (param.snapshot or param.snapshot_after_train):
+        return
+    if param.snapshot and not param.HasField("snapshot_prefix"):
+        raise NetError(f"{origin}: snapshot is specified but snapshot_prefix is not")
+    folder = snapshot_folder(param)
+    while not param.snapshot and not folder.exists():  # the one at the end makes its folder
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise NetError(
+            f"{origin}: Cannot write to snapshot prefix '{param.snapshot_prefix}': "
+            f"make sure that the folder {folder} exists and is writable"
+        )
+
+
+def check_snapshots(solver: Solver) -> None:
+    """Check, before it trains, that the net of `solver` fits the snapshots that it will write.
+
+    A warning tells of weights that a snapshot does not bring back: a layer is found by its name.
+
+    Raises
+    ------
+    NetError
+        See `_check_format`.
+    """
+    if not (solver.param.snapshot or solver.param.snapshot_after_train):
+        return
+    _check_format(solver)
+    names = Counter(layer.name for layer in solver.net.layers)
+    for name in {layer.name: 0 for layer in solver.net.layers if layer.blobs}:
+        if names[name] > 1:
+            solver.log.warning(
+                f"{solver.net.origin}: {names[name]} layers are called {name!r}, and a snapshot's "
+                "weights are copied by name: it does not bring these back"
+            )
+
+
+def _check_format(solver: Solver) -> None:
+    """Check that the net of `solver` can be held by a file of its snapshot_format.
+
+    Raises
+    ------
+    NetError
+        HDF5: a name is not a group's. Binary: the file would have more bytes than Caffe reads.
+    """
+    param, net = solver.param, solver.net
+    if param.snapshot_format == param.HDF5:
+        check_hdf5_names((layer.name for layer in net.layers), net.origin)
+        return
+    shapes = [shape for layer in net.layers for shape in layer.blob_shapes]
+    weights = sum(map(math.prod, shapes)) * (2 if param.snapshot_diff else 1)
+    history = sum(tensor.numel() for tensor in solver.updater.history)
+    if 4 * max(weights, history) > MAX_BYTES - _NOT_NUMBERS:
+        raise NetError(
+            f"{solver.origin}: a snapshot of {max(weights, history)} numbers, and Caffe reads no "
+            "binary file above 2 GB; wanted snapshot_format: HDF5"
+        )
+
+
+def write_snapshot(solver: Solver, exact: Any, log: Log) -> None:
+    """Write the weights, the state and the side file of `solver`, each whole or not at all.
+
+    Raises
+    ------
+    NetError
+        See `_check_format`: nothing is written.
+    """
+    _check_format(solver)
     param = solver.param
-    ending = ".h5" if param.snapshot_format == param.HDF5 else ""
-    stem = f"{param.snapshot_prefix}_iter_{solver.iteration}"
-    kind = "HDF5" if ending else "binary proto"
-    model, state = f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
-    side = Path(f"{stem}.resume.json")
-    side.unlink(missing_ok=True)
+    kind = "HDF5" if param.snapshot_format == param.HDF5 else "binary proto"
+    model, state, side = snapshot_files(param, solver.iteration)
+    Path(side).unlink(missing_ok=True)
     log(f"Snapshotting to {kind} file {model}")
     write_caffemodel(solver.net, model, param.snapshot_diff)
     log(f"Snapshotting solver state to {kind} file {state}")
     history = [tensor.detach().cpu().contiguous().numpy() for tensor in solver.updater.history]
     found = Snapshot(solver.iteration, solver.current_step, model, history)
-    (_write_hdf5 if ending else _write_binary)(found, state)
+    (_write_hdf5 if is_hdf5(state) else _write_binary)(found, state)
     sums = {Path(path).name: files.sha256(path) for path in (model, state)}
     files.write_text(side, json.dumps({"sha256": sums, "ranks": exact}))
 
@@ -175,7 +259,8 @@ def newest_snapshot(prefix, below=None):
         Only snapshots of earlier iterations than this.
     """
     found = {}
-    for path in Path(prefix).parent.glob(f"{Path(prefix).name}_iter_*.solverstate*"):
+    folder, name = os.path.split(prefix)
+    for path in Path(folder).glob(f"{glob.escape(name)}_iter_*.solverstate*"):
         number = re.fullmatch(r".*_iter_(\d+)\.solverstate(\.h5)?", str(path))
         if number and (below is None or int(number[1]) < below):
             found[int(number[1])] = path

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -103,6 +102,7 @@ class Solver:
         self.updater = create_updater(
             param, self.net.learnable, self.origin, self.options.summation
         )
+        snapshot.check_snapshots(self)
         self._smoothed = SmoothedLoss(param.average_loss)
         if self.options.compile:
             self.net.compile()
@@ -120,14 +120,7 @@ class Solver:
         if self.options.cuda_graphs and (self.device.type != "cuda" or self.param.iter_size > 1):
             raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
         check_rate(self.param, self.origin)
-        if self.param.snapshot and not self.param.HasField("snapshot_prefix"):
-            raise NetError(f"{self.origin}: snapshot is specified but snapshot_prefix is not")
-        folder = Path(self.param.snapshot_prefix).parent
-        if self.param.snapshot and not os.access(folder, os.W_OK):
-            raise NetError(
-                f"{self.origin}: Cannot write to snapshot prefix '{self.param.snapshot_prefix}': "
-                f"make sure that the folder {folder} exists and is writable"
-            )
+        snapshot.check_folder(self.param, self.origin)
 
     def _make_rng(self, draws):
         kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")

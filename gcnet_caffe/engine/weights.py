@@ -3,17 +3,27 @@
 Source: Caffe src/caffe/net.cpp (CopyTrainedLayersFrom..., ToProto, ToHDF5), src/caffe/blob.cpp.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Callable
+
 import numpy as np
 import torch
 
 from gcnet_caffe import files
-from gcnet_caffe.engine.hdf5 import is_hdf5, opened
+from gcnet_caffe.engine.hdf5 import Path, holds_hdf5, is_hdf5, opened
 from gcnet_caffe.errors import SchemaError, WeightsError
 from gcnet_caffe.schema import caffe_pb, read_weights
 from gcnet_caffe.schema.blobs import OLD_AXES, Blob, blob_from_proto, embedded, with_blobs
+from gcnet_caffe.schema.snapshots import check_hdf5_names
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.layers.base import Layer
+    from gcnet_caffe.engine.net import Net
 
 
-def read_caffemodel(path):
+def read_caffemodel(path: Path) -> list[tuple[str, dict[int, np.ndarray], bool]]:
     """Return [(layer name, {blob index: float32 array}, whether of old 4-axis blobs), ...].
 
     Raises
@@ -21,7 +31,7 @@ def read_caffemodel(path):
     WeightsError
         The file cannot be read, or is no caffemodel.
     """
-    if is_hdf5(path):
+    if holds_hdf5(path):
         return _read_hdf5(path)
     try:
         net = read_weights(path)
@@ -42,21 +52,33 @@ def read_caffemodel(path):
     return found
 
 
-def _read_hdf5(path):
+def _read_hdf5(path: Path) -> list[tuple[str, dict[int, np.ndarray], bool]]:
     with opened(path) as file:
-        layers = file["data"]
-        return [
-            (
-                name,
-                {int(key): np.array(layers[name][key], np.float32) for key in layers[name]},
-                False,
+        return [(name, blobs, False) for name, blobs in _layers_in(file["data"], path)]
+
+
+def _layers_in(groups: Any, path: Path) -> Iterator[tuple[str, dict[int, np.ndarray]]]:
+    """Yield (layer name, {blob index: array}) of the groups of an HDF5 file.
+
+    A group in a group is a layer whose name has a ``/``: Caffe writes none, and earlier versions of
+    this package did.
+    """
+    for name, group in groups.items():
+        inner = {key: value for key, value in group.items() if hasattr(value, "items")}
+        found = {key: value for key, value in group.items() if key not in inner}
+        if wrong := [key for key in found if not key.isdecimal()]:
+            raise WeightsError(
+                f"{path}: layer {name!r}: found {wrong[0]!r}, wanted blobs numbered 0, 1, ..."
             )
-            for name in layers
-        ]
+        if found or not inner:
+            yield name, {int(key): np.array(found[key], np.float32) for key in found}
+        yield from _layers_in({f"{name}/{key}": value for key, value in inner.items()}, path)
 
 
-def copy_weights(net, path, log):
+def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
     """Copy the weights of the file at `path` into the layers of `net` with the same names.
+
+    Of several layers of one name the first is meant, in an HDF5 file the last, as in Caffe.
 
     Raises
     ------
@@ -64,14 +86,18 @@ def copy_weights(net, path, log):
         The file cannot be read; or number or shape of a layer's blobs differ.
     """
     log(f"Finetuning from {path}")
-    layers = {layer.name: layer for layer in net.layers}
+    in_hdf5, owned = holds_hdf5(path), _owned(net)
+    in_order = list(net.layers) if in_hdf5 else reversed(list(net.layers))
+    layers = {layer.name: layer for layer in in_order}
     for name, blobs, old in read_caffemodel(path):
         layer = layers.get(name)
         if layer is None:
             log(f"Ignoring source layer {name}")
             continue
-        shared = is_hdf5(path)  # there only the owner of a shared blob has it
-        if len(blobs) > len(layer.blobs) or (len(blobs) < len(layer.blobs) and not shared):
+        wanted = range(len(layer.blobs))
+        if in_hdf5:  # there only the owner of a shared blob has it
+            wanted = [index for index in wanted if (layer, index) in owned]
+        if len(blobs) > len(layer.blobs) or not blobs.keys() >= set(wanted):
             raise WeightsError(
                 f"{path}: Incompatible number of blobs for layer {name!r}: found {len(blobs)}, "
                 f"{net.origin} wants {len(layer.blobs)}"
@@ -80,7 +106,7 @@ def copy_weights(net, path, log):
             _copy_blob(layer, index, array, old, path)
 
 
-def _copy_blob(layer, index, array, old, path):
+def _copy_blob(layer: Layer, index: int, array: np.ndarray, old: bool, path: Path) -> None:
     wanted = layer.blob_shapes[index] if index < len(layer.blobs) else None
     found = array.shape
     if old and wanted is not None and len(wanted) <= 4:
@@ -96,7 +122,7 @@ def _copy_blob(layer, index, array, old, path):
         blob.copy_(torch.from_numpy(array).reshape(blob.shape))
 
 
-def write_caffemodel(net, path, diff=False):
+def write_caffemodel(net: Net, path: Path, diff: bool = False) -> None:
     """Write the weights of `net` to `path`, whole or not at all.
 
     Parameters
@@ -105,6 +131,11 @@ def write_caffemodel(net, path, diff=False):
         Ending in .h5 for HDF5.
     diff : bool
         Whether to write the gradients too (snapshot_diff).
+
+    Raises
+    ------
+    NetError
+        HDF5 cannot hold a layer's name.
     """
     if is_hdf5(path):
         _write_hdf5(net, path, diff)
@@ -120,11 +151,16 @@ def write_caffemodel(net, path, diff=False):
             file.writelines(embedded(number, with_blobs(layer.param, "blobs", blobs)))
 
 
-def _array(layer, index):
+def _owned(net: Net) -> set[tuple[Layer, int]]:
+    """Return (layer, blob index) of every blob that is not another layer's, shared."""
+    return {(learnable.owner, learnable.index) for learnable in net.learnable}
+
+
+def _array(layer: Layer, index: int) -> np.ndarray:
     return layer.blob(index).detach().cpu().contiguous().numpy()
 
 
-def _diff(layer, index, wanted):
+def _diff(layer: Layer, index: int, wanted: bool) -> np.ndarray | None:
     if not wanted:
         return None
     gradient = layer.blobs[index].grad
@@ -133,15 +169,15 @@ def _diff(layer, index, wanted):
     return gradient.cpu().contiguous().numpy().reshape(layer.blob_shapes[index])
 
 
-def _write_hdf5(net, path, diff):
+def _write_hdf5(net: Net, path: Path, diff: bool) -> None:
+    check_hdf5_names((layer.name for layer in net.layers), net.origin)
     with files.atomic(path, overwrite=True) as scratch, opened(scratch, "w") as file:
         groups = [file.create_group("data")] + ([file.create_group("diff")] if diff else [])
-        seen = set()
+        owned = _owned(net)
         for layer in net.layers:
             places = [group.create_group(layer.name) for group in groups]
-            for index, blob in enumerate(layer.blobs):
-                if id(blob) not in seen:
+            for index in range(len(layer.blobs)):
+                if (layer, index) in owned:
                     places[0].create_dataset(str(index), data=_array(layer, index))
-                seen.add(id(blob))
                 if diff:
                     places[1].create_dataset(str(index), data=_diff(layer, index, True))

@@ -9,17 +9,21 @@ change of one of them training starts again.
 
 import contextlib
 import fcntl
+import glob
 import json
+import os
 import re
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe import caffe_tool, files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
 from gcnet_caffe.schema import caffe_pb, read_binary, read_solver
+from gcnet_caffe.schema.snapshots import snapshot_files, snapshot_folder
 
-_ORIGIN = "made_with.json"
+_SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
 
 
 def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
@@ -42,10 +46,14 @@ def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
     ------
     GcnetError
         Training failed, or another process trains here.
+    UsageError
+        The solver's snapshots are not binary files in snapshots/, up to the last iteration.
     """
     folder = Path(folder)
     solvers = [folder / "solver.prototxt", *folder.glob("discriminator_solver.prototxt")]
     params = [read_solver(path) for path in solvers]
+    for path, param in zip(solvers, params):
+        _check_solver(folder, path, param)
     with _alone(folder), _gpu(gpu_slots) as gpu:
         _forget_others(folder, _origin(folder, engine, weights, data))
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
@@ -55,12 +63,31 @@ def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
         start = () if snapshots else weights
         _ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
         param = params[0]
-        last = f"{param.snapshot_prefix}_iter_{param.max_iter}.caffemodel"
+        last = snapshot_files(param, param.max_iter).model
         if not Path(last).is_file():
             raise GcnetError(f"{folder}: training stopped before iteration {param.max_iter}")
         with files.atomic(folder / "weights.caffemodel", overwrite=True) as scratch:
             shutil.copyfile(last, scratch)
-        shutil.rmtree(Path(param.snapshot_prefix).parent)
+        shutil.rmtree(folder / _SNAPSHOTS)
+
+
+def _check_solver(folder: Path, path: Path, param: Any) -> None:
+    """Check that the solver leaves its last weights where they are looked for.
+
+    Raises
+    ------
+    UsageError
+        Its snapshots lie elsewhere, are not binary, or the last is none of the last iteration.
+    """
+    if snapshot_folder(param).resolve() != (folder / _SNAPSHOTS).resolve():
+        raise UsageError(
+            f"{path}: snapshot_prefix: found {param.snapshot_prefix!r}, wanted one in "
+            f"{folder / _SNAPSHOTS}"
+        )
+    if param.snapshot_format == param.HDF5:
+        raise UsageError(f"{path}: snapshot_format: found HDF5, wanted BINARYPROTO")
+    if not param.snapshot_after_train and (not param.snapshot or param.max_iter % param.snapshot):
+        raise UsageError(f"{path}: snapshot_after_train: found false, wanted true")
 
 
 def _by_torch(solvers, log, weights, snapshots, gpu):
@@ -99,7 +126,8 @@ def _newest_of(engine, prefix, below):
         from gcnet_caffe.engine.snapshot import newest_snapshot
 
         return newest_snapshot(prefix, below)
-    paths = Path(prefix).parent.glob(f"{Path(prefix).name}_iter_*.solverstate")
+    parent, name = os.path.split(prefix)
+    paths = Path(parent).glob(f"{glob.escape(name)}_iter_*.solverstate")
     for path in sorted(paths, key=_iteration, reverse=True):
         if below is not None and _iteration(path) >= below:
             continue
@@ -132,7 +160,7 @@ def _sha256(path):
 
 def _forget_others(folder, origin):
     """Remove the snapshots of another net, solver, start or data."""
-    snapshots = folder / "snapshots"
+    snapshots = folder / _SNAPSHOTS
     path = snapshots / _ORIGIN
     if not path.is_file() or json.loads(path.read_text()) != origin:
         shutil.rmtree(snapshots, ignore_errors=True)

@@ -50,13 +50,13 @@ def check_hdf5_names(names: Iterable[str], origin: str) -> None:
         if not name:
             wrong = f"layer {number} has no name"
         elif name == "." or "/" in name or "\0" in name:
-            wrong = f"layer {name!r}: no name of an HDF5 group"
+            wrong = f"the name of layer {name!r} is none that a group can have"
         elif name in seen:
-            wrong = f"layer {name!r}: two layers have this name"
+            wrong = f"two layers are called {name!r}"
         else:
             seen.add(name)
             continue
         raise NetError(
-            f"{origin}: {wrong}, and an HDF5 snapshot cannot hold it; wanted another name, or "
-            "snapshot_format: BINARYPROTO in the solver"
+            f"{origin}: {wrong}; an HDF5 snapshot holds each layer as a group: wanted another "
+            "name, or snapshot_format: BINARYPROTO in the solver"
         )

@@ -95,6 +95,25 @@ def test_a_truncated_snapshot_is_passed_over(folder):
     assert (folder / "weights.caffemodel").read_bytes() == straight
 
 
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("snapshots/net", "net", "snapshot_prefix: found 'run/net', wanted one in run/snapshots"),
+        ('snapshot_prefix: "run/snapshots/net"', "", "snapshot_prefix: found 'run/solver', wanted"),
+        ("max_iter", "snapshot_format: HDF5 max_iter", "snapshot_format: found HDF5, wanted BINA"),
+        ("snapshot: 5", "snapshot: 7 snapshot_after_train: false", "snapshot_after_train: found"),
+    ],
+)
+def test_solvers_whose_last_weights_would_not_be_found(old, new, message, folder):
+    solver = folder / "solver.prototxt"
+    assert old in solver.read_text()
+    solver.write_text(solver.read_text().replace(old, new))
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(UsageError, match=f"^{solver.relative_to(folder.parent)}: {message}"):
+        train_folder("run")
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_two_processes_do_not_train_in_one_folder(folder):
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
