@@ -52,6 +52,14 @@ def blob_from_proto(blob: Any) -> np.ndarray:
 
 def numbers(blob: Any, field: str) -> np.ndarray:
     """Return the `field` of a BlobProto (``"data"``, ``"double_data"``, ...) as float32, 1-d."""
+    values = getattr(blob, field)
+    if hasattr(values, "__array__"):  # today's protobuf: one copy
+        return np.array(values, np.float32)
+    return _from_wire(blob, field)
+
+
+def _from_wire(blob: Any, field: str) -> np.ndarray:
+    """As `numbers`, with every protobuf."""
     found: Any = b""
     if len(getattr(blob, field)):
         found = _find(blob.SerializeToString(), _number(blob, field))

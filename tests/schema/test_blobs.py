@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gcnet_caffe.errors import SchemaError
-from gcnet_caffe.schema import caffe_pb, parse_text, read_weights
+from gcnet_caffe.schema import blobs, caffe_pb, parse_text, read_weights
 from gcnet_caffe.schema.blobs import Blob, blob_from_proto, numbers, set_numbers, with_blobs
 
 #: Fields before the blobs (7), and after them; the blobs it has itself are left out.
@@ -27,9 +27,9 @@ def arrays():
     return [*found, found[4].T, found[3][:, ::2]]
 
 
-def by_protobuf(message, field, blobs):
+def by_protobuf(message, field, held):
     message.ClearField(field)
-    for data, diff in blobs:
+    for data, diff in held:
         blob = getattr(message, field).add()
         blob.shape.dim.extend(data.shape)
         blob.data.extend(data.reshape(-1))
@@ -48,10 +48,10 @@ def by_protobuf(message, field, blobs):
     ],
 )
 def test_every_byte_is_protobufs(kind, field, text, gradients):
-    blobs = [Blob(array, array + 1 if gradients else None) for array in arrays()]
+    held = [Blob(array, array + 1 if gradients else None) for array in arrays()]
     message = parse_text(text, kind)
-    found = b"".join(with_blobs(message, field, blobs))
-    assert found == by_protobuf(message, field, blobs)
+    found = b"".join(with_blobs(message, field, held))
+    assert found == by_protobuf(message, field, held)
 
 
 @pytest.mark.parametrize("array", arrays())
@@ -62,7 +62,9 @@ def test_numbers_come_back_bit_for_bit(array):
     found = blob_from_proto(message.history[0])
     assert found.shape == array.shape and found.flags.writeable
     assert found.tobytes() == array.tobytes()
-    assert numbers(message.history[0], "diff").tobytes() == (-array).tobytes()
+    for read in (numbers, blobs._from_wire):  # with today's protobuf, and with older ones
+        assert read(message.history[0], "data").tobytes() == array.tobytes()
+        assert read(message.history[0], "diff").tobytes() == (-array).tobytes()
 
 
 def test_numbers_that_are_replaced():
@@ -79,6 +81,7 @@ def test_blobs_of_other_writers():
     assert blob_from_proto(old).shape == (1, 2, 1, 150)
     double = caffe_pb.BlobProto(shape={"dim": [2]}, data=[1, 2], double_data=[0.1, 1e-60])
     assert blob_from_proto(double).tolist() == [np.float32(0.1), 0]
+    assert blobs._from_wire(double, "double_data").tolist() == [np.float32(0.1), 0]
     loose = b"".join(b"\x2d" + struct.pack("<f", value) for value in (1.5, 2.5))  # key 5, 4 bytes
     found = caffe_pb.BlobProto.FromString(b"\x3a\x03\x0a\x01\x02" + loose)  # shape { dim: 2 }
     assert blob_from_proto(found).tolist() == [1.5, 2.5]
