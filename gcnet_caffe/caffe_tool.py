@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -37,7 +37,14 @@ def launcher():
     )
 
 
-def train(solver, log, weights=(), snapshot="", gpu=None, discriminator_solver=None):
+def train(
+    solver: str | Path,
+    log: str | Path,
+    weights: Sequence[str | Path] = (),
+    snapshot: str = "",
+    gpu: int | None = None,
+    discriminator_solver: str | None = None,
+) -> Path:
     """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
 
     Parameters

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from pathlib import Path
+from typing import Union
 
 import cv2
 import numpy as np
@@ -78,5 +79,5 @@ def _lmdb(facts):
     return {"records": facts.count, "labels": facts.labels, "sha256": facts.sha256}
 
 
-def _file(path):
+def _file(path: Union[str, Path]) -> dict[str, str]:
     return {"name": Path(path).name, "sha256": files.sha256(path)}

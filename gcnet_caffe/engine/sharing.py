@@ -3,12 +3,18 @@
 Source: Caffe src/caffe/net.cpp, AppendParam and ShareTrainedLayersWith.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from gcnet_caffe.errors import NetError, WeightsError
 from gcnet_caffe.schema import caffe_pb
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.net import Net
 
 _DEFAULT = caffe_pb.ParamSpec()
 
@@ -109,7 +115,7 @@ class LearnableBlobs:
         setattr(owner, field, found)
 
 
-def share_trained_layers(net, source):
+def share_trained_layers(net: Net, source: Net) -> None:
     """Make the layers of `net` hold the blobs of the layers of `source` of the same names.
 
     Of several layers of `net` of one name the first is meant, as in Caffe.

@@ -14,6 +14,7 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,8 @@ from gcnet_caffe.schema.blobs import MAX_BYTES, Blob, blob_from_proto, with_blob
 from gcnet_caffe.schema.snapshots import check_hdf5_names, snapshot_files, snapshot_folder
 
 if TYPE_CHECKING:
+    import torch
+
     from gcnet_caffe.engine.log import Log
     from gcnet_caffe.engine.solver import Solver
 
@@ -41,7 +44,7 @@ class Snapshot(NamedTuple):
     iteration: int
     current_step: int
     learned_net: str
-    history: list
+    history: list[np.ndarray]
     exact: Any = None
 
 
@@ -134,7 +137,7 @@ def write_snapshot(solver: Solver, exact: Any, log: Log) -> None:
     files.write_text(side, json.dumps({"sha256": sums, "ranks": exact}))
 
 
-def _write_binary(found, path):
+def _write_binary(found: Snapshot, path: str) -> None:
     state = caffe_pb.SolverState(
         iter=found.iteration, learned_net=found.learned_net, current_step=found.current_step
     )
@@ -142,7 +145,7 @@ def _write_binary(found, path):
         file.writelines(with_blobs(state, "history", map(Blob, found.history)))
 
 
-def _write_hdf5(found, path):
+def _write_hdf5(found: Snapshot, path: str) -> None:
     with files.atomic(path, overwrite=True) as scratch, opened(scratch, "w") as file:
         for name, value in (("iter", found.iteration), ("current_step", found.current_step)):
             file.create_dataset(name, data=np.array([value], np.int32))
@@ -152,7 +155,7 @@ def _write_hdf5(found, path):
             history.create_dataset(str(index), data=array)
 
 
-def read_snapshot(path, history):
+def read_snapshot(path: str, history: Sequence[torch.Tensor]) -> Snapshot:
     """Read the .solverstate at `path`.
 
     Parameters
@@ -179,7 +182,7 @@ def read_snapshot(path, history):
         raise WeightsError(f"{error}{_offer(path)}") from None
 
 
-def _read_binary(path):
+def _read_binary(path: str | Path) -> Snapshot:
     try:
         state = read_binary(path, caffe_pb.SolverState)
     except SchemaError as error:
@@ -193,7 +196,7 @@ def _read_binary(path):
     return Snapshot(state.iter, state.current_step, state.learned_net, history)
 
 
-def _read_hdf5(path):
+def _read_hdf5(path: str | Path) -> Snapshot:
     with opened(path) as file:
         names = sorted(file["history"], key=int)
         learned = file["learned_net"][()] if "learned_net" in file else b""
@@ -205,7 +208,7 @@ def _read_hdf5(path):
         )
 
 
-def _check_history(path, found, history):
+def _check_history(path: str, found: Snapshot, history: Sequence[torch.Tensor]) -> None:
     if len(found.history) != len(history):
         raise WeightsError(
             f"{path}: Incorrect length of history blobs: found {len(found.history)}, wanted "
@@ -219,7 +222,7 @@ def _check_history(path, found, history):
             )
 
 
-def _find_model(path, learned_net):
+def _find_model(path: str | Path, learned_net: str) -> str:
     """Return where the weights are: as written, or beside the state."""
     if not learned_net:
         return ""
@@ -229,11 +232,11 @@ def _find_model(path, learned_net):
     raise WeightsError(f"{path}: its weights {learned_net} are not there")
 
 
-def _side_of(path):
+def _side_of(path: str | Path) -> Path:
     return Path(re.sub(r"\.solverstate(\.h5)?$", "", str(path)) + ".resume.json")
 
 
-def _read_side(path, model):
+def _read_side(path: str | Path, model: str) -> list[Any] | None:
     side = _side_of(path)
     if not side.is_file():
         return None
@@ -248,7 +251,7 @@ def _read_side(path, model):
     return ranks
 
 
-def newest_snapshot(prefix, below=None):
+def newest_snapshot(prefix: str, below: int | None = None) -> str:
     """Return the path of the newest .solverstate of `prefix` that can be resumed from, or ``""``.
 
     Parameters
@@ -275,7 +278,7 @@ def newest_snapshot(prefix, below=None):
     return ""
 
 
-def _offer(path):
+def _offer(path: str) -> str:
     """Name the newest snapshot before the one at `path` that can be read."""
     stem = re.fullmatch(r"(.*)_iter_(\d+)\.solverstate(\.h5)?", str(path))
     earlier = newest_snapshot(stem[1], int(stem[2])) if stem else ""

@@ -15,8 +15,9 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
 from gcnet_caffe import caffe_tool, files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
@@ -26,7 +27,13 @@ from gcnet_caffe.schema.snapshots import snapshot_files, snapshot_folder
 _SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
 
 
-def train_folder(folder, engine="torch", weights=(), data=None, gpu_slots=()):
+def train_folder(
+    folder: Union[str, Path],
+    engine: str = "torch",
+    weights: Sequence[str] = (),
+    data: Optional[str] = None,
+    gpu_slots: Sequence[int] = (),
+) -> None:
     """Train the net of `folder`; a second call after a kill goes on from the last snapshot.
 
     Parameters
@@ -121,7 +128,7 @@ def _newest(engine, prefixes):
     return ()
 
 
-def _newest_of(engine, prefix, below):
+def _newest_of(engine: str, prefix: str, below: Optional[int]) -> str:
     if engine == "torch":
         from gcnet_caffe.engine.snapshot import newest_snapshot
 
@@ -151,14 +158,14 @@ def _origin(folder, engine, weights, data):
     return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
 
 
-def _sha256(path):
+def _sha256(path: Union[str, Path]) -> str:
     try:
         return files.sha256(path)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; wanted what training starts from") from None
 
 
-def _forget_others(folder, origin):
+def _forget_others(folder: Path, origin: dict[str, str]) -> None:
     """Remove the snapshots of another net, solver, start or data."""
     snapshots = folder / _SNAPSHOTS
     path = snapshots / _ORIGIN

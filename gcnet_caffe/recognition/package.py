@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def _unpooled_filters(net):
     }
 
 
-def _round(param, bits, kept):
+def _round(param: Any, bits: int, kept: set[str]) -> None:
     if not 1 <= bits <= 22:
         raise UsageError(f"--mantissa-bits {bits}: wanted 1 to 22")
     for layer in param.layer:

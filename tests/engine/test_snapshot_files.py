@@ -14,6 +14,7 @@ from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.snapshot import newest_snapshot
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.weights import copy_weights, read_caffemodel, write_caffemodel
@@ -96,10 +97,13 @@ def test_the_discriminators_names_are_checked_too(folder, capfd):
 def test_a_snapshot_nobody_planned_is_refused_too(folder):
     """No snapshot is due, so training starts; a signal asks for one all the same."""
     write(folder, net_of("a/b"), "")
-    solver = make_solver(solver_text(snapshot=0, snapshot_after_train="false"))
+    text = solver_text(snapshot=0, snapshot_after_train="false", snapshot_prefix='"m"')
+    solver = make_solver(text)
+    (folder / "m_iter_0.resume.json").touch()
+    before = sorted(folder.iterdir())
     with pytest.raises(NetError, match="'a/b'"):
         solver.snapshot()
-    assert {path.name for path in folder.iterdir()} == {"net.prototxt", "solver.prototxt"}
+    assert sorted(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("ending", ["", ".h5"])
@@ -307,11 +311,15 @@ def test_real_caffes_last_weights_are_where_we_say(folder, caffe):
     assert str(weights) == "solver_iter_2.caffemodel.h5" and weights.is_file()
 
 
-#: Loads each of the files named into the net, and saves what it has then.
+#: Loads each of the files named into the net, and saves what it has then; and what the last has
+#: when it shares the layers of the one before.
 _LOAD = """
 import sys, caffe
-for path in sys.argv[1:]:
-    caffe.Net("net.prototxt", path, caffe.TRAIN).save(path + ".loaded")
+nets = [caffe.Net("net.prototxt", path, caffe.TRAIN) for path in sys.argv[1:]]
+for path, net in zip(sys.argv[1:], nets):
+    net.save(path + ".loaded")
+nets[-1].share_with(nets[-2])
+nets[-1].save("shared.loaded")
 """
 
 
@@ -326,17 +334,25 @@ def test_real_caffe_and_the_engine_read_the_same(folder, caffe):
     write_hdf5("hdf5.caffemodel", twin={"0": WEIGHT, "1": BIAS}, other={})
     paths = ["good.caffemodel.h5", "binary.h5", "hdf5.caffemodel"]
     caffe.run_python(_LOAD, folder, paths)
+    nets = [open_net("net.prototxt", TRAIN, CaffeRng(2)) for _ in paths]
     twins = []
-    for path in paths:
-        net = open_net("net.prototxt", TRAIN, CaffeRng(2))
+    for path, net in zip(paths, nets):
         copy_weights(net, path, str)
-        mine = [layer for layer in net.layers if layer.blobs]
-        theirs = [(name, blobs) for name, blobs, _ in read_caffemodel(f"{path}.loaded") if blobs]
-        assert [name for name, _ in theirs] == [layer.name for layer in mine]
-        for layer, (_, blobs) in zip(mine, theirs):
-            assert all(same(blob, blobs[index]) for index, blob in enumerate(layer.blobs))
-        twins.append([float(layer.blobs[0].detach().max()) for layer in (mine[0], mine[-1])])
-    assert twins == [[0, 0], [88, 0], [0, 8]]  # binary: the first has what the last had
+        twins.append(check_same(net, path))
+    share_trained_layers(nets[-1], nets[-2])
+    twins.append(check_same(nets[-1], "shared"))
+    # binary: the first has what the last had; shared: the last has its own
+    assert twins == [(0, 0), (88, 0), (0, 8), (0, 8)]
+
+
+def check_same(net, path):
+    """Hold all blobs of `net` against what real Caffe had; return the first and last maximum."""
+    mine = [layer for layer in net.layers if layer.blobs]
+    theirs = [(name, blobs) for name, blobs, _ in read_caffemodel(f"{path}.loaded") if blobs]
+    assert [name for name, _ in theirs] == [layer.name for layer in mine]
+    for layer, (_, blobs) in zip(mine, theirs):
+        assert all(same(blob, blobs[index]) for index, blob in enumerate(layer.blobs))
+    return tuple(float(layer.blobs[0].detach().max()) for layer in (mine[0], mine[-1]))
 
 
 def write_numbered(path):
