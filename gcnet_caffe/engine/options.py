@@ -34,7 +34,7 @@ class EngineOptions:
     cuda_graphs: bool = _option(False, "capture forward and backward as a CUDA graph")
     threads: int = _option(0, "CPU threads of PyTorch; 0 is PyTorch's default")
     data_limit: float = _option(
-        4.0, "GiB of an LMDB's records held in memory; a larger one is read as it is needed"
+        4.0, "GiB of an LMDB's images held in memory, decoded; the others are read each time"
     )
 
     def __post_init__(self):

@@ -1,13 +1,25 @@
-"""The records of an LMDB, held in memory or read when they are needed."""
+"""The records of an LMDB: read and decoded when they are needed, held in memory up to a limit."""
 
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 
-from gcnet_caffe.data.lmdb_file import open_lmdb, parse_datum
+from gcnet_caffe.data.lmdb_file import open_lmdb, parse_datum, read_records
+from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.schema import caffe_pb
+
+#: At most so many threads decode images; OpenCV lets others run meanwhile.
+_MOST_THREADS = 4
+
+#: (channels, height, width)
+Shape = tuple[int, int, int]
 
 
 class FeedOptions(NamedTuple):
@@ -16,16 +28,34 @@ class FeedOptions(NamedTuple):
     Attributes
     ----------
     limit_bytes : int
-        A larger LMDB is read record by record, through LMDB's own memory map.
+        So much of the images of an LMDB is held in memory; the others are read each time.
     device : torch.device or None
-        Where records in memory lie; None is the CPU.
+        Where images in memory lie; None is the CPU.
     """
 
     limit_bytes: int = 4 << 30
-    device: object = None
+    device: torch.device | None = None
 
 
-def decode(datum, color, origin):
+def raw_shape(datum: caffe_pb.Datum, origin: str) -> Shape:
+    """Return the (channels, height, width) of a Datum whose image is not encoded.
+
+    Raises
+    ------
+    LmdbError
+        The sizes do not fit the data; `origin` names the record.
+    """
+    shape = (datum.channels, datum.height, datum.width)
+    size = len(datum.data) or len(datum.float_data)
+    if min(shape) < 1 or size != shape[0] * shape[1] * shape[2]:
+        raise LmdbError(
+            f"{origin}: {size} values, wanted channels x height x width = "
+            f"{shape[0]} x {shape[1]} x {shape[2]}"
+        )
+    return shape
+
+
+def decode(datum: caffe_pb.Datum, color: bool | None, origin: str) -> np.ndarray:
     """Return the image of a Datum: (C, H, W), uint8, or float32 where it holds `float_data`.
 
     Parameters
@@ -47,69 +77,168 @@ def decode(datum, color, origin):
         if image is None or image.dtype != np.uint8:
             raise LmdbError(f"{origin}: an encoded image that cannot be decoded")
         return image[None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(2, 0, 1))
-    shape = (datum.channels, datum.height, datum.width)
+    shape = raw_shape(datum, origin)
     data = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, "f4")
-    if min(shape) < 1 or data.size != shape[0] * shape[1] * shape[2]:
-        raise LmdbError(
-            f"{origin}: {data.size} values, wanted channels x height x width = "
-            f"{shape[0]} x {shape[1]} x {shape[2]}"
-        )
     return data.reshape(shape)
 
 
 class Records:
     """The images and labels of the LMDB folder `source`, in the order of their keys.
 
+    All labels are read at once, and the sizes of the images that are not encoded. The images
+    themselves are decoded when they are first needed. They are held from then on: those of the
+    first one's shape in `stack`, others one by one, until the limit is reached. What is not held
+    is read and decoded again each time.
+
     Attributes
     ----------
     labels : (N,) array of int64
-    images : list of arrays, or None where they are not held so
-    shapes : set of tuple
-        The distinct (C, H, W).
-    stack : (N, C, H, W) tensor or None
-        All images in memory, where they have one shape.
+    shapes : dict
+        Each distinct (C, H, W) of the images that are not encoded -> the first record of it.
+    first_shape : tuple
+        (C, H, W) of the first image.
+    stack : (M, C, H, W) tensor of uint8 or float32
+        Room for the first M records, as many as may be held; filled where they were needed.
+    held_bytes : int
+        The size of the images that are held.
+
+    Raises
+    ------
+    LmdbError
+        There is no LMDB, it is empty or cannot be read; a record is not a Datum, or its size is
+        not the one that it says. The images raise it, too, where they are decoded.
     """
 
-    def __init__(self, source, color=None, options=None):
+    def __init__(
+        self, source: str, color: bool | None = None, options: FeedOptions | None = None
+    ) -> None:
         self.source, self._color = source, color
         options = options or FeedOptions()
-        self._keys, labels, images, self.shapes, size = [], [], [], set(), 0
-        with open_lmdb(source) as env, env.begin() as transaction:
-            for key, value in transaction.cursor():
-                datum = parse_datum(value, source, key)
-                image = decode(datum, color, self._name(key))
-                self._keys.append(key)
-                labels.append(datum.label)
-                self.shapes.add((image.shape, image.dtype.str))
-                size += image.nbytes
-                if size > options.limit_bytes:
-                    images = None
-                if images is not None:
-                    images.append(image)
-        if not self._keys:
-            raise LmdbError(f"{source}: holds no records")
-        self.labels, self.images, self.stack = np.array(labels), images, None
-        if images is not None and len(self.shapes) == 1:
-            self.stack = torch.from_numpy(np.stack(images)).to(options.device or "cpu")
-            self.images = None
+        self._keys: list[bytes] = []
+        self.shapes: dict[Shape, int] = {}
+        self._file = self._fingerprint()
+        self.labels = self._survey()
+        self.held_bytes, self._limit = 0, options.limit_bytes
+        self._threads = min(cores(), _MOST_THREADS)
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._coming: list[tuple[list[int], Future[dict[int, np.ndarray]]]] = []
+        first = self._decoded_now([0])[0]
+        self.stack = torch.empty(
+            (min(len(self), self._limit // first.nbytes), *first.shape),
+            dtype=torch.from_numpy(np.empty(0, first.dtype)).dtype,
+            device=options.device,
+        )
+        self._like_first = (first.shape, first.dtype)
+        self._in_stack = np.zeros(len(self), bool)
+        self._others: dict[int, np.ndarray] = {}
+        self._hold({0: first})
+        self.first_shape: Shape = first.shape
 
-    def __len__(self):
+    def _survey(self) -> np.ndarray:
+        """Read all records once, but decode none; return the labels."""
+        labels = []
+        for index, (key, value) in enumerate(read_records(self.source)):
+            datum = parse_datum(value, self.source, key)
+            self._keys.append(key)
+            labels.append(datum.label)
+            if not datum.encoded:
+                self.shapes.setdefault(raw_shape(datum, self.name(index)), index)
+        if not self._keys:
+            raise LmdbError(f"{self.source}: holds no records")
+        return np.array(labels)
+
+    def __len__(self) -> int:
         return len(self._keys)
 
-    def read(self, indices):
-        """Return the images of the records `indices`, each an array (C, H, W)."""
-        if self.stack is not None:
-            return [self.stack[index].cpu().numpy() for index in indices]
-        if self.images is not None:
-            return [self.images[index] for index in indices]
+    def images(self, indices: np.ndarray) -> torch.Tensor | list[np.ndarray]:
+        """Return `stack` if it holds the records `indices`, else the image (C, H, W) of each."""
+        missing = self._missing(indices)
+        fresh = self._fresh(missing) if missing else {}
+        self._hold(fresh)
+        if self._in_stack[indices].all():
+            return self.stack
+        return [self._image(index, fresh) for index in indices.tolist()]
+
+    def prefetch(self, indices: np.ndarray) -> None:
+        """Let threads decode those of the records `indices` that are not held."""
+        self._coming = self._start(self._missing(indices))
+
+    def _missing(self, indices: np.ndarray) -> list[int]:
+        absent = indices[~self._in_stack[indices]].tolist()
+        return [index for index in dict.fromkeys(absent) if index not in self._others]
+
+    def _image(self, index: int, fresh: dict[int, np.ndarray]) -> np.ndarray:
+        if self._in_stack[index]:
+            return self.stack[index].cpu().numpy()
+        return fresh[index] if index in fresh else self._others[index]
+
+    def _fresh(self, missing: list[int]) -> dict[int, np.ndarray]:
+        """Return the images of at least the records `missing`, which are not held."""
+        coming, self._coming, found = self._coming, [], {}
+        for indices, images in coming:
+            if not set(indices).isdisjoint(missing):
+                found.update(images.result())
+        rest = [index for index in missing if index not in found]
+        found.update(self._decoded_now(rest))
+        return found
+
+    def _decoded_now(self, indices: list[int]) -> dict[int, np.ndarray]:
+        found = {}
+        for _, images in self._start(indices):
+            found.update(images.result())
+        return found
+
+    def _start(self, indices: list[int]) -> list[tuple[list[int], Future[dict[int, np.ndarray]]]]:
+        """Read the records `indices` and let threads decode them, each its share.
+
+        The LMDB is read here, and closed: a process may not open one twice, and the pages of it
+        that were read count as this process's memory while it is open.
+        """
+        if not indices:
+            return []
         with open_lmdb(self.source) as env, env.begin() as transaction:
-            return [self._decoded(transaction, self._keys[index]) for index in indices]
+            if self._fingerprint() != self._file:
+                raise LmdbError(f"{self.source}: was written anew while it was being read")
+            values = [transaction.get(self._keys[index]) for index in indices]
+        shares = [slice(n, None, self._threads) for n in range(min(self._threads, len(indices)))]
+        return [
+            (indices[share], self._pool.submit(self._decode, indices[share], values[share]))
+            for share in shares
+        ]
 
-    def _decoded(self, transaction, key):
-        datum = parse_datum(transaction.get(key), self.source, key)
-        return decode(datum, self._color, self._name(key))
+    def _decode(self, indices: list[int], values: list[bytes]) -> dict[int, np.ndarray]:
+        images = {}
+        for index, value in zip(indices, values):
+            datum = parse_datum(value, self.source, self._keys[index])
+            images[index] = decode(datum, self._color, self.name(index))
+        return images
 
-    def check_labels(self, classes, ignored, reader):
+    def _hold(self, images: dict[int, np.ndarray]) -> None:
+        """Keep `images`, which are not held, as far as the limit allows."""
+        stacked = []
+        for index, image in images.items():
+            if self.held_bytes + image.nbytes > self._limit:
+                continue
+            if index < len(self.stack) and (image.shape, image.dtype) == self._like_first:
+                stacked.append(index)
+            else:
+                self._others[index] = image
+            self.held_bytes += image.nbytes
+        if stacked:
+            pixels = torch.from_numpy(np.stack([images[index] for index in stacked]))
+            places = torch.as_tensor(stacked, device=self.stack.device)
+            self.stack[places] = pixels.to(self.stack.device)
+            self._in_stack[stacked] = True
+
+    def _fingerprint(self) -> tuple[int, int, int] | None:
+        """Return what changes when the LMDB's file is written; None where there is none."""
+        file = Path(self.source) / "data.mdb"
+        if not file.is_file():
+            return None
+        found = file.stat()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def check_labels(self, classes: int, ignored: int | None, reader: str) -> None:
         """Refuse a label that is neither 0 to `classes` - 1 nor `ignored`; `reader` wants them.
 
         Raises
@@ -123,9 +252,10 @@ class Records:
         if wrong.any():
             first = int(wrong.argmax())
             raise LmdbError(
-                f"{self._name(self._keys[first])}: label {self.labels[first]}, {reader} wants "
+                f"{self.name(first)}: label {self.labels[first]}, {reader} wants "
                 f"0..{classes - 1}" + ("" if ignored is None else f" or {ignored}")
             )
 
-    def _name(self, key):
-        return f"{self.source}: record {key.decode(errors='replace')!r}"
+    def name(self, index: int) -> str:
+        """Return how errors name the record `index`: its LMDB and its key."""
+        return f"{self.source}: record {self._keys[index].decode(errors='replace')!r}"

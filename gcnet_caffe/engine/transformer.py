@@ -4,6 +4,8 @@ Source: Caffe src/caffe/data_transformer.cpp. The random numbers are drawn in Ca
 record by record; the pixels are moved for the whole batch at once.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 
@@ -111,6 +113,8 @@ class Transformer:
             pixels = pixels - mean
         return pixels * self.param.scale if self.param.scale != 1 else pixels
 
-    def single(self, image):
-        """As `batch` for one image (C, H, W) of its own size; return (1, C, h, w)."""
-        return self.batch(torch.from_numpy(np.array(image))[None], np.zeros(1, np.int64))
+    def images(self, images: list[np.ndarray]) -> torch.Tensor:
+        """As `batch` for `images`, each (C, H, W), which become of one size."""
+        if len({(image.shape, image.dtype) for image in images}) == 1:
+            return self.batch(torch.from_numpy(np.stack(images)), np.arange(len(images)))
+        return torch.cat([self.images([image]) for image in images])

@@ -104,19 +104,3 @@ layer {{ name: "loss2" type: "Reduction" bottom: "t" top: "loss2" loss_weight: 1
     loss, _ = net()
     with pytest.raises(NetError, match=r"layer 't' \(Threshold\): has no backward"):
         loss.backward()
-
-
-def test_records_larger_than_the_limit_are_read_as_needed(tmp_path, monkeypatch):
-    from gcnet_caffe.engine.records import FeedOptions
-
-    monkeypatch.chdir(tmp_path)
-    write_small(tmp_path, transform="mirror: true crop_size: 20")
-    nets = [
-        open_net("net.prototxt", TRAIN, CaffeRng(1), feed=FeedOptions(limit_bytes=limit))
-        for limit in (1 << 30, 100)
-    ]
-    assert nets[0].layers[0].records.stack is not None
-    assert nets[1].layers[0].records.stack is None
-    for _ in range(6):
-        one, two = (net.blobs() for net in nets)
-        assert torch.equal(one["data"], two["data"]) and torch.equal(one["label"], two["label"])

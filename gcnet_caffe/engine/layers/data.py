@@ -3,12 +3,14 @@
 Source: Caffe src/caffe/layers/data_layer.cpp, base_data_layer.cpp, dummy_data_layer.cpp.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.engine.layers.base import TEST, Layer, register
-from gcnet_caffe.engine.records import Records
+from gcnet_caffe.engine.records import Records, Shape
 from gcnet_caffe.engine.transformer import Transformer
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.schema import caffe_pb
@@ -19,6 +21,7 @@ class Data(Layer):
     """Batches of an LMDB's records in the order of their keys, again and again.
 
     Of several ranks, each takes in TRAIN the records whose number modulo their count is its own.
+    While a batch is used, threads decode the next one (in Caffe the prefetch thread does).
     """
 
     bottoms, tops, is_source = (0, 0), (1, 2), True
@@ -39,21 +42,27 @@ class Data(Layer):
         self.transformer.seed(self.context.rng)  # in Caffe the base class does so first
         self.transformer.seed(self.context.rng)
         self.context.rng.seed()  # the prefetch thread's
-        self._sizes = {self._output_shape(shape) for shape, _ in self.records.shapes}
-        size = param.batch_size
-        if len(self._sizes) > 1 and size > 1:
-            raise LmdbError(
-                f"{param.source}: records of different shapes {sorted(self._sizes)[:2]}; wanted "
-                "one, a crop_size, or batch_size 1"
-            )
         self.offset = 0
         self._ranks = 1 if self.phase == TEST else self.context.world_size
         self._rank = self.context.rank if self._ranks > 1 else 0
-        first = self._output_shape(self.records.read([0])[0].shape)
-        return [(size, *first), (size,)][: self.num_tops]
+        size, first = param.batch_size, self.records.first_shape
+        self._size = self.transformer.output_shape(first, param.source)
+        self._admitted = {first}
+        for shape, index in self.records.shapes.items():
+            self._admit(shape, index)
+        return [(size, *self._size), (size,)][: self.num_tops]
 
-    def _output_shape(self, shape):
-        return self.transformer.output_shape(shape, self.param.data_param.source)
+    def _admit(self, shape: Shape, index: int) -> None:
+        """Refuse an image of `shape`, the record `index`, that does not suit this layer."""
+        if shape in self._admitted:
+            return
+        size = self.transformer.output_shape(shape, self.records.name(index))
+        if size != self._size and self.param.data_param.batch_size > 1:
+            raise LmdbError(
+                f"{self.records.name(index)}: records of different shapes "
+                f"{sorted([size, self._size])}; wanted one, a crop_size, or batch_size 1"
+            )
+        self._admitted.add(shape)
 
     def state(self):
         """Return the place in the data and of the random numbers, JSON-able."""
@@ -66,23 +75,22 @@ class Data(Layer):
         if state["rng"] is not None and self.transformer.rng is not None:
             self.transformer.rng.set_state(state["rng"])
 
-    def next_indices(self):
-        """Return which records the next batch is, and step on."""
-        size = self.param.data_param.batch_size
+    def _next(self) -> tuple[np.ndarray, int]:
+        """Return which records the next batch is, and the place after them."""
         first = self.offset + (self._rank - self.offset) % self._ranks
-        offsets = first + self._ranks * np.arange(size)
-        self.offset = int(offsets[-1]) + 1
-        return offsets % len(self.records)
+        offsets = first + self._ranks * np.arange(self.param.data_param.batch_size)
+        return offsets % len(self.records), int(offsets[-1]) + 1
 
-    def forward(self):
-        indices = self.next_indices()
-        if self.records.stack is not None:
-            data = self.transformer.batch(self.records.stack, indices)
+    def forward(self) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        indices, self.offset = self._next()
+        images = self.records.images(indices)
+        self.records.prefetch(self._next()[0])
+        if images is self.records.stack:
+            data = self.transformer.batch(images, indices)
         else:
-            images = [self.transformer.single(image) for image in self.records.read(indices)]
-            data = torch.cat(images)
-            if self.context.feed and self.context.feed.device:
-                data = data.to(self.context.feed.device)
+            for image, index in zip(images, indices.tolist()):
+                self._admit(image.shape, index)
+            data = self.transformer.images(images).to(self.records.stack.device)
         if self.num_tops == 1:
             return data
         labels = torch.as_tensor(self.records.labels[indices], dtype=torch.float32)
