@@ -1,58 +1,12 @@
-"""Which layers of a NetParameter a net has, and how their blobs connect.
+"""How the blobs of a net's layers connect.
 
-Source: Caffe src/caffe/net.cpp (FilterNet, StateMeetsRule, AppendBottom, AppendTop) and
-src/caffe/util/insert_splits.cpp. A blob that several layers read needs no Split layer here:
+Source: Caffe src/caffe/net.cpp (AppendBottom, AppendTop) and src/caffe/util/insert_splits.cpp. A
+blob that several layers read needs no Split layer here:
 every top has its own number, an in-place top gets a new one, and readers keep the number that
 the name stood for where they are.
 """
 
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import caffe_pb
-
-
-def merged_state(phase, *states):
-    """Return the NetState of `phase` with `states` merged in, the last having precedence."""
-    merged = caffe_pb.NetState(phase=phase)
-    for state in states:
-        merged.MergeFrom(state)
-    return merged
-
-
-def select_layers(net, origin):
-    """Return the LayerParameters of `net` whose rules its `state` meets, phase filled in.
-
-    Raises
-    ------
-    NetError
-        A layer has include rules and exclude rules.
-    """
-    chosen = []
-    for layer in net.layer:
-        if layer.include and layer.exclude:
-            raise NetError(
-                f"{origin}: layer {layer.name!r}: has include rules and exclude rules; wanted one "
-                "kind or the other"
-            )
-        rules = layer.include or layer.exclude
-        met = any(_meets(net.state, rule) for rule in rules)
-        if met if layer.include else not met:
-            copy = caffe_pb.LayerParameter()
-            copy.CopyFrom(layer)
-            if not copy.HasField("phase"):
-                copy.phase = net.state.phase
-            chosen.append(copy)
-    return chosen
-
-
-def _meets(state, rule):
-    if rule.HasField("phase") and rule.phase != state.phase:
-        return False
-    if rule.HasField("min_level") and state.level < rule.min_level:
-        return False
-    if rule.HasField("max_level") and state.level > rule.max_level:
-        return False
-    stages = set(state.stage)
-    return stages.issuperset(rule.stage) and stages.isdisjoint(rule.not_stage)
 
 
 class Wiring:

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.graph import Wiring, merged_state, select_layers
+from gcnet_caffe.engine.graph import Wiring
 from gcnet_caffe.engine.layers import Context, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import read_net
+from gcnet_caffe.schema.net_state import merged_state, select_layers
 
 
 class Net(nn.Module):

@@ -7,40 +7,7 @@ import math
 
 import numpy as np
 
-from gcnet_caffe.errors import NetError
-
 _F = np.float32
-
-#: lr_policy -> the fields that must be 0 or more.
-_POLICIES = {
-    "fixed": (),
-    "step": ("gamma",),
-    "exp": ("gamma",),
-    "inv": ("gamma",),
-    "multistep": ("gamma",),
-    "poly": (),
-    "sigmoid": ("gamma",),
-}
-
-
-def check_rate(param, origin):
-    """Refuse a solver whose learning rate cannot be computed.
-
-    Raises
-    ------
-    NetError
-        Unknown lr_policy, or a field of it is missing or negative.
-    """
-    policy = param.lr_policy
-    if policy not in _POLICIES:
-        raise NetError(
-            f"{origin}: lr_policy: found {policy!r}, wanted one of {', '.join(_POLICIES)}"
-        )
-    for field in _POLICIES[policy]:
-        if getattr(param, field) < 0:
-            raise NetError(f"{origin}: {field}: found {getattr(param, field):g}, wanted 0 or more")
-    if policy in ("step", "sigmoid") and param.stepsize <= 0:
-        raise NetError(f"{origin}: stepsize: found {param.stepsize}, wanted 1 or more")
 
 
 def learning_rate(param, iteration, current_step):

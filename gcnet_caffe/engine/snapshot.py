@@ -26,7 +26,7 @@ from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import GcnetError, NetError, SchemaError, WeightsError
 from gcnet_caffe.schema import caffe_pb, read_binary
 from gcnet_caffe.schema.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
-from gcnet_caffe.schema.snapshots import check_hdf5_names, snapshot_files, snapshot_folder
+from gcnet_caffe.schema.snapshots import check_hdf5_names, snapshot_files
 
 if TYPE_CHECKING:
     import torch
@@ -46,28 +46,6 @@ class Snapshot(NamedTuple):
     learned_net: str
     history: list[np.ndarray]
     exact: Any = None
-
-
-def check_folder(param: Any, origin: str) -> None:
-    """Check that the snapshots of the SolverParameter `param` have a folder to lie in.
-
-    Raises
-    ------
-    NetError
-        There is no prefix; or the folder is missing, or cannot be written to.
-    """
-    if not (param.snapshot or param.snapshot_after_train):
-        return
-    if param.snapshot and not param.HasField("snapshot_prefix"):
-        raise NetError(f"{origin}: snapshot is specified but snapshot_prefix is not")
-    folder = snapshot_folder(param)
-    while not param.snapshot and not folder.exists():  # the one at the end makes its folder
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise NetError(
-            f"{origin}: Cannot write to snapshot prefix '{param.snapshot_prefix}': "
-            f"make sure that the folder {folder} exists and is writable"
-        )
 
 
 def check_snapshots(solver: Solver) -> None:

@@ -17,13 +17,15 @@ from gcnet_caffe.engine.layers import TEST, Context
 from gcnet_caffe.engine.log import Log, number, output_lines
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.options import EngineOptions
-from gcnet_caffe.engine.rates import check_rate, learning_rate
+from gcnet_caffe.engine.rates import learning_rate
 from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
-from gcnet_caffe.engine.solver_nets import test_nets, train_net
 from gcnet_caffe.engine.updates import create_updater
 from gcnet_caffe.errors import NetError, TrainingError, UsageError
+from gcnet_caffe.schema.snapshots import check_folder
+from gcnet_caffe.schema.solver_fields import check_fields
+from gcnet_caffe.schema.solver_nets import test_nets, train_net
 
 #: On a GPU the losses are read after so many iterations, because reading waits for the GPU.
 _READ_EVERY = 20
@@ -99,9 +101,7 @@ class Solver:
         for net in self.test_nets:
             share_trained_layers(net, self.net)
         self.group.broadcast([learnable.param for learnable in self.net.learnable])
-        self.updater = create_updater(
-            param, self.net.learnable, self.origin, self.options.summation
-        )
+        self.updater = create_updater(param, self.net.learnable, self.options.summation)
         snapshot.check_snapshots(self)
         self._smoothed = SmoothedLoss(param.average_loss)
         if self.options.compile:
@@ -109,18 +109,10 @@ class Solver:
         self.log("Solver scaffolding done.")
 
     def _check(self):
-        if self.param.average_loss < 1:
-            raise NetError(
-                f"{self.origin}: average_loss: found {self.param.average_loss}, wanted 1 or more"
-            )
-        if self.param.iter_size < 1:
-            raise NetError(
-                f"{self.origin}: iter_size: found {self.param.iter_size}, wanted 1 or more"
-            )
+        check_fields(self.param, self.origin)
         if self.options.cuda_graphs and (self.device.type != "cuda" or self.param.iter_size > 1):
             raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
-        check_rate(self.param, self.origin)
-        snapshot.check_folder(self.param, self.origin)
+        check_folder(self.param, self.origin)
 
     def _make_rng(self, draws):
         kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from gcnet_caffe.engine.log import number
-from gcnet_caffe.errors import NetError
 
 _F = np.float32
 
@@ -37,8 +36,6 @@ class Updater:
     ----------
     param : SolverParameter
     learnable : list of Learnable
-    origin : str
-        The solver's file, for messages.
     summation : str
         One of options.SUMMATIONS.
 
@@ -49,26 +46,12 @@ class Updater:
     """
 
     histories = 1
-    takes_momentum = True
 
-    def __init__(self, param, learnable, origin, summation="torch"):
+    def __init__(self, param, learnable, summation="torch"):
         self.param, self.learnable = param, learnable
         self._by = _arithmetic(summation)
-        self._check(origin)
         params = [one.param for one in learnable]
         self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
-
-    def _check(self, origin):
-        param = self.param
-        if param.regularization_type not in ("L1", "L2"):
-            raise NetError(
-                f"{origin}: regularization_type: found {param.regularization_type!r}, wanted L1 or "
-                "L2"
-            )
-        if not self.takes_momentum and param.momentum:
-            raise NetError(f"{origin}: momentum: cannot be used with {param.type}")
-        if param.type == "RMSProp" and not 0 <= param.rms_decay < 1:
-            raise NetError(f"{origin}: rms_decay: found {param.rms_decay:g}, wanted 0 to below 1")
 
     @torch.no_grad()
     def step(self, rate, iteration, log):
@@ -132,8 +115,6 @@ class Nesterov(Updater):
 class AdaGrad(Updater):
     """history is the sum of squares; update = rate * gradient / (sqrt(history) + delta)."""
 
-    takes_momentum = False
-
     def _update(self, index, gradient, rate, iteration):
         history = self.history[index].add_(self._by.square(gradient))
         return (gradient / self._by.root(history).add_(self.param.delta)).mul_(rate)
@@ -141,8 +122,6 @@ class AdaGrad(Updater):
 
 class RMSProp(Updater):
     """As AdaGrad with a decayed sum of squares."""
-
-    takes_momentum = False
 
     def _update(self, index, gradient, rate, iteration):
         decay = self.param.rms_decay
@@ -202,14 +181,6 @@ _RULES = {
 }
 
 
-def create_updater(param, learnable, origin, summation="torch"):
-    """Return the Updater of the solver `type`.
-
-    Raises
-    ------
-    NetError
-        Unknown type, or a field that does not go with it.
-    """
-    if param.type not in _RULES:
-        raise NetError(f"{origin}: type: found {param.type!r}, wanted one of {', '.join(_RULES)}")
-    return _RULES[param.type](param, learnable, origin, summation)
+def create_updater(param, learnable, summation="torch"):
+    """Return the Updater of the SolverParameter `param` (see schema.solver_fields for its type)."""
+    return _RULES[param.type](param, learnable, summation)

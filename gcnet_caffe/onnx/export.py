@@ -10,7 +10,6 @@ import onnx
 from onnx import TensorProto, helper
 
 from gcnet_caffe import __version__, files
-from gcnet_caffe.engine.graph import merged_state, select_layers
 from gcnet_caffe.engine.layers import TEST
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
@@ -19,6 +18,7 @@ from gcnet_caffe.errors import NetError
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers import converted_types, converter
 from gcnet_caffe.schema import read_net
+from gcnet_caffe.schema.net_state import merged_state, select_layers
 
 #: Version of the operators: every ONNX Runtime since 1.12 has them.
 OPSET = 17

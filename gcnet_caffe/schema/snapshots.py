@@ -5,6 +5,7 @@ Source: Caffe src/caffe/solver.cpp (SnapshotFilename) and src/caffe/net.cpp (ToH
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,28 @@ def snapshot_files(solver: Any, iteration: int) -> SnapshotFiles:
 def snapshot_folder(solver: Any) -> Path:
     """Return the folder of the snapshots of the SolverParameter `solver`."""
     return Path(snapshot_files(solver, 0).model).parent
+
+
+def check_folder(param: Any, origin: str) -> None:
+    """Check that the snapshots of the SolverParameter `param` have a folder to lie in.
+
+    Raises
+    ------
+    NetError
+        There is no prefix; or the folder is missing, or cannot be written to.
+    """
+    if not (param.snapshot or param.snapshot_after_train):
+        return
+    if param.snapshot and not param.HasField("snapshot_prefix"):
+        raise NetError(f"{origin}: snapshot is specified but snapshot_prefix is not")
+    folder = snapshot_folder(param)
+    while not param.snapshot and not folder.exists():  # the one at the end makes its folder
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise NetError(
+            f"{origin}: Cannot write to snapshot prefix '{param.snapshot_prefix}': "
+            f"make sure that the folder {folder} exists and is writable"
+        )
 
 
 def check_hdf5_names(names: Iterable[str], origin: str) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from gcnet_caffe.engine.graph import Wiring, merged_state, select_layers
+from gcnet_caffe.engine.graph import Wiring
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import caffe_pb, parse_text
+from gcnet_caffe.schema.net_state import merged_state, select_layers
 
 
 def selected(text, phase=caffe_pb.TRAIN, level=0, stages=()):

@@ -3,12 +3,15 @@
 Source: Caffe src/caffe/solver.cpp, InitTrainNet and InitTestNets.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
 
-from gcnet_caffe.engine.graph import merged_state
-from gcnet_caffe.engine.layers import TEST, TRAIN
+from typing import Any, NamedTuple
+
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import caffe_pb, read_net, upgrade_net
+from gcnet_caffe.schema._io import read_net
+from gcnet_caffe.schema._messages import caffe_pb
+from gcnet_caffe.schema.net_state import merged_state
+from gcnet_caffe.schema.upgrade import upgrade_net
 
 _TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
@@ -16,11 +19,11 @@ _TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 class NetSource(NamedTuple):
     """A NetParameter with its state merged in, and where it comes from."""
 
-    param: object
+    param: Any
     origin: str
 
 
-def train_net(solver, origin):
+def train_net(solver: Any, origin: str) -> NetSource:
     """Return the `NetSource` of the net that `solver` trains.
 
     Raises
@@ -33,11 +36,13 @@ def train_net(solver, origin):
         found = " and ".join(given) or "none"
         raise NetError(f"{origin}: found {found}; wanted one of {', '.join(_TRAIN_FIELDS)}")
     source = _load(getattr(solver, given[0]), origin, given[0])
-    source.param.state.CopyFrom(merged_state(TRAIN, source.param.state, solver.train_state))
+    source.param.state.CopyFrom(
+        merged_state(caffe_pb.TRAIN, source.param.state, solver.train_state)
+    )
     return source
 
 
-def test_nets(solver, origin):
+def test_nets(solver: Any, origin: str) -> list[NetSource]:
     """Return the `NetSource` of each test net, in the order of the solver's test_iter.
 
     Raises
@@ -61,11 +66,11 @@ def test_nets(solver, origin):
     sources = [_load(value, origin, field) for value, field in named]
     for index, source in enumerate(sources):
         states = [source.param.state, *solver.test_state[index : index + 1]]
-        source.param.state.CopyFrom(merged_state(TEST, *states))
+        source.param.state.CopyFrom(merged_state(caffe_pb.TEST, *states))
     return sources
 
 
-def _load(value, origin, field):
+def _load(value: Any, origin: str, field: str) -> NetSource:
     if isinstance(value, str):
         return NetSource(read_net(value), value)
     param = caffe_pb.NetParameter()
