@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.schema.shapes import convolved_size, deconvolved_size
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -58,6 +59,9 @@ class _Filters(Layer):
             f"{name}: found {len(given)} values, wanted 1 or {count}",
         )
         return tuple(given or [default]) * (1 if len(given) == count else count)
+
+    def _window(self, axis: int) -> tuple[int, int, int, int]:
+        return self.kernel[axis], self.stride[axis], self.padding[axis], self.dilation[axis]
 
     def _run(self, function, bottom):
         leading = bottom.shape[: self.channel_axis]
@@ -130,8 +134,7 @@ class Convolution(_Filters):
         return (outputs, channels // self.group, *self.kernel)
 
     def _size(self, size, axis):
-        extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return (size + 2 * self.padding[axis] - extent) // self.stride[axis] + 1
+        return convolved_size(size, *self._window(axis))
 
 
 @register("Deconvolution")
@@ -162,5 +165,4 @@ class Deconvolution(_Filters):
         return (channels, outputs // self.group, *self.kernel)
 
     def _size(self, size, axis):
-        extent = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return self.stride[axis] * (size - 1) + extent - 2 * self.padding[axis]
+        return deconvolved_size(size, *self._window(axis))

@@ -3,25 +3,15 @@
 Source: Caffe src/caffe/layers/pooling_layer.cpp, and native/max_unpool_layer.cpp.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, register
 from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.schema.shapes import deconvolved_size, pooled_size
 
 _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min
-
-
-def pooled_size(full, kernel, stride, pad, floor=False):
-    """Return how many windows Caffe makes of `full` pixels."""
-    windows = (full + 2 * pad - kernel) / stride
-    pooled = (math.floor(windows) if floor else math.ceil(windows)) + 1
-    if pad and (pooled - 1) * stride >= full + pad:
-        pooled -= 1
-    return pooled
 
 
 def reached(full, pooled, kernel, stride, pad):
@@ -205,7 +195,7 @@ class MaxUnpool(_Windows):
         if sized is not None:
             return tuple(sized[2:])
         windows = zip(pooled[2:], self.kernel, self.stride, self.pad)
-        return tuple((n - 1) * stride + kernel - 2 * pad for n, kernel, stride, pad in windows)
+        return tuple(deconvolved_size(*window) for window in windows)
 
     def forward(self, pooled, mask, sized=None):
         full = self._full(pooled.shape, None if sized is None else sized.shape)

@@ -1,0 +1,243 @@
+"""The shapes of a net's blobs, worked out from its prototxt alone.
+
+Source: Caffe src/caffe/layers/<name>_layer.cpp, Reshape. The engine's layers check their bottoms,
+too, and say what is wrong; here what cannot be told is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+#: A blob's shape; an axis whose size cannot be told is None.
+Shape = tuple[Optional[int], ...]
+
+
+def pooled_size(full: int, kernel: int, stride: int, pad: int, floor: bool = False) -> int:
+    """Return how many windows Caffe makes of `full` pixels."""
+    windows = (full + 2 * pad - kernel) / stride
+    pooled = (math.floor(windows) if floor else math.ceil(windows)) + 1
+    if pad and (pooled - 1) * stride >= full + pad:
+        pooled -= 1
+    return pooled
+
+
+def convolved_size(full: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
+    """Return how many places a filter has on `full` pixels."""
+    return (full + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def deconvolved_size(full: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
+    """Return how many pixels a filter at `full` places covers."""
+    return stride * (full - 1) + dilation * (kernel - 1) + 1 - 2 * pad
+
+
+def top_shapes(layer: Any, shapes: Sequence[Shape | None], count: int) -> list[Shape | None]:
+    """Return the shapes of the `count` tops of `layer`, None where they cannot be told.
+
+    Parameters
+    ----------
+    layer : LayerParameter
+    shapes : sequence
+        The shapes of its bottoms.
+    """
+    rule = _RULES.get(layer.type)
+    if rule is None:
+        return [None] * count
+    try:
+        found = rule(layer, shapes, count)
+    except (TypeError, IndexError, ValueError, ZeroDivisionError):  # unknown, or does not fit
+        return [None] * count
+    return (list(found) + [None] * count)[:count]
+
+
+Rule = Callable[[Any, Sequence[Any], int], Sequence[Any]]
+
+
+def _same(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [shapes[0]] * count
+
+
+def _inner_product(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.inner_product_param, shapes[0]
+    if shape is None and param.axis >= 0:
+        shape = (None,) * param.axis
+    return [(*shape[: param.axis], param.num_output)]
+
+
+def _per_axis(param: Any, name: str, short: str, axes: int, default: int) -> Sequence[int]:
+    pair = [f"{short}_h", f"{short}_w"]
+    if short and any(param.HasField(field) for field in pair):
+        return [getattr(param, field) for field in pair]
+    given = getattr(param, name)
+    values = [given] if isinstance(given, int) else list(given) or [default]
+    return values * axes if len(values) == 1 else values
+
+
+def _filters(size: Callable[..., int]) -> Rule:
+    def rule(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+        param, shape = layer.convolution_param, shapes[0]
+        if shape is None:
+            return [(None, param.num_output, None, None)] * count if param.axis == 1 else []
+        axis = param.axis % len(shape)
+        space = shape[axis + 1 :]
+        how = [
+            _per_axis(param, name, short, len(space), default)
+            for name, short, default in (
+                ("kernel_size", "kernel", 0),
+                ("stride", "stride", 1),
+                ("pad", "pad", 0),
+                ("dilation", "", 1),
+            )
+        ]
+        sizes = [None if full is None else size(full, *rest) for full, *rest in zip(space, *how)]
+        return [(*shape[:axis], param.num_output, *sizes)] * count
+
+    return rule
+
+
+def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.pooling_param, shapes[0]
+    if param.global_pooling:
+        return [(*shape[:2], 1, 1)] * count
+    names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
+    how = [_per_axis(param, name, short, 2, 0) for name, short in names]
+    floor = param.round_mode == param.FLOOR
+    sizes = [
+        None if full is None else pooled_size(full, *rest, floor)
+        for full, *rest in zip(shape[2:], *how)
+    ]
+    return [(*shape[:2], *sizes)] * count
+
+
+def _max_unpool(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    if len(shapes) > 2:
+        return [(*shapes[0][:2], *shapes[2][2:])]
+    param = layer.pooling_param
+    names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
+    how = [_per_axis(param, name, short, 2, 0) for name, short in names]
+    sizes = [deconvolved_size(*sizes) for sizes in zip(shapes[0][2:], *how)]
+    return [(*shapes[0][:2], *sizes)]
+
+
+def _concat(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.concat_param, list(shapes[0])
+    axis = param.concat_dim if param.HasField("concat_dim") else param.axis
+    shape[axis] = sum(other[axis] for other in shapes)
+    return [tuple(shape)]
+
+
+def _slice(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.slice_param, list(shapes[0])
+    axis = param.slice_dim if param.HasField("slice_dim") else param.axis
+    edges = [0, *param.slice_point, shape[axis]]
+    sizes = [after - before for before, after in zip(edges, edges[1:])]
+    sizes = sizes if param.slice_point else [shape[axis] // count] * count
+    return [tuple(shape[:axis]) + (size,) + tuple(shape[axis:][1:]) for size in sizes]
+
+
+def _flatten(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.flatten_param, shapes[0]
+    first, last = param.axis % len(shape), param.end_axis % len(shape)
+    return [(*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])]
+
+
+def _reshape(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.reshape_param, shapes[0]
+    first = param.axis if param.axis >= 0 else len(shape) + param.axis + 1
+    last = len(shape) if param.num_axes == -1 else first + param.num_axes
+    dims = [shape[first + i] if dim == 0 else dim for i, dim in enumerate(param.shape.dim)]
+    found = [*shape[:first], *dims, *shape[last:]]
+    if -1 in found:
+        known = math.prod(dim for dim in found if dim != -1)
+        found[found.index(-1)] = math.prod(shape) // known
+    return [tuple(found)]
+
+
+def _tile(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.tile_param, list(shapes[0])
+    shape[param.axis] *= param.tiles
+    return [tuple(shape)]
+
+
+def _crop(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    first = layer.crop_param.axis % len(shapes[0])
+    return [(*shapes[0][:first], *shapes[1][first:])]
+
+
+def _reduction(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    axis = layer.reduction_param.axis
+    return [shapes[0][: axis % max(len(shapes[0]), 1)]]
+
+
+def _arg_max(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.argmax_param, list(shapes[0])
+    if param.HasField("axis"):
+        shape[param.axis] = param.top_k
+        return [tuple(shape)]
+    rows = 2 if param.out_max_val else 1
+    return [(shape[0], rows, param.top_k) + (1,) * (len(shape) - 3)]
+
+
+def _mvn(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [tuple(shapes[0]) + (1,) * (4 - len(shapes[0]))]
+
+
+def _embed(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [(*shapes[0], layer.embed_param.num_output)]
+
+
+def _distance(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [(shapes[0][0], math.prod(shapes[0][1:]))]
+
+
+def _accuracy(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [(), (shapes[0][layer.accuracy_param.axis],)]
+
+
+def _loss(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [(), shapes[0]]
+
+
+def _given(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    """Input, DummyData and Parameter say their shapes."""
+    if layer.type == "Parameter":
+        return [tuple(layer.parameter_param.shape.dim)]
+    param = layer.input_param if layer.type == "Input" else layer.dummy_data_param
+    made = [tuple(shape.dim) for shape in param.shape]
+    if layer.type == "DummyData" and not made:
+        made = list(zip(param.num, param.channels, param.height, param.width))
+    return made * count if len(made) == 1 else made
+
+
+_SAME = (
+    "AbsVal BNLL BatchNorm Bias Clip Dropout ELU Eltwise Exp LRN Log PReLU Power ReLU Scale "
+    "Sigmoid Softmax Split Swish TanH Threshold"
+)
+_LOSSES = (
+    "ContrastiveLoss EuclideanLoss HingeLoss InfogainLoss MultinomialLogisticLoss "
+    "SigmoidCrossEntropyLoss SoftmaxWithLoss"
+)
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(_SAME.split(), _same),
+    **dict.fromkeys(_LOSSES.split(), _loss),
+    **dict.fromkeys(("DummyData", "Input", "Parameter"), _given),
+    "Accuracy": _accuracy,
+    "ArgMax": _arg_max,
+    "Concat": _concat,
+    "Convolution": _filters(convolved_size),
+    "Crop": _crop,
+    "Deconvolution": _filters(deconvolved_size),
+    "Embed": _embed,
+    "Flatten": _flatten,
+    "InnerProduct": _inner_product,
+    "MVN": _mvn,
+    "MaxUnpool": _max_unpool,
+    "NormalizedDistance": _distance,
+    "Pooling": _pooling,
+    "Reduction": _reduction,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Tile": _tile,
+}
