@@ -6,8 +6,7 @@
     ├── SchemaError                   a prototxt, caffemodel or Datum cannot be read
     ├── ManifestError                 a manifest or data-set tree is wrong (file, row, column)
     ├── ImageError                    an image is missing, corrupt, or has no usable face
-    ├── LmdbError                     an LMDB cannot be read or written
-    ├── CheckError                    an LMDB does not fit the net that will read it
+    ├── LmdbError                     an LMDB cannot be read or written, or does not suit its net
     ├── NetError                      a net or solver cannot be executed as it is written
     ├── WeightsError                  weights or a snapshot do not fit, or cannot be read
     ├── TrainingError                 training cannot go on (the loss is not a number, ...)
@@ -58,11 +57,7 @@ class ImageError(GcnetError):
 
 
 class LmdbError(GcnetError):
-    """An LMDB cannot be read or written."""
-
-
-class CheckError(GcnetError):
-    """An LMDB does not fit the net that will read it."""
+    """An LMDB cannot be read or written, or does not suit the net that reads it."""
 
 
 class NetError(GcnetError):

@@ -1,10 +1,14 @@
 """Caffe's LMDBs: folders of Datums under ordered keys."""
 
+from __future__ import annotations
+
 import hashlib
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
@@ -89,7 +93,15 @@ class LmdbWriter:
         )
 
 
-def open_lmdb(path):
+def holds_lmdb(path: Any) -> bool:
+    """Return whether `path` is a folder with an LMDB's file."""
+    try:
+        return (Path(path) / "data.mdb").is_file()
+    except (OSError, ValueError):  # a folder that is not ours to look into, a null byte
+        return False
+
+
+def open_lmdb(path: Any) -> lmdb.Environment:
     """Return the environment of the LMDB folder `path`, for reading.
 
     Raises
@@ -97,13 +109,13 @@ def open_lmdb(path):
     LmdbError
         There is no LMDB, it cannot be read, or its file is shorter than it says itself.
     """
-    file = Path(path) / "data.mdb"
-    if not file.is_file():
+    if not holds_lmdb(path):
         raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
+    file = Path(path) / "data.mdb"
     try:
         env = lmdb.open(str(path), readonly=True, lock=False)
         wanted = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-    except lmdb.Error as error:
+    except (lmdb.Error, OSError) as error:
         raise LmdbError(f"{path}: cannot read the LMDB: {error}") from None
     if file.stat().st_size < wanted:  # reading on would end the process with SIGBUS
         env.close()
@@ -111,7 +123,7 @@ def open_lmdb(path):
     return env
 
 
-def read_records(path):
+def read_records(path: Any) -> Iterator[tuple[bytes, bytes]]:
     """Yield the (key, value) pairs of the LMDB folder `path` as bytes, in key order.
 
     Raises
@@ -144,14 +156,48 @@ def read_datums(path):
         yield key, parse_datum(value, path, key)
 
 
-def parse_datum(value, path, key):
-    """Return the Datum of the record `key` of the LMDB at `path`."""
+def record_name(path: Any, key: bytes) -> str:
+    """Return how errors name the record `key` of the LMDB at `path`."""
+    return f"{path}: record {key.decode(errors='replace')!r}"
+
+
+def parse_datum(value: bytes, path: Any, key: bytes) -> Any:
+    """Return the Datum of the record `key` of the LMDB at `path`.
+
+    Raises
+    ------
+    LmdbError
+        It is no Datum; an AnnotatedDatum of SSD's Caffe is named as such.
+    """
     datum = caffe_pb.Datum()
     try:
         datum.ParseFromString(value)
     except Exception as error:  # DecodeError's place differs between protobuf versions
-        raise LmdbError(f"{path}: record {key!r} is not a Datum: {error}") from None
+        raise LmdbError(f"{record_name(path, key)} is not a Datum: {error}") from None
+    if value[:1] == b"\n" and _is_annotated(value):
+        raise LmdbError(
+            f"{record_name(path, key)} is an AnnotatedDatum, of SSD's Caffe; a Data layer reads "
+            "Datums (convert_imageset or `gcnet make-lmdb` write them)"
+        )
+    if value and not datum.ListFields():
+        raise LmdbError(f"{record_name(path, key)} is not a Datum: it has none of its fields")
     return datum
+
+
+def _is_annotated(value: bytes) -> bool:
+    """Return whether the first field is a Datum: in a Datum it is the number of channels."""
+    size, shift, at = 0, 0, 1
+    while at < min(len(value), 11):
+        size |= (value[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if value[at - 1] < 0x80:
+            break
+    inner = caffe_pb.Datum()
+    try:
+        inner.ParseFromString(value[at : at + size])
+    except Exception:  # as above
+        return False
+    return at + size <= len(value) and bool(inner.ListFields())
 
 
 @dataclass(frozen=True)

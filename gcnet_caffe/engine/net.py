@@ -9,6 +9,8 @@ import math
 import torch
 from torch import nn
 
+from gcnet_caffe.data.data_layer import check_layer_labels
+from gcnet_caffe.data.labels import label_sources
 from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.graph import Wiring
 from gcnet_caffe.engine.layers import Context, create_layer
@@ -135,19 +137,18 @@ class Net(nn.Module):
 
         Raises
         ------
-        NetError
+        LmdbError
             A record's label is no class of the layer.
         """
-        records = {s.tops[1]: s.layer.records for s in self.steps if _gives_labels(s)}
+        sources = label_sources([(s.layer.param, s.bottoms, s.tops) for s in self.steps])
         for step in self.steps:
-            if step.layer.label_range is None:
+            wanted = step.layer.label_range
+            if wanted is None:
                 continue
-            bottom, classes, ignored = step.layer.label_range
-            found = records.get(step.bottoms[bottom])
-            if found is not None:
-                found.check_labels(
-                    classes, ignored, f"layer {step.layer.name!r} ({step.layer.type})"
-                )
+            for number, top in sorted(sources[step.bottoms[wanted.bottom]]):
+                source = self.steps[number].layer
+                reader = f"layer {step.layer.name!r} ({step.layer.type})"
+                check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
     def data_layers(self):
@@ -289,10 +290,6 @@ def _channels_last(tensor, one_channel):
         return tensor.contiguous(memory_format=torch.channels_last)
     strides = (h * w, 1, w, 1) if one_channel else (h * w, h * w, w, 1)
     return tensor.contiguous().as_strided((n, c, h, w), strides)
-
-
-def _gives_labels(step):
-    return step.layer.type == "Data" and len(step.tops) > 1
 
 
 def _check_arity(layer):

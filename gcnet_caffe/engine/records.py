@@ -6,20 +6,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 
-from gcnet_caffe.data.lmdb_file import open_lmdb, parse_datum, read_records
+from gcnet_caffe.data.datum import Shape, decode, header_shape
+from gcnet_caffe.data.lmdb_file import open_lmdb, parse_datum, read_records, record_name
 from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.errors import LmdbError
-from gcnet_caffe.schema import caffe_pb
 
 #: At most so many threads decode images; OpenCV lets others run meanwhile.
 _MOST_THREADS = 4
-
-#: (channels, height, width)
-Shape = tuple[int, int, int]
 
 
 class FeedOptions(NamedTuple):
@@ -37,55 +33,10 @@ class FeedOptions(NamedTuple):
     device: torch.device | None = None
 
 
-def raw_shape(datum: caffe_pb.Datum, origin: str) -> Shape:
-    """Return the (channels, height, width) of a Datum whose image is not encoded.
-
-    Raises
-    ------
-    LmdbError
-        The sizes do not fit the data; `origin` names the record.
-    """
-    shape = (datum.channels, datum.height, datum.width)
-    size = len(datum.data) or len(datum.float_data)
-    if min(shape) < 1 or size != shape[0] * shape[1] * shape[2]:
-        raise LmdbError(
-            f"{origin}: {size} values, wanted channels x height x width = "
-            f"{shape[0]} x {shape[1]} x {shape[2]}"
-        )
-    return shape
-
-
-def decode(datum: caffe_pb.Datum, color: bool | None, origin: str) -> np.ndarray:
-    """Return the image of a Datum: (C, H, W), uint8, or float32 where it holds `float_data`.
-
-    Parameters
-    ----------
-    color : bool or None
-        An encoded image is made BGR (true), grey (false), or left as it is.
-    origin : str
-        Names the record in errors.
-
-    Raises
-    ------
-    LmdbError
-        The sizes do not fit the data, or an encoded image cannot be decoded.
-    """
-    if datum.encoded:
-        flags = {True: cv2.IMREAD_COLOR, False: cv2.IMREAD_GRAYSCALE, None: cv2.IMREAD_UNCHANGED}
-        bytes_ = np.frombuffer(datum.data, np.uint8)
-        image = cv2.imdecode(bytes_, flags[color]) if len(bytes_) else None
-        if image is None or image.dtype != np.uint8:
-            raise LmdbError(f"{origin}: an encoded image that cannot be decoded")
-        return image[None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(2, 0, 1))
-    shape = raw_shape(datum, origin)
-    data = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, "f4")
-    return data.reshape(shape)
-
-
 class Records:
     """The images and labels of the LMDB folder `source`, in the order of their keys.
 
-    All labels are read at once, and the sizes of the images that are not encoded. The images
+    All labels are read at once, and the sizes of the images as far as headers say them. The images
     themselves are decoded when they are first needed. They are held from then on: those of the
     first one's shape in `stack`, others one by one, until the limit is reached. What is not held
     is read and decoded again each time.
@@ -94,7 +45,8 @@ class Records:
     ----------
     labels : (N,) array of int64
     shapes : dict
-        Each distinct (C, H, W) of the images that are not encoded -> the first record of it.
+        Each (C, H, W), and whether it is of an encoded image -> the first such record's number; of
+        the encoded images, the first and those whose header says it.
     first_shape : tuple
         (C, H, W) of the first image.
     stack : (M, C, H, W) tensor of uint8 or float32
@@ -115,7 +67,7 @@ class Records:
         self.source, self._color = source, color
         options = options or FeedOptions()
         self._keys: list[bytes] = []
-        self.shapes: dict[Shape, int] = {}
+        self.shapes: dict[tuple[Shape, bool], int] = {}
         self._file = self._fingerprint()
         self.labels = self._survey()
         self.held_bytes, self._limit = 0, options.limit_bytes
@@ -141,8 +93,11 @@ class Records:
             datum = parse_datum(value, self.source, key)
             self._keys.append(key)
             labels.append(datum.label)
-            if not datum.encoded:
-                self.shapes.setdefault(raw_shape(datum, self.name(index)), index)
+            shape = header_shape(datum, self._color, self.name(index))
+            if not index:
+                shape = decode(datum, self._color, self.name(index)).shape
+            if shape is not None:
+                self.shapes.setdefault((shape, datum.encoded), index)
         if not self._keys:
             raise LmdbError(f"{self.source}: holds no records")
         return np.array(labels)
@@ -238,24 +193,6 @@ class Records:
         found = file.stat()
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def check_labels(self, classes: int, ignored: int | None, reader: str) -> None:
-        """Refuse a label that is neither 0 to `classes` - 1 nor `ignored`; `reader` wants them.
-
-        Raises
-        ------
-        LmdbError
-            The message names the first such record.
-        """
-        wrong = (self.labels < 0) | (self.labels >= classes)
-        if ignored is not None:
-            wrong &= self.labels != ignored
-        if wrong.any():
-            first = int(wrong.argmax())
-            raise LmdbError(
-                f"{self.name(first)}: label {self.labels[first]}, {reader} wants "
-                f"0..{classes - 1}" + ("" if ignored is None else f" or {ignored}")
-            )
-
     def name(self, index: int) -> str:
         """Return how errors name the record `index`: its LMDB and its key."""
-        return f"{self.source}: record {self._keys[index].decode(errors='replace')!r}"
+        return record_name(self.source, self._keys[index])

@@ -22,7 +22,7 @@ from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
-from gcnet_caffe.errors import NetError, TrainingError, UsageError
+from gcnet_caffe.errors import TrainingError, UsageError
 from gcnet_caffe.schema.snapshots import check_folder
 from gcnet_caffe.schema.solver_fields import check_fields
 from gcnet_caffe.schema.solver_nets import test_nets, train_net

@@ -9,11 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gcnet_caffe.engine.layers.base import TRAIN
+from gcnet_caffe.data.data_layer import DataRules
+from gcnet_caffe.engine.layers.base import TRAIN, Layer
 from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.errors import GcnetError, LmdbError
-from gcnet_caffe.schema import caffe_pb, read_binary
-from gcnet_caffe.schema.blobs import blob_from_proto
 
 
 class Transformer:
@@ -23,16 +21,14 @@ class Transformer:
     ----------
     layer : Layer
         Its transform_param and phase.
+    rules : DataRules
+        Of the same layer.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: Layer, rules: DataRules) -> None:
         self.param = layer.param.transform_param
-        self._train, self._layer = layer.phase == TRAIN, layer
-        layer.check(
-            not (self.param.mean_file and self.param.mean_value),
-            "transform_param: give mean_file or mean_value, not both",
-        )
-        self._mean = self._read_mean()
+        self._train = layer.phase == TRAIN
+        self._mean = rules.mean
         self.draws = self.param.mirror or (self._train and self.param.crop_size > 0)
         self.rng = None
 
@@ -40,40 +36,6 @@ class Transformer:
         """Start the own stream of random numbers (InitRand), if it is needed."""
         if self.draws:
             self.rng = CaffeRng(rng.seed())
-
-    def _read_mean(self):
-        """Return the mean as an array that broadcasts against (C, H, W), or None."""
-        if self.param.mean_value:
-            return np.array(self.param.mean_value, np.float32).reshape(-1, 1, 1)
-        if not self.param.mean_file:
-            return None
-        try:
-            mean = blob_from_proto(read_binary(self.param.mean_file, caffe_pb.BlobProto))
-            return mean.reshape(mean.shape[-3:])
-        except (GcnetError, ValueError) as error:
-            raise self._layer.error(f"mean_file: {error}") from None
-
-    def output_shape(self, shape, origin):
-        """Return the (C, H, W) that an image of `shape` becomes.
-
-        Raises
-        ------
-        LmdbError
-            The image is smaller than crop_size, or the mean does not fit it.
-        """
-        crop = self.param.crop_size
-        if crop > min(shape[1:]):
-            raise LmdbError(f"{origin}: {shape[1]} x {shape[2]}, crop_size wants {crop} x {crop}")
-        if self.param.mean_file and self._mean.shape != tuple(shape):
-            raise LmdbError(
-                f"{origin}: of shape {tuple(shape)}, the mean_file's is {self._mean.shape}"
-            )
-        if self.param.mean_value and len(self._mean) not in (1, shape[0]):
-            raise LmdbError(
-                f"{origin}: {shape[0]} channels, mean_value: found {len(self._mean)}, wanted 1 or "
-                f"{shape[0]}"
-            )
-        return (shape[0], crop, crop) if crop else tuple(shape)
 
     def draw(self, sizes):
         """Draw for images of `sizes` [(height, width), ...]; return mirrors, tops and lefts."""

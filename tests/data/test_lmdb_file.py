@@ -83,5 +83,5 @@ def test_broken_lmdb(tmp_path):
 def test_a_record_that_is_no_datum_is_named(tmp_path):
     with lmdb.open(str(tmp_path / "lmdb")) as env, env.begin(write=True) as transaction:
         transaction.put(b"00000007", b"\xff\xff\xff")
-    with pytest.raises(LmdbError, match="record b'00000007' is not a Datum"):
+    with pytest.raises(LmdbError, match="record '00000007' is not a Datum"):
         describe(tmp_path / "lmdb")

@@ -59,11 +59,19 @@ def train(tmp_path, monkeypatch, capfd):
             'type: "xavjer"',
             "layer 'conv' (Convolution): filler type: found 'xavjer'",
         ),
-        ("backend: LMDB", "backend: LEVELDB", "backend LEVELDB is not read; convert"),
+        ("backend: LMDB", "backend: LEVELDB", "and lmdb is an LMDB; say backend: LMDB"),
         ('source: "lmdb"', 'source: "nowhere"', "nowhere: no LMDB here"),
-        ("scale: 0.004", "crop_size: 30", "lmdb: 24 x 24, crop_size wants 30 x 30"),
+        (
+            "scale: 0.004",
+            "crop_size: 30",
+            "lmdb: record '00000000': 24 x 24, crop_size wants 30 x 30",
+        ),
         ("scale: 0.004", 'mean_file: "none"', "layer 'data' (Data): mean_file: none: No such file"),
-        ("scale: 0.004", "mean_value: 1 mean_value: 2", "lmdb: 1 channels, mean_value: found 2"),
+        (
+            "scale: 0.004",
+            "mean_value: 1 mean_value: 2",
+            "lmdb: record '00000000': 1 channels, mean_value: found 2",
+        ),
         (
             'bottom: "data"',
             'param {{ }} param {{ }} param {{ }} bottom: "data"',
@@ -198,4 +206,4 @@ def test_garbage_in_a_record(train, tmp_path):
         writer.put("0", b"\xff\xff\xff")
     write_small(tmp_path)
     status, line = train()
-    assert status == 1 and "record b'0' is not a Datum" in line
+    assert status == 1 and "record '0' is not a Datum" in line

@@ -167,7 +167,11 @@ def test_crops_and_mirrors_do_not_depend_on_what_is_held(here):
     ],
 )
 def test_a_bad_image_is_one_line_when_its_turn_comes(good, bad, transform, message, here, capfd):
-    """The snapshots before it stay, and a run that does not come to it is not stopped."""
+    """The snapshots before it stay, and a run that does not come to it is not stopped.
+
+    What a PNG's header says is refused before training (tests/test_check_agrees.py); a BMP is read
+    when its turn comes.
+    """
     write(here, *([good] * 9), bad, good)
     write_small(here, more="snapshot: 1 snapshot_after_train: false", transform=transform)
     assert cli.main(["train", "-solver", "solver.prototxt"]) == 1

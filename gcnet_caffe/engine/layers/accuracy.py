@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from gcnet_caffe.data.labels import label_range
 from gcnet_caffe.engine.layers.base import Layer, register
 from gcnet_caffe.engine.layers.neuron import without_backward
 
@@ -31,7 +32,7 @@ class Accuracy(Layer):
             f"top_k: found {param.top_k}, wanted {self.classes} at most",
         )
         self.ignore = param.ignore_label if param.HasField("ignore_label") else None
-        self.label_range = (1, self.classes, self.ignore)
+        self.label_range = label_range(self.param, shape)
         return [(), (self.classes,)][: self.num_tops]
 
     def forward(self, bottom, label):

@@ -107,7 +107,7 @@ class Layer(nn.Module):
     takes_indices = False
     #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
     is_source = False
-    #: (bottom, number of classes, ignored label or None) where a bottom holds class labels.
+    #: A data.labels.LabelRange where a bottom holds class labels.
     label_range = None
     #: Whether forward draws random numbers; such a layer implements `draw`.
     draws = False

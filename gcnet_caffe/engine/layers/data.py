@@ -8,11 +8,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from gcnet_caffe.data.data_layer import DataRules
+from gcnet_caffe.data.datum import Shape
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.engine.layers.base import TEST, Layer, register
-from gcnet_caffe.engine.records import Records, Shape
+from gcnet_caffe.engine.records import Records
 from gcnet_caffe.engine.transformer import Transformer
-from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.schema import caffe_pb
 
 
@@ -27,42 +28,31 @@ class Data(Layer):
     bottoms, tops, is_source = (0, 0), (1, 2), True
 
     def setup(self, shapes):
-        param = self.param.data_param
-        self.check(
-            param.backend == caffe_pb.DataParameter.LMDB,
-            f"{param.source}: backend LEVELDB is not read; convert the images to an LMDB with "
-            "`gcnet make-lmdb`, or with Caffe's convert_imageset -backend lmdb, and say "
-            "backend: LMDB",
-        )
-        self.check(param.batch_size > 0, "batch_size: found 0, wanted 1 or more")
-        transform = self.param.transform_param
-        color = True if transform.force_color else False if transform.force_gray else None
-        self.records = Records(param.source, color, self.context.feed)
-        self.transformer = Transformer(self)
+        rules = self.rules = DataRules(self.param, self.context.origin)
+        if self.param.data_param.backend != caffe_pb.DataParameter.LMDB:
+            raise rules.leveldb()
+        self.records = Records(rules.source, rules.color, self.context.feed)
+        self.transformer = Transformer(self, rules)
         self.transformer.seed(self.context.rng)  # in Caffe the base class does so first
         self.transformer.seed(self.context.rng)
         self.context.rng.seed()  # the prefetch thread's
         self.offset = 0
         self._ranks = 1 if self.phase == TEST else self.context.world_size
         self._rank = self.context.rank if self._ranks > 1 else 0
-        size, first = param.batch_size, self.records.first_shape
-        self._size = self.transformer.output_shape(first, param.source)
-        self._admitted = {first}
-        for shape, index in self.records.shapes.items():
-            self._admit(shape, index)
-        return [(size, *self._size), (size,)][: self.num_tops]
+        first = self.records.first_shape
+        self._admitted: set[Shape] = set()
+        for (shape, encoded), index in self.records.shapes.items():
+            rules.check_alike(first, shape, self.records.name(index), encoded)
+            self._admitted.add(shape)
+        made = rules.output_shape(first, self.records.name(0))
+        return [(rules.batch_size, *made), (rules.batch_size,)][: self.num_tops]
 
     def _admit(self, shape: Shape, index: int) -> None:
-        """Refuse an image of `shape`, the record `index`, that does not suit this layer."""
-        if shape in self._admitted:
-            return
-        size = self.transformer.output_shape(shape, self.records.name(index))
-        if size != self._size and self.param.data_param.batch_size > 1:
-            raise LmdbError(
-                f"{self.records.name(index)}: records of different shapes "
-                f"{sorted([size, self._size])}; wanted one, a crop_size, or batch_size 1"
-            )
-        self._admitted.add(shape)
+        """Refuse an image of `shape`, the encoded record `index`, that does not suit this layer."""
+        if shape not in self._admitted:
+            name = self.records.name(index)
+            self.rules.check_alike(self.records.first_shape, shape, name, encoded=True)
+            self._admitted.add(shape)
 
     def state(self):
         """Return the place in the data and of the random numbers, JSON-able."""

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from gcnet_caffe.data.labels import label_range
 from gcnet_caffe.engine.layers.base import Layer, register
 from gcnet_caffe.schema import caffe_pb
 
@@ -62,7 +63,7 @@ class SoftmaxWithLoss(_Loss):
         )
         param = self.param.loss_param
         self.ignore = param.ignore_label if param.HasField("ignore_label") else None
-        self.label_range = (1, shape[self.dim], self.ignore)
+        self.label_range = label_range(self.param, shape)
         self.mode = normalization_of(param, _LOSS.VALID)
         return [(), shape][: self.num_tops]
 
@@ -134,7 +135,7 @@ class HingeLoss(_Loss):
             shapes[0][:1] and math.prod(shapes[1]) == shapes[0][0],
             f"found labels of {shapes[1]} for predictions of {shapes[0]}",
         )
-        self.label_range = (1, math.prod(shapes[0][1:]), None)
+        self.label_range = label_range(self.param, shapes[0])
         return [()]
 
     def forward(self, bottom, label):
