@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 
 from gcnet_caffe.engine.options import KERNELS
-from tests import real_caffe
+from tests import checked_solvers, real_caffe
 
 # The same examples each time, however busy the machine is; the slow jobs draw other ones.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
@@ -22,3 +22,9 @@ def caffe():
     if reason:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     return real_caffe
+
+
+@pytest.fixture(autouse=True)
+def _solvers_are_checked(monkeypatch):
+    """See tests/checked_solvers.py."""
+    checked_solvers.watch(monkeypatch)
