@@ -3,12 +3,19 @@
 Source: Caffe src/caffe/util/math_functions.cpp (caffe_rng_*) over boost::mt19937.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.ziggurat import standard_normal
 
 _F = np.float32
+_MAX = np.finfo(_F).max
+_BLOCK = 2**17  # numbers drawn at a time: what they need stays in the processor's cache
 
 
 class CaffeRng:
@@ -20,58 +27,68 @@ class CaffeRng:
         Its lower 32 bits count.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed: int) -> None:
         self._bits = np.random.MT19937()
         self._bits._legacy_seeding(seed % 2**32)
 
-    def raw(self, count):
+    def raw(self, count: int) -> NDArray[np.uint32]:
         """Return `count` 32-bit words, as uint32."""
         return self._bits.random_raw(count).astype(np.uint32)
 
-    def seed(self):
+    def seed(self) -> int:
         """Return one word, as caffe_rng_rand."""
         return int(self._bits.random_raw())
 
-    def uniform(self, count, low, high):
-        """Return `count` float32 in [low, high], as caffe_rng_uniform."""
-        low, high = _F(low), np.nextafter(_F(high), _F(np.inf))
-        found = np.empty(0, _F)
-        while len(found) < count:
-            words = self.raw(count - len(found)).astype(_F)
-            numbers = words * _F(2.0**-32) * (high - low) + low
-            found = np.concatenate([found, numbers[numbers < high]])
+    def uniform(self, count: int, low: float, high: float) -> NDArray[np.float32]:
+        """Return `count` float32 in [low, high], as caffe_rng_uniform.
+
+        `low` is finite and below the largest float32: elsewhere Caffe never returns.
+        """
+        return self._below(count, _F(low), np.nextafter(_F(high), _MAX))
+
+    def _below(self, count: int, low: np.float32, high: np.float32) -> NDArray[np.float32]:
+        if high / 2 - low / 2 > _MAX / 2:  # their difference would be infinite
+            return self._below(count, low / 2, high / 2) * _F(2)
+        found, filled = np.empty(count, _F), 0
+        while filled < count:
+            numbers = self.raw(count - filled).astype(_F) * _F(2.0**-32) * (high - low) + low
+            numbers = numbers[numbers < high]
+            found[filled : filled + len(numbers)] = numbers
+            filled += len(numbers)
         return found
 
-    def gaussian(self, count, mean, std):
+    def gaussian(self, count: int, mean: float, std: float) -> NDArray[np.float32]:
         """Return `count` float32, as caffe_rng_gaussian."""
-        before = self._bits.state
-        seen = np.empty(0, np.uint32)
+        found, filled, rest = np.empty(count, _F), 0, np.empty(0, np.uint32)
+        while filled < count:
+            before, wanted = self._bits.state, min(count - filled, _BLOCK)
+            block = np.concatenate([rest, self.raw(wanted + wanted // 32 + 64)])
+            numbers, used = standard_normal(block, count - filled)
+            found[filled : filled + len(numbers)] = numbers
+            filled += len(numbers)
+            taken, rest = used - len(rest), block[used:]
+        if count:
+            self._bits.state = before
+            self.raw(taken)
+        with np.errstate(over="ignore", invalid="ignore"):  # a huge std gives inf, as in Caffe
+            found *= _F(std)
+            found += _F(mean)
+        return found
 
-        def words(wanted):
-            nonlocal seen
-            if wanted > len(seen):
-                seen = np.concatenate([seen, self.raw(wanted - len(seen))])
-            return seen[:wanted]
-
-        numbers, used = standard_normal(words, count)
-        self._bits.state = before
-        self.raw(used)
-        return numbers * _F(std) + _F(mean)
-
-    def bernoulli(self, count, probability):
+    def bernoulli(self, count: int, probability: float) -> NDArray[np.bool_]:
         """Return `count` booleans, true with `probability`, as caffe_rng_bernoulli."""
-        probability = _F(probability)
-        if probability == 0:
-            return np.zeros(count, bool)
-        return self.raw(count).astype(_F) <= probability * _F(2**32 - 1)
+        share = _F(probability)
+        if share == 0:
+            return np.zeros(count, bool)  # and no word is drawn
+        return self.raw(count).astype(_F) <= share * _F(2**32 - 1)
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What `set_state` takes, as numbers that JSON keeps."""
         state = self._bits.state["state"]
         return {"key": state["key"].tolist(), "pos": int(state["pos"])}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken."""
         key = np.array(state["key"], np.uint32)
         self._bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": state["pos"]}}
