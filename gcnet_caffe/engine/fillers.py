@@ -1,14 +1,24 @@
 """How learnable blobs start. Source: Caffe include/caffe/filler.hpp."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from gcnet_caffe.schema import caffe_pb
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.layers.base import Layer
+
 _F = np.float32
+_Filler = caffe_pb.FillerParameter
+_Shape = tuple[int, ...]
 
 
-def fill(filler, shape, layer):
+def fill(filler: _Filler | None, shape: _Shape, layer: Layer) -> torch.Tensor:
     """Return a float32 CPU tensor of `shape`.
 
     Parameters
@@ -35,38 +45,48 @@ def fill(filler, shape, layer):
         f"filler {filler.type!r}: sparse: found {filler.sparse}, wanted -1"
         + (" or more" if filler.type == "gaussian" else ""),
     )
+    per_output = filler.sparse >= 0 or filler.type in ("msra", "positive_unitball", "xavier")
+    layer.check(
+        len(shape) > 0 or not per_output,
+        f"filler {filler.type!r}: found a blob of no axes, wanted one axis or more",
+    )
     numbers = _FILLERS[filler.type](filler, shape, layer)
     return torch.as_tensor(numbers).to("cpu", torch.float32).reshape(shape)
 
 
-def _constant(filler, shape, layer):
+def _constant(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     return np.full(shape, filler.value, _F)
 
 
-def _uniform(filler, shape, layer):
+def _uniform(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     layer.check(filler.min <= filler.max, f"filler 'uniform': min {filler.min} > max {filler.max}")
+    most = float(np.finfo(_F).max)
+    layer.check(
+        -most <= filler.min < most,
+        f"filler 'uniform': min: found {filler.min:g}, wanted {-most:g} or more, below {most:g}",
+    )
     return layer.context.rng.uniform(math.prod(shape), filler.min, filler.max)
 
 
-def _gaussian(filler, shape, layer):
+def _gaussian(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     layer.check(filler.std > 0, f"filler 'gaussian': std: found {filler.std}, wanted more than 0")
     rng, count = layer.context.rng, math.prod(shape)
     numbers = rng.gaussian(count, filler.mean, filler.std)
     if filler.sparse < 0:
         return numbers
-    probability = filler.sparse / shape[0]
+    probability = _F(filler.sparse) / _F(shape[0])
     layer.check(probability <= 1, f"filler 'gaussian': sparse: at most {shape[0]} outputs")
-    return numbers * rng.bernoulli(count, _F(probability))
+    return numbers * rng.bernoulli(count, probability)
 
 
-def _positive_unitball(filler, shape, layer):
+def _positive_unitball(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     numbers = layer.context.rng.uniform(math.prod(shape), 0, 1)
     rows = np.asarray(numbers, _F).reshape(shape[0], -1)
     sums = np.add.accumulate(rows, axis=1, dtype=_F)[:, -1:]  # one after the other, as Caffe
     return rows / sums
 
 
-def _scaled(filler, shape):
+def _scaled(filler: _Filler, shape: _Shape) -> np.float32:
     """Return the n of xavier and msra: fan-in, fan-out or their mean."""
     count = math.prod(shape)
     fan_in = count // shape[0]
@@ -75,17 +95,17 @@ def _scaled(filler, shape):
     return norms.get(filler.variance_norm, _F(fan_in))
 
 
-def _xavier(filler, shape, layer):
+def _xavier(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     scale = np.sqrt(_F(3) / _scaled(filler, shape))
     return layer.context.rng.uniform(math.prod(shape), -scale, scale)
 
 
-def _msra(filler, shape, layer):
+def _msra(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     std = np.sqrt(_F(2) / _scaled(filler, shape))
     return layer.context.rng.gaussian(math.prod(shape), 0, std)
 
 
-def _bilinear(filler, shape, layer):
+def _bilinear(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     layer.check(
         len(shape) == 4 and shape[2] == shape[3],
         f"filler 'bilinear': wanted a blob of 4 axes with square kernels, found {shape}",

@@ -60,6 +60,16 @@ def train(tmp_path, monkeypatch, capfd):
             "layer 'conv' (Convolution): filler type: found 'xavjer'",
         ),
         ("backend: LMDB", "backend: LEVELDB", "and lmdb is an LMDB; say backend: LMDB"),
+        (
+            'type: "xavier"',
+            'type: "uniform" min: -inf',
+            "layer 'conv' (Convolution): filler 'uniform': min: found -inf, wanted -3.40282e+38 or",
+        ),
+        (
+            'type: "ReLU"',
+            'type: "PReLU" prelu_param {{ channel_shared: true filler {{ type: "xavier" }} }}',
+            "layer 'relu' (PReLU): filler 'xavier': found a blob of no axes, wanted one axis or",
+        ),
         ('source: "lmdb"', 'source: "nowhere"', "nowhere: no LMDB here"),
         (
             "scale: 0.004",

@@ -47,8 +47,12 @@ def test_weights_batches_and_dropout_masks(what, tree, caffe, monkeypatch):
 
 FILLERS = (
     'type: "uniform" min: -0.3 max: 0.7',
+    'type: "uniform" min: 0.1 max: 0.1',
+    'type: "uniform" min: -3e38 max: 3e38',
     'type: "gaussian" mean: 0.1 std: 0.02',
     'type: "gaussian" std: 1 sparse: 4',
+    'type: "gaussian" std: 1 sparse: 0',
+    'type: "gaussian" std: 1e38 sparse: 400',
     'type: "xavier"',
     'type: "xavier" variance_norm: AVERAGE',
     'type: "msra" variance_norm: FAN_OUT',
@@ -69,12 +73,16 @@ def test_every_filler(caffe, tmp_path):
         )
     layers.append(
         'layer { name: "image" type: "Input" top: "i" input_param { shape { dim: 1 dim: 2 dim: 5 '
-        'dim: 5 } } } layer { name: "up" type: "Deconvolution" bottom: "i" top: "u" '
-        "convolution_param { num_output: 2 group: 2 kernel_size: 4 stride: 2 bias_term: false "
-        'weight_filler { type: "bilinear" } } } '
+        "dim: 5 } } } "
         'layer { name: "noise" type: "DummyData" top: "n" dummy_data_param { shape { dim: 7 } '
         'data_filler { type: "gaussian" std: 2 } } }'
     )
+    for size in range(1, 12):
+        layers.append(
+            f'layer {{ name: "up{size}" type: "Deconvolution" bottom: "i" top: "u{size}" '
+            f"convolution_param {{ num_output: 2 group: 2 kernel_size: {size} stride: 2 "
+            'bias_term: false weight_filler { type: "bilinear" } } }'
+        )
     (tmp_path / "net.prototxt").write_text("\n".join(layers))
     caffe.run_python(
         "import caffe, numpy as np\n"
