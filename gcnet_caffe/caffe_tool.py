@@ -17,6 +17,8 @@ from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
 from gcnet_caffe.schema.snapshots import snapshot_files
 
+#: Caffe prints the bytes of a prototxt as they are.
+_AS_TEXT = {"encoding": "utf-8", "errors": "replace"}
 _LAUNCHER = Path(__file__).resolve().parents[1] / "docker" / "caffe"
 
 
@@ -78,7 +80,7 @@ def train(
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "a" if snapshot else "w", encoding="utf-8") as lines:
-        with subprocess.Popen(command, text=True, **pipe) as process:
+        with subprocess.Popen(command, **_AS_TEXT, **pipe) as process:
             _follow(process.stdout, lines, settings.max_iter)
     if process.returncode:
         raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
@@ -94,7 +96,7 @@ def run_python(module, *args):
         It failed; the message carries the last line it printed.
     """
     command = python_command(module, *args)
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **_AS_TEXT)
     if result.returncode:
         raise GcnetError(f"{module}: {last_words(result.stderr or result.stdout)}")
 
@@ -150,6 +152,6 @@ def _follow(stream, lines, max_iter):
 
 
 def _last_words(log):
-    words = Path(log).read_text(encoding="utf-8").strip().splitlines() or ["no output"]
+    words = Path(log).read_text(**_AS_TEXT).strip().splitlines() or ["no output"]
     fatal = [line.split("] ", 1)[-1] for line in words if _FATAL.match(line)]
     return fatal[0] if fatal else words[-1]

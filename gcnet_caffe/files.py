@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Union
 
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.text import check_name
 
 
 @contextlib.contextmanager
@@ -28,6 +29,7 @@ def atomic(path, overwrite=False):
     UsageError
         `path` exists, and `overwrite` is false or it is a folder.
     """
+    check_name(path, UsageError)
     path = Path(path)
     if path.is_dir() or (path.exists() and not overwrite):
         raise UsageError(f"{path}: exists already; remove it or give another path")

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.text import refuse_wide
 
 _ITERATION = re.compile(
     r"(?:\] (\w+): )?Iteration (\d+)(?: \(.*?\))?, (?:loss = (\S+)|Testing net)"
@@ -23,6 +24,7 @@ def read_log(path):
         The file holds no line of a training log.
     """
     series, iteration = defaultdict(list), 0
+    refuse_wide(path, GcnetError)
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             found = _ITERATION.search(line)

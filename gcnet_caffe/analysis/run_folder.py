@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.text import read
 
 #: What experiment.yaml must tell: key -> type.
 _KEYS = {
@@ -40,7 +41,7 @@ def read_experiment(run):
     if not path.is_file():
         raise UsageError(f"{run}: no experiment.yaml here; wanted the folder of a run")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(read(path, GcnetError, wanted="an experiment in YAML"))
     except yaml.YAMLError as error:
         raise GcnetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict):

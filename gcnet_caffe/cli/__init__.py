@@ -5,9 +5,10 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from gcnet_caffe import __version__, lifeline
-from gcnet_caffe.errors import GcnetError, shortened
+from gcnet_caffe.errors import GcnetError, shortened, shown
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
 VERBS = {
@@ -49,9 +50,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
 
 
 def _parser(verb, module):
-    parser = argparse.ArgumentParser(
-        prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help
-    )
+    parser_class = getattr(module, "Parser", argparse.ArgumentParser)
+    parser = parser_class(prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help)
     module.add_arguments(parser)
     return parser
 
@@ -67,6 +67,16 @@ def _usage():
 def _exit(number: int, _frame: object) -> None:
     """End by way of the `finally`s, so that scratch files go."""
     sys.exit(128 + number)
+
+
+def _word_with_nul(argv: Sequence[str]) -> str:
+    """What is to say of a word with a NUL character, which only Python can hand over; or ""."""
+    for before, word in zip(["", *argv], argv):
+        if "\0" in word:
+            option = word.split("=")[0] if word.startswith("-") else before
+            where = f"{option}: " if option.startswith("-") else ""
+            return f"{where}{shown(word)} holds NUL (U+0000)"
+    return ""
 
 
 def main(argv=None):
@@ -88,6 +98,10 @@ def main(argv=None):
         print(f"gcnet: error: {found}; wanted one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
     verb = argv[0].replace("_", "-")
+    broken = _word_with_nul(argv)
+    if broken:
+        print(f"gcnet {verb}: error: {broken}", file=sys.stderr)
+        return 2
     module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
     args = _parser(verb, module).parse_args(argv[1:])
     try:

@@ -9,6 +9,7 @@ import sys
 
 from gcnet_caffe.data.natural import natural_key
 from gcnet_caffe.errors import ManifestError, UsageError
+from gcnet_caffe.text import open_lines
 
 
 def ordered_subjects(subjects):
@@ -120,7 +121,7 @@ def read_fold_sheet(path, subjects):
     """
     sheet = {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open_lines(path, ManifestError) as file:
             reader = csv.DictReader(file)
             for number, row in enumerate(reader, start=1):
                 subject, fold = row.get("subject"), row.get("fold") or ""

@@ -21,6 +21,7 @@ from gcnet_caffe.data.kinds import HEAD, IMAGE, RAW, UNREAD, Kind, kind_of
 from gcnet_caffe.data.members import read_member, split_member
 from gcnet_caffe.data.quiet import silent_opencv
 from gcnet_caffe.errors import ImageError
+from gcnet_caffe.text import check_name
 
 #: An image of more pixels is refused, from its header, and a larger file before it is read.
 MAX_PIXELS = 100_000_000
@@ -115,6 +116,7 @@ def read_file(path: str | Path) -> bytes:
     ImageError
         It is missing, no ordinary file, larger than `MAX_BYTES`, or by its first bytes no image.
     """
+    check_name(path, ImageError)
     try:
         state = os.stat(path)
         if not stat.S_ISREG(state.st_mode):

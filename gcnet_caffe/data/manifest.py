@@ -29,6 +29,7 @@ import numpy as np
 
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.files import write_csv
+from gcnet_caffe.text import odd_character, open_lines
 
 COLUMNS = (
     "path",
@@ -88,11 +89,11 @@ def read_manifest(path, keep=list):
     """
     path = Path(path)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_lines(path, ManifestError) as file:
             rows = keep(_parse(file, path))
     except FileNotFoundError:
         raise ManifestError(f"{path}: no such manifest") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ManifestError(f"{path}: not a CSV file in UTF-8: {error}") from None
     if not rows:
         raise ManifestError(f"{path}: the manifest has no rows")
@@ -124,8 +125,10 @@ def _parse(file, path):
     reader = csv.DictReader(file)
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
+        odd = odd_character(",".join(reader.fieldnames or ()))
         raise ManifestError(
             f"{path}: header: column {missing[0]!r} is missing; wanted {','.join(COLUMNS)}"
+            + (f" ({odd})" if odd else "")
         )
     folder = str(path.parent)
     for number, cells in enumerate(reader, start=1):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.text import open_lines
 
 SHEET = "test.csv"
 TEST_LMDB = "test_lmdb"
@@ -82,7 +83,7 @@ def read_test_records(folder, keys):
     path = Path(folder) / SHEET
     if not path.exists():
         return None
-    with open(path, newline="", encoding="utf-8") as file:
+    with open_lines(path, LmdbError) as file:
         reader = csv.DictReader(file)
         missing = [name for name in RecordRow._fields if name not in (reader.fieldnames or ())]
         if missing:

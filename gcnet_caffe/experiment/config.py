@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import os
 from pathlib import Path
+from typing import Union
 
 import yaml
 
@@ -16,6 +17,7 @@ from gcnet_caffe.data.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
 from gcnet_caffe.nets import NetOptions, SolverOptions
+from gcnet_caffe.text import odd_character, read
 
 #: What a key that is left out means.
 DEFAULTS = {
@@ -61,6 +63,7 @@ def read_experiment(path, changes=()):
     found = _load(path)
     for change in changes:
         _apply(found, change)
+    _refuse_nul(found, path)
     _check(found, path)
     experiment = {"name": Path(path).stem, **DEFAULTS, **found}
     protocol = PROTOCOLS[experiment["protocol"]]
@@ -72,20 +75,37 @@ def read_experiment(path, changes=()):
 
 def _load(path):
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read(path, UsageError, wanted="an experiment in YAML")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such experiment") from None
-    except (UnicodeDecodeError, IsADirectoryError):
+    except IsADirectoryError:
         raise UsageError(f"{path}: not a text file; wanted an experiment in YAML") from None
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}:" if where else ""
-        raise UsageError(f"{path}:{line} not YAML: {getattr(error, 'problem', error)}") from None
+        problem = getattr(error, "problem", error)
+        raise UsageError(f"{path}:{line} not YAML: {problem}{_hint(text)}") from None
     if not isinstance(found, dict):
-        raise UsageError(f"{path}: wanted keys and values, such as `protocol: ck7`")
+        raise UsageError(f"{path}: wanted keys and values, such as `protocol: ck7`{_hint(text)}")
     return found
+
+
+def _hint(text: str) -> str:
+    odd = odd_character(text)
+    return f" ({odd})" if odd else ""
+
+
+def _refuse_nul(found: Union[dict, list], path: Union[str, Path], keys: tuple = ()) -> None:
+    """Raise a UsageError that names the key where a value, or a key, holds a NUL character."""
+    for key, value in found.items() if isinstance(found, dict) else enumerate(found):
+        here = (*keys, str(key))
+        if isinstance(value, (dict, list)):
+            _refuse_nul(value, path, here)
+        if "\0" in str(key) or (isinstance(value, str) and "\0" in value):
+            where = ".".join(here)
+            raise UsageError(f"{path}: {where!r}: {shown(value)} holds NUL (U+0000)")
 
 
 def _apply(found, change):

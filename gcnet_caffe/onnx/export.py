@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from gcnet_caffe import __version__, files
-from gcnet_caffe.engine.layers import TEST
+from gcnet_caffe.engine.layers import TEST, layer_types
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights
@@ -19,6 +19,7 @@ from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers import converted_types, converter
 from gcnet_caffe.schema import read_net
 from gcnet_caffe.schema.net_state import merged_state, select_layers
+from gcnet_caffe.schema.other_caffes import explain_layer
 
 #: Version of the operators: every ONNX Runtime since 1.12 has them.
 OPSET = 17
@@ -92,10 +93,13 @@ def _check_types(path):
     net.state.CopyFrom(merged_state(TEST, net.state))
     for layer in select_layers(net, path):
         if layer.type != "Input" and layer.type not in converted_types():
-            raise NetError(
-                f"{path}: layer {layer.name!r}: type {layer.type!r} cannot be written as ONNX; "
-                f"wanted one of Input, {', '.join(converted_types())}"
-            )
+            said = explain_layer(layer.type, layer_types())
+            if layer.type in layer_types():
+                said = (
+                    f"type {layer.type!r} cannot be written as ONNX; "
+                    f"wanted one of Input, {', '.join(converted_types())}"
+                )
+            raise NetError(f"{path}: layer {layer.name!r}: {said}")
 
 
 def _converted(engine):

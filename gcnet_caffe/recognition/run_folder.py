@@ -19,6 +19,7 @@ from gcnet_caffe.recognition.model import (
     read_model_folder,
 )
 from gcnet_caffe.schema import read_net, read_solver
+from gcnet_caffe.text import check_name
 
 _PLAN = "plan.json"
 
@@ -31,6 +32,7 @@ def open_model(folder=None):
     UsageError, ModelError
         See `read_model_folder` and `read_run_folder`.
     """
+    check_name(folder, UsageError)
     folder = SYNTHETIC if folder is None else Path(folder)
     if (folder / SUMS).exists() or (folder / FACTS).exists():
         return read_model_folder(folder)

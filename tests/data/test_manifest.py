@@ -95,7 +95,7 @@ def test_duplicate_rows(tmp_path):
 
 @pytest.mark.parametrize("column", ["rank", "route", "landmarks"])
 def test_a_long_value_is_shown_short(tmp_path, column):
-    words = "\0" * 8000 if column != "landmarks" else " ".join(["x" * 800] * 10)
+    words = "\1" * 8000 if column != "landmarks" else " ".join(["x" * 800] * 10)
     path = write_rows(tmp_path / "m.csv", [{**row("a.png", "S1"), column: words}])
     found = message(path)
     assert f"row 1: column {column!r}: '" in found

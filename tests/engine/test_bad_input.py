@@ -31,7 +31,10 @@ def train(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize(
     "old, new, message",
     [
-        ('"ReLU"', '"RelU"', "layer 'relu': unknown type 'RelU'; wanted one of AbsVal"),
+        ('"ReLU"', '"RelU"', "layer 'relu': unknown type 'RelU'; did you mean 'ReLU'?"),
+        ('"ReLU"', '"Rectifier"', "layer 'relu': unknown type 'Rectifier'; wanted one of AbsVal"),
+        ('"ReLU"', '"Flip"', "layer 'relu': type 'Flip' is a layer of happynear's Caffe (happ"),
+        ('"ReLU"', '"BNLL"', "layer 'relu': type 'BNLL' is a layer of Caffe that this engine does"),
         ("kernel_size", "kernel_sizes", "net.prototxt"),
         (
             'top: "conv"\n',

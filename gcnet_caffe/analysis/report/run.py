@@ -9,6 +9,7 @@ from typing import Optional
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.nets.catalog import VARIANTS
 from gcnet_caffe.nets.plain import PLAIN
+from gcnet_caffe.text import open_lines, read
 
 #: Method -> how tables and pictures call it.
 LABELS = {
@@ -179,7 +180,7 @@ def _read(path, parse, optional=False):
     if optional and not path.is_file():
         return {}
     try:
-        found = parse(path.read_text(encoding="utf-8"))
+        found = parse(read(path, GcnetError))
     except ValueError as error:
         raise GcnetError(f"{path}: cannot be read: {error}") from None
     if not isinstance(found, dict):
@@ -209,7 +210,7 @@ def read_test(path):
     if not path.is_file():
         raise GcnetError(f"{path}: not there")
     try:
-        with open(path, newline="", encoding="utf-8") as stream:
+        with open_lines(path, GcnetError) as stream:
             rows = list(csv.DictReader(stream))
         wanted = {"key", "subject", "sequence", "rank", "expression", "label"}
         if not rows or wanted - set(rows[0]):

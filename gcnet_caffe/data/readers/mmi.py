@@ -32,6 +32,7 @@ from gcnet_caffe.data.readers._common import (
 )
 from gcnet_caffe.data.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
+from gcnet_caffe.text import open_lines
 
 #: Expression names by the number in the session's Emotion tag.
 EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"}
@@ -159,7 +160,7 @@ def _is_sessions(folder):
 def _peaks(path, sessions):
     """{session: frame} of the apex csv."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_lines(path, ManifestError) as file:
             reader = csv.DictReader(file)
             rows = list(reader)
     except FileNotFoundError:

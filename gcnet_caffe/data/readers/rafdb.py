@@ -9,6 +9,7 @@ There are no subjects, so no folds by subject, and no reference images.
 
 import numpy as np
 
+from gcnet_caffe import text
 from gcnet_caffe.data.manifest import Row
 from gcnet_caffe.data.readers._common import add_root, existing, first_of, images_in
 from gcnet_caffe.data.readers.survey import Survey
@@ -74,7 +75,7 @@ def _official(listing, split, aligned, survey):
     originals = basic / "Image/original"
     aligned = aligned or not originals.is_dir()
     rows = []
-    for number, line in enumerate(listing.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(text.read(listing, ManifestError).splitlines(), start=1):
         words = line.split()
         if not words:
             continue

@@ -23,6 +23,7 @@ from gcnet_caffe.data.readers._common import (
 )
 from gcnet_caffe.data.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
+from gcnet_caffe.text import open_lines
 
 #: Expression names by the number in Kaggle's csv: alphabetical.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -96,7 +97,7 @@ def _rows(top: Path, source: str, survey: Survey) -> list[Row]:
 def _listed(listing, split, source):
     """The rows and survey of Kaggle's csv."""
     survey, rows = Survey(), []
-    with open(listing, newline="", encoding="utf-8-sig", errors="replace") as file:
+    with open_lines(listing, ManifestError) as file:
         reader = csv.DictReader(file)
         header = reader.fieldnames or []
         missing = [name for name in _COLUMNS if name not in header]

@@ -11,6 +11,7 @@ from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import caffe_pb
 from gcnet_caffe.schema.blobs import blob_from_proto
+from gcnet_caffe.schema.other_caffes import explain_layer
 
 TRAIN, TEST = caffe_pb.TRAIN, caffe_pb.TEST
 
@@ -74,10 +75,8 @@ def create_layer(param, context):
         There is no such layer type here.
     """
     if param.type not in _REGISTRY:
-        raise NetError(
-            f"{context.origin}: layer {param.name!r}: unknown type {param.type!r}; "
-            f"wanted one of {', '.join(layer_types())}"
-        )
+        said = explain_layer(param.type, layer_types())
+        raise NetError(f"{context.origin}: layer {param.name!r}: {said}")
     return _REGISTRY[param.type](param, context)
 
 

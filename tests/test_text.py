@@ -1,0 +1,145 @@
+"""Text files of users, whatever saved them; and names with a NUL character, wherever they stand."""
+
+import pytest
+
+from gcnet_caffe import cli, files, text
+from gcnet_caffe.analysis.log import read_log
+from gcnet_caffe.data.folds import read_fold_sheet
+from gcnet_caffe.data.images import read_grey
+from gcnet_caffe.data.manifest import Row, read_manifest, write_manifest
+from gcnet_caffe.data.readers.mmi import _peaks
+from gcnet_caffe.errors import GcnetError, ImageError, ManifestError, SchemaError, UsageError
+from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.recognition.run_folder import open_model
+from gcnet_caffe.schema import read_net, read_solver, read_weights
+from tests.engine.small import write_small
+
+SHEET = "subject,fold\nS1,0\nSé,1\n"
+YAML = "# é\ntitle: é\ndata: {reader: ck, root: /data/CK+}\nprotocol: ck7\n"
+
+
+def fold_sheet(path):
+    return read_fold_sheet(path, ["S1", "Sé"])
+
+
+@pytest.mark.parametrize(
+    "read, written", [(fold_sheet, SHEET), (lambda path: read_experiment(path)["title"], YAML)]
+)
+def test_text_of_users(read, written, tmp_path):
+    path = tmp_path / "file"
+
+    def message_of(data):
+        path.write_bytes(data)
+        with pytest.raises(GcnetError) as error:
+            read(path)
+        return str(error.value)
+
+    path.write_text(written, encoding="utf-8")
+    plain = read(path)
+    for data in (written.encode("utf-8-sig"), written.replace("\n", "\r\n").encode()):
+        path.write_bytes(data)
+        assert read(path) == plain
+    for name in ("utf-16", "utf-16-le", "utf-16-be"):
+        assert message_of(written.encode(name)) == f"{path}: saved as UTF-16; save it as UTF-8"
+    assert message_of(written.encode("utf-32")).endswith("saved as UTF-32; save it as UTF-8")
+    line = 1 if written is YAML else 3
+    assert f": line {line}: byte 0xE9 is not UTF-8" in message_of(written.encode("latin-1"))
+    assert "NUL (U+0000); wanted " in message_of(written.replace("S1", "S\0").encode() + b"\0")
+
+
+def test_a_log_that_powershell_wrote(tmp_path):
+    log = "I1127 14:54:28.952279 24465 solver.cpp:239] Iteration 0 (0 iter/s), loss = 0.5\n"
+    (tmp_path / "log").write_text(log, encoding="utf-16")
+    with pytest.raises(GcnetError, match="log: saved as UTF-16; save it as UTF-8$"):
+        read_log(tmp_path / "log")
+
+
+def test_a_row_with_nul_is_named(tmp_path):
+    write_manifest(tmp_path / "m.csv", [Row("a.png", "S1", "happy"), Row("b.png", "S1", "sad")])
+    whole = (tmp_path / "m.csv").read_text()
+    for path, row in (("b.png", "row 2"), ("a.png", "row 1"), ("subject", "header")):
+        (tmp_path / "m.csv").write_text(whole.replace(path, f"{path}\0"))
+        with pytest.raises(ManifestError, match=rf"m.csv: {row}: holds NUL \(U\+0000\); wanted"):
+            read_manifest(tmp_path / "m.csv")
+    (tmp_path / "peaks.csv").write_text("session,apex\n1\0,2\n")
+    with pytest.raises(ManifestError, match=r"peaks.csv: row 1: holds NUL"):
+        _peaks(tmp_path / "peaks.csv", tmp_path)
+
+
+def test_a_character_that_looks_like_another_is_named(tmp_path):
+    header = "path,subject,expression".replace("subject", "subject\u200b")
+    (tmp_path / "m.csv").write_text(f"{header}\na,b,c\n", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"'subject' is missing.*ZERO WIDTH SPACE \(U\+200B\)"):
+        read_manifest(tmp_path / "m.csv")
+    for written, name in (
+        (YAML.replace("title:", "title："), "line 2 holds FULLWIDTH COLON (U+FF1A)"),
+        ("protocol:\u00a0ck7\n", "line 1 holds NO-BREAK SPACE (U+00A0)"),
+        ("# “\ndata: [“a]\n{\n", "line 2 holds LEFT DOUBLE QUOTATION MARK (U+201C)"),
+    ):
+        (tmp_path / "e.yaml").write_text(written, encoding="utf-8")
+        with pytest.raises(UsageError) as error:
+            read_experiment(tmp_path / "e.yaml")
+        assert str(error.value).endswith(f"({name})")
+    assert text.odd_character("名前: 表情 é ß α\n# ：\n") == ""
+
+
+@pytest.mark.parametrize(
+    "line, key",
+    [
+        (r'data: {reader: ck, root: "/data/a\0b"}', "'data.root'"),
+        (r'data: [{reader: ck, root: "/a"}, {reader: ck, root: "/data/\x00"}]', "'data.1.root'"),
+        (r'"ti\0tle": x', r"'ti\x00tle'"),
+    ],
+)
+def test_a_key_with_nul_is_named(line, key, tmp_path):
+    (tmp_path / "e.yaml").write_text(f"protocol: ck7\n{line}\n")
+    with pytest.raises(UsageError) as error:
+        read_experiment(tmp_path / "e.yaml")
+    assert f"e.yaml: {key}: " in str(error.value) and "holds NUL (U+0000)" in str(error.value)
+    (tmp_path / "e.yaml").write_text("protocol: ck7\ndata: {reader: ck, root: /a}\n")
+    with pytest.raises(UsageError, match=r"'data.root': '/a\\x00' holds NUL"):
+        read_experiment(tmp_path / "e.yaml", [r'data.root="/a\0"'])
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["train", "-solver", "a\0b"], r"gcnet train: error: -solver: 'a\x00b' holds NUL (U+0000)"),
+        (["train", "-weights=\0"], r"gcnet train: error: -weights: '-weights=\x00' holds NUL (U"),
+        (["predict", "a\0b"], r"gcnet predict: error: 'a\x00b' holds NUL (U+0000)"),
+        (["run", "e.yaml", "--out", "\0"], r"gcnet run: error: --out: '\x00' holds NUL (U+0000)"),
+    ],
+)
+def test_a_word_with_nul_is_named(words, said, capsys):
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (read_net, SchemaError),
+        (read_solver, SchemaError),
+        (read_weights, SchemaError),
+        (open_model, UsageError),
+        (read_grey, ImageError),
+        (read_manifest, ManifestError),
+        (fold_sheet, ManifestError),
+        (read_log, GcnetError),
+        (read_experiment, UsageError),
+        (lambda path: files.write_text(path, "x"), UsageError),
+    ],
+)
+def test_a_path_with_nul_from_python_is_named(call, error):
+    with pytest.raises(error, match=r"^'a\\x00b' holds NUL \(U\+0000\), which no file's name may"):
+        call("a\0b")
+
+
+def test_a_net_with_a_comment_in_gbk_trains(tmp_path, monkeypatch):
+    write_small(tmp_path)
+    for name in ("net.prototxt", "solver.prototxt"):
+        comment = "# 全连接\n".encode("gbk")
+        (tmp_path / name).write_bytes(comment + (tmp_path / name).read_bytes() + comment)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "-solver", "solver.prototxt"]) == 0
+    assert cli.main(["check", "solver.prototxt"]) == 0
