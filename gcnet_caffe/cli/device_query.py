@@ -1,7 +1,9 @@
 """Show the GPUs that PyTorch sees: `caffe device_query` by PyTorch."""
 
-from gcnet_caffe.cli._caffe_flags import add_caffe_flags, gpu_numbers
+from gcnet_caffe.cli._caffe_flags import CaffeParser, add_caffe_flags, gpu_numbers
 from gcnet_caffe.engine import import_torch
+
+Parser = CaffeParser
 
 
 def add_arguments(parser):

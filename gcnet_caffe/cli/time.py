@@ -1,14 +1,19 @@
 """Measure how long each layer of a net takes: `caffe time` by PyTorch."""
 
 from gcnet_caffe.cli._caffe_flags import (
+    CaffeParser,
     add_caffe_flags,
     gpu_numbers,
+    log_flags,
     require,
     split_stages,
 )
 from gcnet_caffe.cli._options import add_option_flags, given_options
 from gcnet_caffe.engine import import_torch
+from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
+
+Parser = CaffeParser
 
 
 def add_arguments(parser):
@@ -24,5 +29,6 @@ def run(args):
     import_torch()
     from gcnet_caffe.engine.commands import time
 
+    log = Log(flags=log_flags(args))
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    time(args.model, args.phase, args.iterations, gpus, args.level, stages, options)
+    time(args.model, args.phase, args.iterations, gpus, args.level, stages, options, log)

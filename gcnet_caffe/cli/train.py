@@ -5,8 +5,10 @@ every rank trains on its own records and the gradients are averaged.
 """
 
 from gcnet_caffe.cli._caffe_flags import (
+    CaffeParser,
     add_caffe_flags,
     gpu_numbers,
+    log_flags,
     require,
     split_stages,
 )
@@ -15,6 +17,7 @@ from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
 
+Parser = CaffeParser
 _FLAGS = ("solver", "discriminator_solver", "weights", "snapshot", "gpu", "level", "stage")
 _EFFECTS = ("sigint_effect", "sighup_effect")
 
@@ -53,5 +56,6 @@ def run(args):
         log=args.log,
         ranks=args.ranks,
         discriminator_solver=args.discriminator_solver,
+        log_flags=log_flags(args),
     )
     train(job, options)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from gcnet_caffe.engine import distributed, rng, signals
 from gcnet_caffe.engine.alternation import Alternation
 from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
-from gcnet_caffe.engine.log import Log
+from gcnet_caffe.engine.log import Log, LogFlags
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.solver import Solver
@@ -44,6 +44,7 @@ class Job(NamedTuple):
     log: str = ""
     ranks: int = 1
     discriminator_solver: str = ""
+    log_flags: LogFlags = LogFlags()
 
 
 def train(job, options):
@@ -144,12 +145,16 @@ def _log(job, param, silent):
     A run that resumes adds to the file.
     """
     if not job.log or silent:
-        yield Log(silent=silent)
+        yield Log(silent=silent, flags=job.log_flags)
         return
     Path(job.log).parent.mkdir(parents=True, exist_ok=True)
     with open(job.log, "a" if job.snapshot else "w", encoding="utf-8") as stream:
         with tqdm(total=param.max_iter, unit="it", disable=None, leave=False) as bar:
-            yield Log(stream, on_iteration=lambda iteration: bar.update(iteration - bar.n))
+
+            def shown(iteration):
+                bar.update(iteration - bar.n)
+
+            yield Log(stream, on_iteration=shown, flags=job.log_flags)
 
 
 def _open(model, phase, gpus, level, stages, options, weights, log):
@@ -175,9 +180,9 @@ def _open(model, phase, gpus, level, stages, options, weights, log):
     return net, device
 
 
-def test(model, weights, iterations, gpus=None, level=0, stages=(), options=None):
+def test(model, weights, iterations, gpus=None, level=0, stages=(), options=None, log=None):
     """Score the net at `model` on its own TEST data; return (loss, {output: means})."""
-    log = Log()
+    log = log or Log()
     if iterations < 1:
         raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
     net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, weights, log)
@@ -186,9 +191,9 @@ def test(model, weights, iterations, gpus=None, level=0, stages=(), options=None
     return score(net, iterations, log)
 
 
-def time(model, phase, iterations, gpus=None, level=0, stages=(), options=None):
+def time(model, phase, iterations, gpus=None, level=0, stages=(), options=None, log=None):
     """Measure the layers of the net at `model`, forward and backward."""
-    log = Log()
+    log = log or Log()
     if iterations < 1:
         raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
     if phase not in ("TRAIN", "TEST"):

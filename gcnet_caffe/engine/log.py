@@ -1,8 +1,87 @@
 """Lines in the format of Caffe 1.0's log (glog's), which Caffe's own parsers read."""
 
+import contextlib
+import getpass
+import os
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Optional, TextIO
+
+_LEVELS = ("INFO", "WARNING", "ERROR")
+_COLOURS = {"WARNING": "\033[0;33m", "ERROR": "\033[0;31m"}
+
+
+class LogFlags(NamedTuple):
+    """glog's flags, with the values that `caffe train` starts with; `cli` says what each does."""
+
+    minloglevel: int = 0
+    logtostderr: bool = False
+    alsologtostderr: bool = True
+    stderrthreshold: int = 2
+    log_prefix: bool = True
+    colorlogtostderr: bool = False
+    log_dir: str = ""
+    log_link: str = ""
+    logfile_mode: int = 0o664
+
+
+class LogFiles:
+    """The log files of one program, one for each level: it takes lines of that level and above.
+
+    A file is named ``gcnet.HOST.USER.log.LEVEL.DATE-TIME.PROCESS``, made with its first line, and
+    ``gcnet.LEVEL`` links to it.
+
+    Source: glog, logging.cc, LogFileObject.
+    """
+
+    def __init__(self, flags: LogFlags):
+        self._flags = flags
+        self._files: dict[str, Optional[Path]] = {}
+
+    def write(self, level: int, line: str) -> None:
+        """Add `line` to the files of `level` and below; where there is no file, say so once."""
+        for name in _LEVELS[: level + 1]:
+            if name not in self._files:
+                self._files[name] = self._create(name)
+            if self._files[name]:
+                with open(self._files[name], "a", encoding="utf-8") as stream:
+                    stream.write(f"{line}\n")
+
+    def _create(self, level: str) -> Optional[Path]:
+        now = time.localtime()
+        host = socket.gethostname()
+        made = f"gcnet.{host}.{_user()}.log.{level}.{time.strftime('%Y%m%d-%H%M%S', now)}"
+        path = Path(self._flags.log_dir, f"{made}.{os.getpid()}")
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with open(descriptor, "w", encoding="utf-8") as stream:
+                os.fchmod(descriptor, self._flags.logfile_mode)
+                stream.write(
+                    f"Log file created at: {time.strftime('%Y/%m/%d %H:%M:%S', now)}\n"
+                    f"Running on machine: {host}\n"
+                    "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg\n"
+                )
+            for folder in filter(None, {self._flags.log_dir, self._flags.log_link}):
+                link = Path(folder, f"gcnet.{level}")
+                with contextlib.suppress(FileNotFoundError):
+                    link.unlink()
+                same = folder == self._flags.log_dir
+                link.symlink_to(path.name if same else path.absolute())
+        except OSError as error:
+            print(f"gcnet: no log file {path}: {error.strerror}", file=sys.stderr)
+            return None
+        return path
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a process without a name, as in a container
+        return "invalid-user"
 
 
 class Log:
@@ -17,35 +96,66 @@ class Log:
         Told the number of each iteration that is over.
     speaker : str
         Who speaks, before each text, where several solvers write one log.
+    flags : LogFlags
+        Which lines are written, and where else.
     """
 
-    def __init__(self, stream=None, silent=False, on_iteration=None, speaker=""):
+    def __init__(
+        self,
+        stream: Optional[TextIO] = None,
+        silent: bool = False,
+        on_iteration: Optional[Callable[[int], None]] = None,
+        speaker: str = "",
+        flags: Optional[LogFlags] = None,
+    ):
         self._stream, self._silent = stream, silent
+        self._flags = flags or LogFlags()
+        self._files = LogFiles(self._flags)
         self._speaker = f"{speaker}: " if speaker else ""
         self.iteration_done = on_iteration or (lambda iteration: None)
 
-    def __call__(self, text):
+    def __call__(self, text: str) -> None:
         """Write `text` as an information."""
         if not self._silent:
-            self._write("I", text)
+            self._write(0, text)
 
-    def warning(self, text):
+    def warning(self, text: str) -> None:
         """Write `text` as a warning."""
         if not self._silent:
-            self._write("W", text)
+            self._write(1, text)
 
-    def of(self, speaker):
+    def of(self, speaker: str) -> "Log":
         """Return a log on the same stream, each text of which starts with `speaker`."""
-        return Log(self._stream, self._silent, speaker=speaker)
+        other = Log(self._stream, self._silent, speaker=speaker, flags=self._flags)
+        other._files = self._files
+        return other
 
-    def _write(self, severity, text):
-        frame = sys._getframe(2)
+    def _write(self, level: int, text: str) -> None:
+        flags = self._flags
+        if level < flags.minloglevel:
+            return
+        line = f"{self._header(level) if flags.log_prefix else ''}{self._speaker}{text}"
+        if self._stream:
+            print(line, file=self._stream, flush=True)
+        elif flags.logtostderr or flags.alsologtostderr or level >= flags.stderrthreshold:
+            print(self._coloured(level, line), file=sys.stderr, flush=True)
+        if flags.log_dir and not flags.logtostderr:
+            self._files.write(level, line)
+
+    def _coloured(self, level: int, line: str) -> str:
+        colour = _COLOURS.get(_LEVELS[level], "")
+        if not (colour and self._flags.colorlogtostderr and sys.stderr.isatty()):
+            return line
+        return f"{colour}{line}\033[m"
+
+    @staticmethod
+    def _header(level: int) -> str:
+        frame = sys._getframe(3)
         where = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
         now = time.time()
         date = time.strftime("%m%d %H:%M:%S", time.localtime(now))
         thread = threading.get_native_id()
-        header = f"{severity}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}]"
-        print(f"{header} {self._speaker}{text}", file=self._stream or sys.stderr, flush=True)
+        return f"{_LEVELS[level][0]}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}] "
 
 
 def number(value):

@@ -1,9 +1,14 @@
 """Lines as Caffe 1.0 writes them."""
 
 import io
+import os
+import pty
 import re
+import stat
 
-from gcnet_caffe.engine.log import Log, number, output_lines
+import pytest
+
+from gcnet_caffe.engine.log import Log, LogFlags, number, output_lines
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 
 
@@ -20,6 +25,41 @@ def test_the_log_of_another_rank_is_silent():
     log("x")
     log.warning("y")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    "level, files", [(0, ["INFO", "WARNING"]), (1, ["INFO", "WARNING"]), (2, [])]
+)
+def test_a_file_takes_the_lines_of_its_level_and_above(level, files, tmp_path):
+    stream = io.StringIO()
+    flags = LogFlags(minloglevel=level, log_dir=str(tmp_path), logfile_mode=0o600)
+    log = Log(stream, flags=flags)
+    log("x")
+    log.of("second").warning("y")
+    texts = {p.name: p.read_text().splitlines()[3:] for p in tmp_path.glob("gcnet.[A-Z]*[A-Z]")}
+    assert sorted(texts) == [f"gcnet.{name}" for name in files]
+    lines = stream.getvalue().splitlines()
+    assert "".join(line[0] for line in lines) == ["IW", "W", ""][level]
+    assert texts.get("gcnet.INFO", []) == lines
+    assert texts.get("gcnet.WARNING", []) == [line for line in lines if line[0] == "W"]
+    for path in tmp_path.glob("*.log.*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_warnings_are_coloured_on_a_terminal_only(monkeypatch, capsys):
+    log = Log(flags=LogFlags(colorlogtostderr=True, log_prefix=False))
+    log.warning("y")
+    assert capsys.readouterr().err == "y\n"
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        log("x")
+        log.warning("y")
+        found = b""
+        while found.count(b"\n") < 2:
+            found += os.read(ours, 100)
+    assert found == b"x\r\n\x1b[0;33my\x1b[m\r\n"
+    os.close(ours)
 
 
 def test_numbers_have_the_six_digits_of_a_cpp_stream():
