@@ -76,8 +76,10 @@ class Net(nn.Module):
             f"propagate_down: found {len(layer_param.propagate_down)}, wanted 0 or "
             f"{len(bottoms)}, one a bottom",
         )
-        shapes = layer.setup([self.blob_shapes[number] for number in bottoms])
         tops = wiring.tops(layer_param, layer.num_tops)
+        given = [self.blob_shapes[number] for number in bottoms]
+        shapes = layer.setup(given)
+        layer.check_in_place(given, shapes)
         for index, shape in enumerate(shapes[: len(tops)]):
             _check_shape(layer, index, shape)
             self.blob_shapes.append(tuple(shape))

@@ -68,16 +68,23 @@ def wire(*layers):
     return wiring, found
 
 
-def test_a_reader_before_an_in_place_layer_keeps_the_blob_as_it_was():
+def test_an_in_place_top_gets_a_number_of_its_own():
     wiring, found = wire(
         'name: "source" top: "x"',
-        'name: "before" bottom: "x" top: "y"',
         'name: "in_place" bottom: "x" top: "x"',
         'name: "after" bottom: "x" top: "z"',
+        'name: "too" bottom: "x" top: "y"',
     )
-    assert found == [((), (0,)), ((0,), (1,)), ((0,), (2,)), ((2,), (3,))]
-    assert wiring.names == ["x", "y", "x", "z"]
-    assert wiring.outputs() == [1, 3]
+    assert found == [((), (0,)), ((0,), (1,)), ((1,), (2,)), ((1,), (3,))]
+    assert wiring.names == ["x", "x", "z", "y"]
+    assert wiring.outputs() == [3, 2]
+
+
+def test_an_in_place_layer_on_a_blob_that_another_reads_is_refused():
+    """See test_in_place.py for what real Caffe does."""
+    wanted = r"'x' produced by multiple sources .layer 'l': in place, but layer 'before' reads 'x'"
+    with pytest.raises(NetError, match=wanted):
+        wire('top: "x"', 'name: "before" bottom: "x"', 'name: "l" bottom: "x" top: "x"')
 
 
 def test_outputs_are_sorted_by_name():

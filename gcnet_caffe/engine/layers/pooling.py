@@ -68,6 +68,7 @@ class Pooling(_Windows):
     """
 
     tops = (1, 2)
+    overwrites_unread = True
     channels_last = False  # whether the tops are to be in that format, whatever the bottom's
 
     def setup(self, shapes):
@@ -173,6 +174,10 @@ class MaxUnpool(_Windows):
 
     bottoms = (2, 3)
     takes_indices = True
+
+    @property
+    def overwrites_unread(self) -> bool:
+        return self.overlapping
 
     def setup(self, shapes):
         param = self.param.pooling_param
