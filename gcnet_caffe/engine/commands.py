@@ -3,11 +3,14 @@
 Source: Caffe tools/caffe.cpp.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -17,12 +20,13 @@ from gcnet_caffe.engine.alternation import Alternation
 from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
 from gcnet_caffe.engine.log import Log, LogFlags
 from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net
 from gcnet_caffe.engine.weights import copy_weights
-from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.errors import UsageError
 from gcnet_caffe.schema import caffe_pb, read_solver
 
 
@@ -180,18 +184,38 @@ def _open(model, phase, gpus, level, stages, options, weights, log):
     return net, device
 
 
-def test(model, weights, iterations, gpus=None, level=0, stages=(), options=None, log=None):
-    """Score the net at `model` on its own TEST data; return (loss, {output: means})."""
+def test(
+    model: str,
+    weights: str,
+    iterations: int,
+    gpus: list[int] | None = None,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    options: EngineOptions | None = None,
+    log: Log | None = None,
+) -> tuple[float, dict[str, Any]]:
+    """Score the net at `model` in phase TEST; return (loss, {output: means}).
+
+    As `caffe test`, on whatever its own layers give: the records of an LMDB, a DummyData layer's
+    numbers, zeros from an Input layer.
+    """
     log = log or Log()
     if iterations < 1:
         raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
     net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, weights, log)
-    if not net.data_layers:
-        raise NetError(f"{model}: has no Data layer in phase TEST; nothing to score")
     return score(net, iterations, log)
 
 
-def time(model, phase, iterations, gpus=None, level=0, stages=(), options=None, log=None):
+def time(
+    model: str,
+    phase: str,
+    iterations: int,
+    gpus: list[int] | None = None,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    options: EngineOptions | None = None,
+    log: Log | None = None,
+) -> None:
     """Measure the layers of the net at `model`, forward and backward."""
     log = log or Log()
     if iterations < 1:

@@ -13,7 +13,7 @@ from gcnet_caffe.data.data_layer import check_layer_labels
 from gcnet_caffe.data.labels import label_sources
 from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.graph import Wiring
-from gcnet_caffe.engine.layers import Context, create_layer
+from gcnet_caffe.engine.layers import TRAIN, Context, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.errors import NetError
@@ -63,6 +63,9 @@ class Net(nn.Module):
         wiring, blobs = Wiring(self.origin), LearnableBlobs(self.origin)
         for layer_param in select_layers(param, self.origin):
             self._add(layer_param, wiring, blobs)
+        if not self.steps:
+            phase = "TRAIN" if context.phase == TRAIN else "TEST"
+            raise NetError(f"{self.origin}: no layer in phase {phase}; Caffe cannot run it")
         self.learnable = blobs.all
         self.blob_names = wiring.names
         self._finish(wiring)

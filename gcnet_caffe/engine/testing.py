@@ -1,12 +1,19 @@
 """Scoring a net's own test data, as `caffe test` does (Caffe tools/caffe.cpp, test)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from gcnet_caffe.engine.log import number, output_lines
+from gcnet_caffe.engine.net import Net
 
 
-def score(net, iterations, log):
+def score(
+    net: Net, iterations: int, log: Callable[[str], None]
+) -> tuple[float, dict[str, np.ndarray]]:
     """Run `net` on `iterations` batches; log and return the mean of its loss and outputs.
 
     Returns
