@@ -1,17 +1,28 @@
-"""How long each layer of a net takes, as `caffe time` shows it (Caffe tools/caffe.cpp, time)."""
+"""How long each layer of a net takes, as `caffe time` shows it (Caffe tools/caffe.cpp, time).
+
+The backward of every layer is run, in any phase, with a loss or without: to the layer's own blobs,
+and to those bottoms that Caffe's net says (bottom_need_backward).
+"""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
 
 import torch
 
 from gcnet_caffe.engine import fusion
+from gcnet_caffe.engine.net import Net
 
 
-def time_net(net, iterations, log, device):
+def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torch.device) -> None:
     """Run `net` forward and backward `iterations` times and log where the time goes.
 
     The lines of the layers are measured one layer at a time, so that nothing is fused between
-    them; the last lines are the net as it trains.
+    them; the last lines are the net as it trains. Without a loss to train by, the backward pass is
+    the sum of the layers'.
     """
     forward, backward = _Clock(device), _Clock(device)
     batch = net.next_batch()
@@ -19,11 +30,14 @@ def time_net(net, iterations, log, device):
     loss, _ = net.run(batch)
     log(f"Initial loss: {float(torch.as_tensor(loss).detach()):.6g}")
     log("Performing Backward")
-    _backward(loss)
+    trains = torch.is_tensor(loss) and loss.requires_grad
+    if trains:
+        loss.backward()
     log("*** Benchmark begins ***")
     log(f"Testing for {iterations} iterations.")
-    for _ in range(iterations):
-        _layer_by_layer(net, net.next_batch(), forward, backward)
+    alone = [
+        _layer_by_layer(net, net.next_batch(), forward, backward) for _ in range(iterations)
+    ]  # seconds
     log("Average time per layer: ")
     for step in net.steps:
         name = step.layer.name
@@ -33,91 +47,141 @@ def time_net(net, iterations, log, device):
     for index in range(iterations):
         with forward.measure(None):
             loss, _ = net.run(net.next_batch())
-        with backward.measure(None):
-            _backward(loss)
-        spent = forward.last + backward.last
-        log(f"Iteration: {index + 1} forward-backward time: {spent * 1e3:.6g} ms.")
-        passes["Forward pass"] += forward.last * 1e3
-        passes["Backward pass"] += backward.last * 1e3
-    for name, spent in passes.items():
-        log(f"Average {name}: {spent / iterations:.6g} ms.")
+        if trains:
+            with backward.measure(None):
+                loss.backward()
+        spent = {"Forward pass": forward.last, "Backward pass": alone[index]}
+        if trains:
+            spent["Backward pass"] = backward.last
+        log(f"Iteration: {index + 1} forward-backward time: {sum(spent.values()) * 1e3:.6g} ms.")
+        for name, seconds in spent.items():
+            passes[name] += seconds * 1e3
+    for name, milliseconds in passes.items():
+        log(f"Average {name}: {milliseconds / iterations:.6g} ms.")
     total = sum(passes.values())
     log(f"Average Forward-Backward: {total / iterations:.6g} ms.")
     log(f"Total Time: {total:.6g} ms.")
     log("*** Benchmark ends ***")
 
 
-def _backward(loss):
-    if torch.is_tensor(loss) and loss.requires_grad:
-        loss.backward()
+def bottoms_needing_backward(net: Net) -> list[list[bool]]:
+    """Return, for each step of `net`, which of its bottoms get a gradient.
 
-
-def _layer_by_layer(net, batch, forward, backward):
-    """Each layer on copies of its bottoms that end the graph; then back, layer by layer."""
-    values, ran = dict(batch), []
+    Source: Caffe src/caffe/net.cpp, Init (bottom_need_backward). Those do whose own layers have
+    something to learn, and that a loss depends on.
+    """
+    flags, learns, moving = [], [], set()
     for step in net.steps:
+        param = step.layer.param
+        reached = [number in moving for number in step.bottoms]
+        rates = [spec.lr_mult for spec in param.param]
+        rates += [1.0] * (len(step.layer.blobs) - len(rates))
+        learns.append(any(reached) or any(rates[: len(step.layer.blobs)]))
+        flags.append(list(param.propagate_down) or reached)
+        if learns[-1]:
+            moving.update(step.tops)
+    under_loss, read, wanted = set(), set(), set()
+    for step, flag, learning in reversed(list(zip(net.steps, flags, learns))):
+        contributes = any(step.loss_weights) or not under_loss.isdisjoint(step.tops)
+        skipped = all(number in read and number not in wanted for number in step.tops)
+        if not contributes or (learning and skipped):
+            flag[:] = [False] * len(flag)
+        under_loss.update(step.bottoms if contributes else ())
+        read.update(step.bottoms)
+        wanted.update(number for number, is_wanted in zip(step.bottoms, flag) if is_wanted)
+    if net.force_backward:
+        for step, flag in zip(net.steps, flags):
+            flag[:] = [a or b for a, b in zip(flag, _forced(step.layer))]
+    return flags
+
+
+def _forced(layer: Any) -> list[bool]:
+    """Which bottoms `force_backward` reaches: all but labels (AllowForceBackward)."""
+    count = len(layer.param.bottom)
+    label = layer.is_loss and layer.type != "EuclideanLoss"
+    return [not (label and index == layer.bottoms[0] - 1) for index in range(count)]
+
+
+def _layer_by_layer(net: Net, batch: dict, forward: _Clock, backward: _Clock) -> float:
+    """Run each layer on copies of its bottoms that end the graph; then back, layer by layer.
+
+    Where nothing gave a top its gradient, it is zeros, as a blob's diff is in Caffe. Return the
+    seconds of all backwards.
+    """
+    values, ran, spent = dict(batch), [], 0.0
+    for step, flags in zip(net.steps, bottoms_needing_backward(net)):
         if step.layer.is_source:
             continue
-        bottoms = [_leaf(values[number]) for number in step.bottoms]
+        bottoms = [_leaf(values[number], flag) for number, flag in zip(step.bottoms, flags)]
         local = dict(zip(step.bottoms, bottoms))
         with forward.measure(step.layer.name):
             part = fusion.run_step(step, local)
         tops = [local[number] for number in step.tops]
         values.update(zip(step.tops, tops))
         ran.append((step, bottoms, tops, part))
-    gradients = {}
+    gradients: dict[int, torch.Tensor] = {}
     for step, bottoms, tops, part in reversed(ran):
         roots, seeds = [], []
         for number, top in zip(step.tops, tops):
-            if top.requires_grad and gradients.get(number) is not None:
+            if top.requires_grad and step.layer.has_backward:
                 roots.append(top)
-                seeds.append(gradients[number])
+                seeds.append(gradients.get(number, torch.zeros_like(top)))
         if torch.is_tensor(part) and part.requires_grad:
             roots.append(part)
             seeds.append(torch.ones_like(part))
         with backward.measure(step.layer.name):
             if roots:
                 torch.autograd.backward(roots, seeds)
+        spent += backward.last
         for number, bottom in zip(step.bottoms, bottoms):
             if bottom.grad is not None:
                 known = gradients.get(number)
                 gradients[number] = bottom.grad if known is None else known + bottom.grad
+    return spent
 
 
-def _leaf(tensor):
+def _leaf(tensor: torch.Tensor, needs_backward: bool) -> torch.Tensor:
     leaf = tensor.detach()
-    return leaf.requires_grad_() if tensor.requires_grad else leaf
+    return leaf.requires_grad_() if needs_backward and leaf.is_floating_point() else leaf
 
 
 class _Clock:
     """Adds up seconds by name; waits for the device on both sides."""
 
-    def __init__(self, device):
-        self._wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-        self._spent = {}
+    def __init__(self, device: torch.device) -> None:
+        self.wait: Callable[[], None] = lambda: None
+        if device.type == "cuda":
+            self.wait = torch.cuda.synchronize
+        self._spent: dict[str | None, float] = {}
         self.last = 0.0
 
-    def milliseconds(self, name, iterations):
+    def milliseconds(self, name: str, iterations: int) -> float:
         """Return the mean over `iterations`; layers that did not run took nothing."""
         return self._spent.get(name, 0.0) / iterations * 1e3
 
-    def measure(self, name):
+    def measure(self, name: str | None) -> _Measure:
         """Context manager: add what its block takes to `name`."""
         return _Measure(self, name)
 
-    def _add(self, name, seconds):
+    def add(self, name: str | None, seconds: float) -> None:
+        """Add `seconds` to `name`."""
         self.last = seconds
         self._spent[name] = self._spent.get(name, 0.0) + seconds
 
 
 class _Measure:
-    def __init__(self, clock, name):
+    def __init__(self, clock: _Clock, name: str | None) -> None:
         self._clock, self._name = clock, name
 
-    def __enter__(self):
-        self._clock._wait()
+    def __enter__(self) -> None:
+        self._clock.wait()
         self._start = time.perf_counter()
 
-    def __exit__(self, *_):
-        self._clock._wait()
-        self._clock._add(self._name, time.perf_counter() - self._start)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._clock.wait()
+        self._clock.add(self._name, time.perf_counter() - self._start)

@@ -16,7 +16,7 @@ class Accuracy(Layer):
     A prediction as large as the label's own counts as better. Has no backward.
     """
 
-    bottoms, tops = (2, 2), (1, 2)
+    bottoms, tops, has_backward = (2, 2), (1, 2), False
 
     def setup(self, shapes):
         param, shape = self.param.accuracy_param, shapes[0]

@@ -113,6 +113,8 @@ class Layer(nn.Module):
     label_range = None
     #: Whether forward draws random numbers; such a layer implements `draw`.
     draws = False
+    #: Whether a gradient of its tops can go back to its bottoms and blobs.
+    has_backward = True
     #: Whether Caffe refuses a top that is the bottom itself (a CHECK in the layer).
     refuses_in_place = False
     #: Whether Caffe's forward, in place, overwrites the bottom before it has read it all.

@@ -77,6 +77,8 @@ class ArgMax(Layer):
     Of equal values the one of the higher place comes first. Has no backward.
     """
 
+    has_backward = False
+
     def setup(self, shapes):
         param, shape = self.param.argmax_param, list(shapes[0])
         self.has_axis = param.HasField("axis")

@@ -154,6 +154,8 @@ def without_backward(layer, top, bottom):
 class Threshold(_Neuron):
     """top = 1 where bottom > threshold, else 0. Has no backward."""
 
+    has_backward = False
+
     def forward(self, bottom):
         top = (bottom > self.param.threshold_param.threshold).to(bottom.dtype)
         return without_backward(self, top, bottom)
