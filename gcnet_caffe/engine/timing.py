@@ -33,6 +33,8 @@ def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torc
     trains = torch.is_tensor(loss) and loss.requires_grad
     if trains:
         loss.backward()
+    else:
+        _layer_by_layer(net, batch, _Clock(device), _Clock(device))
     log("*** Benchmark begins ***")
     log(f"Testing for {iterations} iterations.")
     alone = [
