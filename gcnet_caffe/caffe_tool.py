@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gcnet_caffe.analysis.log import parse_progress
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
 from gcnet_caffe.schema.snapshots import snapshot_files
@@ -145,10 +146,10 @@ def _follow(stream, lines, max_iter):
         for line in stream:
             lines.write(line)
             lines.flush()
-            found = re.search(r"Iteration (\d+) .*loss = (\S+)", line)
-            if found:
-                bar.update(int(found[1]) - bar.n)
-                bar.set_postfix_str(f"loss {found[2]}")
+            found = parse_progress(line)
+            if found and found.loss is not None:
+                bar.update(found.iteration - bar.n)
+                bar.set_postfix_str(f"loss {found.loss:g}")
 
 
 def _last_words(log):

@@ -1,70 +1,231 @@
-"""Caffe 1.0's training log, read into series."""
+"""Caffe's training log, read into series and drawn.
 
+Source: Caffe src/caffe/solver.cpp (Step, Test). NVCaffe's and Windows' lines are read, too.
+"""
+
+from __future__ import annotations
+
+import math
 import re
-from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.text import refuse_wide
+from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.files import atomic
 
-_ITERATION = re.compile(
-    r"(?:\] (\w+): )?Iteration (\d+)(?: \(.*?\))?, (?:loss = (\S+)|Testing net)"
-)
-_OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)")
+_ITERATION = re.compile(r"(?:(?:^|\] )(\w+): )?\bIteration (\d+)\b(.*)")
+_LOSS = re.compile(r"^[^=]*\bloss = ([^\s,;]+)")
+_TESTING = re.compile(r"^[^=]*\bTesting net(?: \(#(\d+)\))?")
+_OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (.+?) = (\S+)")
+
+Series = dict[tuple[str, str], list[tuple[int, float]]]
 
 
-def read_log(path):
+class Progress(NamedTuple):
+    """What a line tells of an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+    speaker : str
+        The solver that speaks, where two train in turns; else empty.
+    loss : float or None
+        None where the line tells of no loss.
+    test_net : int or None
+        The number of the test net whose outputs follow.
+    """
+
+    iteration: int
+    speaker: str
+    loss: float | None
+    test_net: int | None
+
+
+def parse_progress(line: str) -> Progress | None:
+    """Return what a log's `line` tells of an iteration, or None where it tells of none."""
+    found = _ITERATION.search(line)
+    if not found:
+        return None
+    speaker, iteration, rest = found.groups()
+    loss, testing = _LOSS.search(rest), _TESTING.search(rest)
+    return Progress(
+        int(iteration),
+        speaker or "",
+        parse_number(loss[1]) if loss else None,
+        int(testing[1] or 0) if testing else None,
+    )
+
+
+def parse_number(text: str) -> float | None:
+    """Return the number that a C++ stream printed as `text`, or None where it is none.
+
+    Values that are no number come as nan, -nan, -nan(ind), or from Windows as 1.#QNAN, -1.#IND,
+    1.#INF.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if re.match(r"[+-]?\d\.#INF", text):
+        return -math.inf if text.startswith("-") else math.inf
+    return math.nan if re.match(r"[+-]?(\d\.#|nan\()", text, re.I) else None
+
+
+def read_log(path: str | Path) -> Series:
     """Return {(phase, name): [(iteration, value), ...]} of the log at `path`.
 
-    `phase` is 'Train' or 'Test'; `name` is an output of the net, or 'total loss'; where two solvers
-    train in turns (engine/alternation.py), also 'discriminator total loss'.
+    `phase` is 'Train' or 'Test', 'Test net #1' for the second test net and so on; `name` is an
+    output of the net, with '[0]', '[1]' behind it where it has several values (a class each), or
+    'total loss'; where two solvers train in turns (engine/alternation.py), also 'discriminator
+    total loss'. Values may be nan or inf. The iterations rise: where training was resumed, or begun
+    anew, what follows replaces what was there from that iteration on. A last line without an end is
+    left out: it is still being written.
 
     Raises
     ------
     GcnetError
         The file holds no line of a training log.
     """
-    series, iteration = defaultdict(list), 0
-    refuse_wide(path, GcnetError)
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            found = _ITERATION.search(line)
-            if found:
-                speaker, iteration = found[1], int(found[2])
-                if found[3]:
-                    name = f"{speaker} total loss" if speaker else "total loss"
-                    series["Train", name].append((iteration, float(found[3])))
-            found = _OUTPUT.search(line)
-            if found:
-                series[found[1], found[2]].append((iteration, float(found[3])))
-    if not series:
+    found: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
+    iteration, test, seen = 0, "Test", dict[str, int]()
+
+    def add(phase: str, name: str, index: int, value: float | None) -> None:
+        points = found.setdefault((phase, name, index), [])
+        while points and points[-1][0] >= iteration:
+            points.pop()
+        if value is not None:
+            points.append((iteration, value))
+
+    for line in _lines(path):
+        progress = parse_progress(line)
+        if progress:
+            iteration = progress.iteration
+            if progress.test_net is not None:
+                test = f"Test net #{progress.test_net}" if progress.test_net else "Test"
+            if progress.loss is not None:
+                add("Train", f"{progress.speaker} total loss".lstrip(), 0, progress.loss)
+        output = _OUTPUT.search(line)
+        if output:
+            phase, place, name, value = output.groups()
+            if place == "0":
+                seen.clear()
+            seen[name] = seen.get(name, -1) + 1
+            add(test if phase == "Test" else phase, name, seen[name], parse_number(value))
+    if not any(found.values()):
         raise GcnetError(f"{path}: holds no line of a Caffe training log")
-    return dict(series)
+    several = {(phase, name) for phase, name, index in found if index}
+    return {
+        (phase, f"{name}[{index}]" if (phase, name) in several else name): points
+        for (phase, name, index), points in found.items()
+        if points
+    }
 
 
-def draw_log(path, out):
-    """Draw every series of the log at `path` into the picture `out`: losses, then the rest."""
+def _lines(path: str | Path) -> Iterator[str]:
+    """Yield the whole lines of a text file: UTF-8, or UTF-16 as PowerShell's `>` writes it."""
+    with open(path, "rb") as stream:
+        start = stream.read(4)
+    encoding = "utf-8-sig"
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif 0 in start[:2]:
+        encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
+    with open(path, encoding=encoding, errors="replace") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield line
+
+
+#: Line and marker of a test net, by its number.
+_TEST_STYLES = (("--", "o"), (":", "s"), ("-.", "^"), ("--", "v"), (":", "D"))
+_MANY = 10  # values of one output, above which they share a colour and an entry of the legend
+
+
+def draw_log(path: str | Path, out: str | Path) -> None:
+    """Draw every series of the log at `path` into the picture `out`: losses, then the rest.
+
+    A value that is no number leaves a gap.
+
+    Raises
+    ------
+    GcnetError
+        The file holds no line of a training log; or Matplotlib is not installed.
+    UsageError
+        `out` does not end in .png, .jpg, .pdf or .svg.
+    """
     plt = import_pyplot()
     series = read_log(path)
     losses = [key for key in series if "loss" in key[1]]
-    others = [key for key in series if key not in losses]
-    panels = [keys for keys in (losses, others) if keys]
-    figure, axes = plt.subplots(1, len(panels), figsize=(7 * len(panels), 4), squeeze=False)
-    for axis, keys in zip(axes[0], panels):
-        names = sorted({name for _, name in keys})
-        for phase, name in sorted(keys, key=lambda key: (key[1], key[0])):
-            style = "--o" if phase == "Test" else "-"
-            colour, label = f"C{names.index(name)}", f"{name} ({phase.lower()})"
-            axis.plot(*zip(*series[phase, name]), style, color=colour, ms=3, lw=1, label=label)
-        if keys is losses:
-            axis.set_yscale("log")
-        axis.set_xlabel("iteration")
-        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    panels = [keys for keys in (losses, [k for k in series if k not in losses]) if keys]
+    labels = [_labels(keys) for keys in panels]
+    height = max(4.0, 1 + 0.16 * max(len(set(each.values())) for each in labels))
+    figure, axes = plt.subplots(1, len(panels), figsize=(7 * len(panels), height), squeeze=False)
+    for axis, keys, names in zip(axes[0], panels, labels):
+        _draw_panel(axis, {key: series[key] for key in keys}, names, keys is losses)
     figure.tight_layout()
-    figure.savefig(out, dpi=100)
-    plt.close(figure)
+    save_figure(figure, out, dpi=100)
 
 
-def import_pyplot():
+def _labels(keys: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the legend's entry of each key; many values of one output share theirs."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for phase, name in keys:
+        groups.setdefault((phase, re.sub(r"\[\d+\]$", "", name)), []).append(name)
+    found = {}
+    for (phase, _), names in groups.items():
+        for name in names:
+            shown = f"{names[0]} to {names[-1]}" if len(names) > _MANY else name
+            found[phase, name] = f"{shown} ({phase.lower()})"
+    return found
+
+
+def _draw_panel(
+    axis: Any, series: Series, labels: dict[tuple[str, str], str], is_loss: bool
+) -> None:
+    colours: dict[str, int] = {}
+    seen: set[str] = set()
+    for key in sorted(series, key=lambda key: (_by_number(key[1]), _by_number(key[0]))):
+        phase, name = key
+        values = [value if math.isfinite(value) else math.nan for _, value in series[key]]
+        many = " to " in labels[key]
+        colour = colours.setdefault(labels[key].rsplit(" (", 1)[0], len(colours))
+        line, marker, marked = "-", "o", _alone(values)
+        if phase != "Train":
+            number = int("".join(re.findall(r"\d+", phase)) or 0)
+            line, marker = _TEST_STYLES[number % len(_TEST_STYLES)]
+            marked = None
+        axis.plot(
+            [iteration for iteration, _ in series[key]],
+            values,
+            line,
+            color=f"C{colour}",
+            marker=marker,
+            markevery=marked,
+            ms=3,
+            lw=0.5 if many else 1,
+            label="_" if labels[key] in seen else labels[key],
+        )
+        seen.add(labels[key])
+    shown = [v for points in series.values() for _, v in points if math.isfinite(v)]
+    if is_loss and shown and min(shown) >= 0 and max(shown) > 0:
+        axis.set_yscale("log")
+    axis.set_xlabel("iteration")
+    axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _by_number(name: str) -> list[Any]:
+    """Return a key that sorts 'a[2]' before 'a[10]'."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _alone(values: list[float]) -> list[int]:
+    """Return the places of numbers without a number beside them: no line would show them."""
+    numbers = [False, *map(math.isfinite, values), False]
+    return [i for i in range(len(values)) if numbers[i : i + 3] == [False, True, False]]
+
+
+def import_pyplot() -> Any:
     """Return matplotlib.pyplot without a screen, or say how to get it."""
     try:
         import matplotlib
@@ -74,3 +235,21 @@ def import_pyplot():
     from matplotlib import pyplot
 
     return pyplot
+
+
+def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
+    """Write a Matplotlib `figure` to `out` (replacing it), whole or not at all, and close it.
+
+    Raises
+    ------
+    UsageError
+        `out` does not end in .png, .jpg, .pdf or .svg.
+    """
+    kind = Path(out).suffix.lower().lstrip(".")
+    try:
+        if kind not in ("png", "jpg", "pdf", "svg"):
+            raise UsageError(f"{out}: wanted a name that ends in .png, .jpg, .pdf or .svg")
+        with atomic(out, overwrite=True) as scratch:
+            figure.savefig(scratch, dpi=dpi, format=kind)
+    finally:
+        import_pyplot().close(figure)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe.analysis.log import import_pyplot
+from gcnet_caffe.analysis.log import import_pyplot, save_figure
 from gcnet_caffe.data.expressions import NEUTRAL
 from gcnet_caffe.data.folds import assign_folds, read_fold_sheet, subjects_of
 from gcnet_caffe.data.images import read_grey
 from gcnet_caffe.data.manifest import read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
-from gcnet_caffe.files import atomic
 
 
 @dataclass
@@ -161,13 +160,10 @@ def draw_statistics(found, out, title):
     Raises
     ------
     UsageError
-        `out` does not end in .png, .pdf or .svg.
+        `out` does not end in .png, .jpg, .pdf or .svg.
     GcnetError
         Matplotlib is not installed.
     """
-    kind = str(out).rpartition(".")[2].lower()
-    if kind not in ("png", "pdf", "svg"):
-        raise UsageError(f"{out}: wanted a name that ends in .png, .pdf or .svg")
     plt = import_pyplot()
     figure, axes = plt.subplots(2, 2, figsize=(11, 7))
     _bars(axes[0, 0], "images by expression", found.expressions)
@@ -176,9 +172,7 @@ def draw_statistics(found, out, title):
     _bars(axes[1, 1], "images by origin of the landmarks", found.routes)
     figure.suptitle(f"{title}: {found.images} images, {found.subjects} subjects")
     figure.tight_layout()
-    with atomic(out, overwrite=True) as scratch:
-        figure.savefig(scratch, dpi=100, format=kind)
-    plt.close(figure)
+    save_figure(figure, out, dpi=100)
 
 
 def _bars(axis, title, counts):

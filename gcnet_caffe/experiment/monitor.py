@@ -4,18 +4,16 @@ All is read from the files that the jobs write, wherever they run.
 """
 
 import json
-import re
 import shutil
 import sys
 import time
 from pathlib import Path
 
-from gcnet_caffe.analysis.log import read_log
+from gcnet_caffe.analysis.log import parse_progress, read_log
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
 
 _FRESH = 60  # seconds within which a log has grown if its training is at work
-_LINE = re.compile(r"Iteration (\d+) .*loss = (\S+)")
 TENSORBOARD = "tensorboard"
 
 
@@ -90,10 +88,12 @@ class Monitor:
         if folder not in self._bars:
             total = read_solver(self._out / folder / "solver.prototxt").max_iter
             self._bars[folder] = self._progress.add_task(folder, total=total, loss="")
-        found = _LINE.findall(_tail(self._out / folder / "train.log"))
-        if found:
-            iteration, loss = found[-1]
-            self._progress.update(self._bars[folder], completed=int(iteration), loss=f"loss {loss}")
+        lines = _tail(self._out / folder / "train.log").splitlines()
+        told = [found for found in map(parse_progress, lines) if found and found.loss is not None]
+        if told:
+            last = told[-1]
+            text = f"loss {last.loss:g}"
+            self._progress.update(self._bars[folder], completed=last.iteration, loss=text)
 
 
 def _changed(path):
@@ -143,9 +143,10 @@ class _Events:
             self._writers[name] = SummaryWriter(str(self._folder / name))
         for (phase, output), points in series.items():
             key = name, phase, output
-            for iteration, value in points[self._written.get(key, 0) :]:
-                self._writers[name].add_scalar(f"{phase}/{output}", value, iteration)
-            self._written[key] = len(points)
+            for iteration, value in points:
+                if iteration > self._written.get(key, -1):
+                    self._writers[name].add_scalar(f"{phase}/{output}", value, iteration)
+                    self._written[key] = iteration
 
     def end(self, name):
         """Close the files of a training."""
