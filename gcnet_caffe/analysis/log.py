@@ -210,6 +210,10 @@ def _draw_panel(
     shown = [v for points in series.values() for _, v in points if math.isfinite(v)]
     if is_loss and shown and min(shown) >= 0 and max(shown) > 0:
         axis.set_yscale("log")
+    iterations = [iteration for points in series.values() for iteration, _ in points]
+    first, last = min(iterations), max(iterations)
+    if first < last:  # also where gaps are
+        axis.set_xlim(first - 0.05 * (last - first), last + 0.05 * (last - first))
     axis.set_xlabel("iteration")
     axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 

@@ -171,12 +171,13 @@ def test_the_curves(drawn, tmp_path):
 def test_a_gap_where_the_loss_is_no_number(drawn):
     text = "".join(
         f"Iteration {10 * i}, loss = {value}\n"
-        for i, value in enumerate(["2.5", "2", "1.#QNAN", "1.5", "-nan", "inf", "1", "0.5"])
+        for i, value in enumerate(["2.5", "2", "1.#QNAN", "1.5", "-nan", "inf", "1", "0.5", "nan"])
     )
     line = drawn(text)["total loss (train)"]
-    assert list(line.get_xdata()) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert list(line.get_xdata()) == [0, 10, 20, 30, 40, 50, 60, 70, 80]
     values = np.asarray(line.get_ydata())
-    assert list(np.isnan(values)) == [False, False, True, False, True, True, False, False]
+    assert list(np.isnan(values)) == [0, 0, 1, 0, 1, 1, 0, 0, 1]
+    assert line.axes.get_xlim()[1] >= 80
     assert line.get_markevery() == [3], "a point alone has a mark: no line goes to it"
 
 
