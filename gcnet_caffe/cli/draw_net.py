@@ -1,13 +1,31 @@
-"""Draw the data flow of one of the generated nets, block by block, like the paper's figure 3."""
+"""Draw the data flow of a net: one of ours like the paper's figure 3, any other layer by layer."""
+
+from __future__ import annotations
+
+import argparse
 
 from gcnet_caffe.analysis.drawing import draw_net
+from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
+from gcnet_caffe.errors import UsageError
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the net, the picture, and which layers of the net to draw."""
     parser.add_argument("net", help="a net's prototxt", metavar="NET")
     parser.add_argument("-o", "--output", default="net.png", help="picture to write")
+    parser.add_argument(
+        "-phase",
+        "--phase",
+        default="",
+        metavar="PHASE",
+        help="draw the layers of TRAIN, or of TEST; default: both in one picture",
+    )
+    add_caffe_flags(parser, "level", "stage")
 
 
-def run(args):
-    draw_net(args.net, args.output)
+def run(args: argparse.Namespace) -> None:
+    """Draw the net and print the picture's name."""
+    if args.phase not in ("", "TRAIN", "TEST"):
+        raise UsageError(f'phase must be "TRAIN" or "TEST": found {args.phase!r}')
+    draw_net(args.net, args.output, args.phase, args.level, tuple(split_stages(args.stage)))
     print(args.output)
