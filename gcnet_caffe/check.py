@@ -16,7 +16,9 @@ from gcnet_caffe.data.data_layer import DataRules, check_layer_labels
 from gcnet_caffe.data.labels import label_range, label_sources, reads_labels
 from gcnet_caffe.data.lmdb_survey import Survey, read_survey
 from gcnet_caffe.engine.graph import Wiring
+from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.schema.in_place import in_place_fault
 from gcnet_caffe.schema.kinds import read_solver_or_net
 from gcnet_caffe.schema.net_state import merged_state, select_layers
 from gcnet_caffe.schema.shapes import top_shapes
@@ -115,8 +117,12 @@ class _Checker:
                 made = top_shapes(layer, [shapes.get(b) for b in bottoms], len(layer.top))
             self._warn_of_others(layer)
             tops = wiring.tops(layer, len(layer.top))
+            fault = in_place_fault(layer, [shapes.get(b) for b in bottoms], made)
+            if fault:
+                raise NetError(f"{net.origin}: layer {layer.name!r} ({layer.type}): {fault}")
             shapes.update(zip(tops, made))
             steps.append((layer, bottoms, tops))
+        wiring.check_not_empty(net.param.state.phase)
         self._check_labels(steps, shapes, surveys, net)
         self._check_channels(net.param, surveys, steps)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gcnet_caffe.engine.graph import select_layers
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.schema.net_state import select_layers
+from gcnet_caffe.schema.shapes import top_shapes
 
 _PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}
 
@@ -78,7 +79,7 @@ def net_graph(
         layers.update(chosen[number])
     if not layers:
         raise NetError(f"{origin}: no layer in phase {phase or 'TRAIN or TEST'}; nothing to draw")
-    shapes = _shapes(chosen, origin)
+    shapes = _shapes(chosen)
     owner = _owners(layers, chosen, reads)
     roots = [index for index in sorted(layers) if owner[index] == index]
     places: dict[Any, int] = {root: place for place, root in enumerate(roots)}
@@ -173,18 +174,16 @@ def _owners(
     return owner
 
 
-def _shapes(chosen: dict[int, dict[int, Any]], origin: str) -> dict[tuple[int, str], Any]:
-    """Return {(layer, top): shape} of what can be told; nothing without torch."""
-    try:
-        from gcnet_caffe.engine.shapes import infer_shapes
-    except ModuleNotFoundError:
-        return {}
+def _shapes(chosen: dict[int, dict[int, Any]]) -> dict[tuple[int, str], Any]:
+    """Return {(layer, top): shape} of those that are known whole."""
     found: dict[tuple[int, str], Any] = {}
     for layers in chosen.values():
-        listed = infer_shapes(list(layers.values()), origin)
-        for index, layer, shapes in zip(layers, layers.values(), listed):
-            for top, shape in zip(layer.top, shapes):
-                if shape is not None:
+        known: dict[str, Any] = {}
+        for index, layer in layers.items():
+            bottoms = [known.get(name) for name in layer.bottom]
+            for top, shape in zip(layer.top, top_shapes(layer, bottoms, len(layer.top))):
+                known[top] = shape
+                if shape is not None and None not in shape:
                     found.setdefault((index, top), shape)
     return found
 
@@ -196,7 +195,7 @@ def _box(layers: list[Any], net: Any, members: list[int], shapes: dict, mark: st
         box.lines += _wrapped([_words(layer) for layer in layers[1:]])
     for top in first.top:
         shape = next((shapes[i, top] for i in reversed(members) if (i, top) in shapes), None)
-        text = "x".join(map(str, shape)) or "one number" if shape is not None else ""
+        text = "x".join(map(str, shape or ()))
         if top != net.layer[members[0]].name or len(first.top) > 1:
             text = f"{top}: {text}" if text else top
         box.lines += [f"→ {text}"] if text else []

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gcnet_caffe.errors import NetError
+from gcnet_caffe.schema import caffe_pb
 
 
 class Wiring:
@@ -84,6 +85,12 @@ class Wiring:
             f"{self._origin}: Top blob '{name}' produced by multiple sources (layer "
             f"'{layer.name}'{why and ':'}{why})"
         )
+
+    def check_not_empty(self, phase: int) -> None:
+        """Raise a NetError where no layer made a blob: a net that Caffe cannot run."""
+        if not self.names:
+            name = "TRAIN" if phase == caffe_pb.TRAIN else "TEST"
+            raise NetError(f"{self._origin}: no layer in phase {name}; Caffe cannot run it")
 
     def outputs(self) -> list[int]:
         """Return the numbers of the blobs that no layer reads, in the order of their names."""

@@ -13,11 +13,12 @@ from gcnet_caffe.data.data_layer import check_layer_labels
 from gcnet_caffe.data.labels import label_sources
 from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.graph import Wiring
-from gcnet_caffe.engine.layers import TRAIN, Context, create_layer
+from gcnet_caffe.engine.layers import Context, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.schema import read_net
+from gcnet_caffe.schema.in_place import in_place_fault
 from gcnet_caffe.schema.net_state import merged_state, select_layers
 
 
@@ -63,9 +64,7 @@ class Net(nn.Module):
         wiring, blobs = Wiring(self.origin), LearnableBlobs(self.origin)
         for layer_param in select_layers(param, self.origin):
             self._add(layer_param, wiring, blobs)
-        if not self.steps:
-            phase = "TRAIN" if context.phase == TRAIN else "TEST"
-            raise NetError(f"{self.origin}: no layer in phase {phase}; Caffe cannot run it")
+        wiring.check_not_empty(context.phase)
         self.learnable = blobs.all
         self.blob_names = wiring.names
         self._finish(wiring)
@@ -82,7 +81,8 @@ class Net(nn.Module):
         tops = wiring.tops(layer_param, layer.num_tops)
         given = [self.blob_shapes[number] for number in bottoms]
         shapes = layer.setup(given)
-        layer.check_in_place(given, shapes)
+        fault = in_place_fault(layer_param, given, [tuple(shape) for shape in shapes])
+        layer.check(not fault, fault)
         for index, shape in enumerate(shapes[: len(tops)]):
             _check_shape(layer, index, shape)
             self.blob_shapes.append(tuple(shape))

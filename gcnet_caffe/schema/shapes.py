@@ -66,7 +66,8 @@ def _inner_product(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[An
     return [(*shape[: param.axis], param.num_output)]
 
 
-def _per_axis(param: Any, name: str, short: str, axes: int, default: int) -> Sequence[int]:
+def per_axis(param: Any, name: str, short: str, axes: int, default: int) -> Sequence[int]:
+    """Return the sizes of the field `name` (or of `short`_h and _w), one for each of `axes`."""
     pair = [f"{short}_h", f"{short}_w"]
     if short and any(param.HasField(field) for field in pair):
         return [getattr(param, field) for field in pair]
@@ -83,7 +84,7 @@ def _filters(size: Callable[..., int]) -> Rule:
         axis = param.axis % len(shape)
         space = shape[axis + 1 :]
         how = [
-            _per_axis(param, name, short, len(space), default)
+            per_axis(param, name, short, len(space), default)
             for name, short, default in (
                 ("kernel_size", "kernel", 0),
                 ("stride", "stride", 1),
@@ -102,7 +103,7 @@ def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     if param.global_pooling:
         return [(*shape[:2], 1, 1)] * count
     names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    how = [_per_axis(param, name, short, 2, 0) for name, short in names]
+    how = [per_axis(param, name, short, 2, 0) for name, short in names]
     floor = param.round_mode == param.FLOOR
     sizes = [
         None if full is None else pooled_size(full, *rest, floor)
@@ -116,7 +117,7 @@ def _max_unpool(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
         return [(*shapes[0][:2], *shapes[2][2:])]
     param = layer.pooling_param
     names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    how = [_per_axis(param, name, short, 2, 0) for name, short in names]
+    how = [per_axis(param, name, short, 2, 0) for name, short in names]
     sizes = [deconvolved_size(*sizes) for sizes in zip(shapes[0][2:], *how)]
     return [(*shapes[0][:2], *sizes)]
 

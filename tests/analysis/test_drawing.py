@@ -1,7 +1,6 @@
 """Nets as pictures: ours as figure 3, any other layer by layer."""
 
 import itertools
-import sys
 
 import pytest
 from matplotlib import pyplot
@@ -97,12 +96,6 @@ def test_what_is_told_of_a_layer():
     assert lines["norm1"] == ["LRN 5", "→ 10x96x55x55"]
     assert lines["pool5"] == ["Pooling MAX 3x3/2", "→ 10x256x6x6"]
     assert lines["fc6"] == ["InnerProduct 4096", "+ ReLU, Dropout 0.5", "→ 10x4096"]
-
-
-def test_without_pytorch_there_are_no_shapes(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gcnet_caffe.engine.shapes", None)
-    lines = {box.title: box.lines for box in graph(NETS["AlexNet"]).boxes}
-    assert lines["data"] == ["Input"] and lines["conv1"][-1] == "+ ReLU"
 
 
 @pytest.mark.parametrize("net", ["U-Net", "ResNet-50", "MTCNN", "S1R1"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gcnet_caffe.check import check
 from gcnet_caffe.engine.layers import TRAIN, Context, layer_types
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import CaffeRng
@@ -198,6 +199,26 @@ def test_what_real_caffe_refuses_or_computes_otherwise_is_refused(caffe, tmp_pat
             wrong.append(f"{name}: {here} / {verdict} {said}")
     assert not wrong, "\n".join(wrong)
     assert {found[name]["verdict"] for name in tried} == {"right", "wrong", "refused"}
+
+
+def test_check_refuses_them_too(tmp_path, monkeypatch):
+    """Without torch, and so also in the image, before real Caffe starts."""
+    monkeypatch.chdir(tmp_path)
+    solver = 'net: "net.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "x"'
+    Path("solver.prototxt").write_text(solver)
+    differ = []
+    for name, case in cases().items():
+        Path("net.prototxt").write_text(case["in place"])
+        try:
+            check("solver.prototxt")
+            found = None
+        except NetError as error:
+            found = str(error).split(": ", 1)[1]
+        wanted = refusal(case["in place"])
+        if found != (wanted and wanted.split(": ", 1)[1]):
+            differ.append((name, found, wanted))
+    # what the engine's own layers say of their bottoms and tops is none of check's
+    assert [name for name, found, wanted in differ if found or "in place" in wanted] == []
 
 
 @pytest.mark.parametrize(

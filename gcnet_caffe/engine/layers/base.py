@@ -1,9 +1,6 @@
 """What every layer is: a torch module made from a LayerParameter. And the registry of types."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,10 +112,6 @@ class Layer(nn.Module):
     draws = False
     #: Whether a gradient of its tops can go back to its bottoms and blobs.
     has_backward = True
-    #: Whether Caffe refuses a top that is the bottom itself (a CHECK in the layer).
-    refuses_in_place = False
-    #: Whether Caffe's forward, in place, overwrites the bottom before it has read it all.
-    overwrites_unread = False
 
     def __init__(self, param, context):
         super().__init__()
@@ -148,39 +141,6 @@ class Layer(nn.Module):
 
     def draw(self):
         """Draw the random numbers of the next forward, in the net's order of layers."""
-
-    def check_in_place(self, bottoms: Sequence[Any], tops: Sequence[Any]) -> None:
-        """Refuse a top that is the bottom itself, where Caffe does so or computes something else.
-
-        Parameters
-        ----------
-        bottoms, tops : sequences of tuple of int
-            Their shapes.
-
-        Raises
-        ------
-        NetError
-            The layer allows no in-place computation; or the other size of the top would be the
-            bottom's, too; or Caffe's forward overwrites what it has yet to read.
-        """
-        for name, other, bottom, top in zip(self.param.bottom, self.param.top, bottoms, tops):
-            if name != other:
-                continue
-            again = f"; give the top {name!r} another name"
-            self.check(
-                not self.refuses_in_place,
-                f"{self.type} Layer does not allow in-place computation{again}",
-            )
-            self.check(
-                math.prod(bottom) == math.prod(top),
-                f"in place, but the bottom is of shape {tuple(bottom)} and the top of "
-                f"{tuple(top)}{again}",
-            )
-            self.check(
-                not self.overwrites_unread,
-                "in place, Caffe overwrites the bottom before it has read it and computes "
-                f"something else{again}",
-            )
 
     @property
     def num_tops(self):

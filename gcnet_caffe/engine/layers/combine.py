@@ -18,10 +18,6 @@ class Eltwise(Layer):
 
     bottoms = (2, None)
 
-    @property
-    def overwrites_unread(self) -> bool:
-        return self.param.eltwise_param.operation != _OPERATION.PROD
-
     def setup(self, shapes):
         param = self.param.eltwise_param
         given = len(param.coeff)

@@ -17,10 +17,6 @@ class _Filters(Layer):
 
     bottoms, tops = (1, None), (1, None)
 
-    @property
-    def overwrites_unread(self) -> bool:
-        return set(self.kernel) == {1}  # larger ones are read into a buffer first (im2col)
-
     def setup(self, shapes):
         param, shape = self.param.convolution_param, shapes[0]
         self.check(len(self.param.bottom) == self.num_tops, "wanted as many tops as bottoms")

@@ -14,8 +14,6 @@ class InnerProduct(Layer):
     Blobs: weight (num_output, K), or (K, num_output) with `transpose`; bias (num_output).
     """
 
-    overwrites_unread = True
-
     def setup(self, shapes):
         param, shape = self.param.inner_product_param, shapes[0]
         self.check(param.num_output > 0, "num_output: found 0, wanted 1 or more")

@@ -19,8 +19,6 @@ class _Neuron(Layer):
 class AbsVal(_Neuron):
     """top = |bottom|."""
 
-    refuses_in_place = True
-
     def forward(self, bottom):
         return bottom.abs()
 

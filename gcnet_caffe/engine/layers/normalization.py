@@ -16,10 +16,6 @@ from gcnet_caffe.schema import caffe_pb
 class LRN(Layer):
     """top = bottom / (k + alpha * mean square around)^beta, over channels or pixels."""
 
-    @property
-    def overwrites_unread(self) -> bool:
-        return self.param.lrn_param.norm_region == caffe_pb.LRNParameter.ACROSS_CHANNELS
-
     def setup(self, shapes):
         param, shape = self.param.lrn_param, shapes[0]
         self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")

@@ -68,7 +68,6 @@ class Pooling(_Windows):
     """
 
     tops = (1, 2)
-    overwrites_unread = True
     channels_last = False  # whether the tops are to be in that format, whatever the bottom's
 
     def setup(self, shapes):
@@ -174,10 +173,6 @@ class MaxUnpool(_Windows):
 
     bottoms = (2, 3)
     takes_indices = True
-
-    @property
-    def overwrites_unread(self) -> bool:
-        return self.overlapping
 
     def setup(self, shapes):
         param = self.param.pooling_param

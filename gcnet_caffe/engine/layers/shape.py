@@ -67,7 +67,7 @@ class Slice(Layer):
 class Split(Layer):
     """Copies of the bottom."""
 
-    tops, refuses_in_place = (1, None), True
+    tops = (1, None)
 
     def setup(self, shapes):
         return [shapes[0]] * self.num_tops
@@ -94,8 +94,6 @@ class Silence(Layer):
 class Flatten(Layer):
     """The axes from `axis` to `end_axis` as one."""
 
-    refuses_in_place = True
-
     def setup(self, shapes):
         param, shape = self.param.flatten_param, shapes[0]
         self.first = self.axis(param.axis, len(shape))
@@ -111,8 +109,6 @@ class Flatten(Layer):
 @register("Reshape")
 class Reshape(Layer):
     """The same elements in another shape; 0 copies an axis, -1 is inferred."""
-
-    refuses_in_place = True
 
     def setup(self, shapes):
         param, shape = self.param.reshape_param, shapes[0]
