@@ -47,13 +47,6 @@ def test_text_of_users(read, written, tmp_path):
     assert "NUL (U+0000); wanted " in message_of(written.replace("S1", "S\0").encode() + b"\0")
 
 
-def test_a_log_that_powershell_wrote(tmp_path):
-    log = "I1127 14:54:28.952279 24465 solver.cpp:239] Iteration 0 (0 iter/s), loss = 0.5\n"
-    (tmp_path / "log").write_text(log, encoding="utf-16")
-    with pytest.raises(GcnetError, match="log: saved as UTF-16; save it as UTF-8$"):
-        read_log(tmp_path / "log")
-
-
 def test_a_row_with_nul_is_named(tmp_path):
     write_manifest(tmp_path / "m.csv", [Row("a.png", "S1", "happy"), Row("b.png", "S1", "sad")])
     whole = (tmp_path / "m.csv").read_text()

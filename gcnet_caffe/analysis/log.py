@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.files import atomic
+from gcnet_caffe.text import check_name, wide_encoding
 
 _ITERATION = re.compile(r"(?:(?:^|\] )(\w+): )?\bIteration (\d+)\b(.*)")
 _LOSS = re.compile(r"^[^=]*\bloss = ([^\s,;]+)")
@@ -85,7 +86,7 @@ def read_log(path: str | Path) -> Series:
     Raises
     ------
     GcnetError
-        The file holds no line of a training log.
+        The file holds no line of a training log; or its name holds a NUL character.
     """
     found: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
     iteration, test, seen = 0, "Test", dict[str, int]()
@@ -124,13 +125,12 @@ def read_log(path: str | Path) -> Series:
 
 def _lines(path: str | Path) -> Iterator[str]:
     """Yield the whole lines of a text file: UTF-8, or UTF-16 as PowerShell's `>` writes it."""
+    check_name(path, GcnetError)
     with open(path, "rb") as stream:
         start = stream.read(4)
-    encoding = "utf-8-sig"
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif 0 in start[:2]:
-        encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
+    encoding = wide_encoding(start).lower() or "utf-8-sig"
+    if encoding == "utf-16" and 0 in start[:2]:  # without a byte-order mark
+        encoding += "-be" if start[0] == 0 else "-le"
     with open(path, encoding=encoding, errors="replace") as lines:
         for line in lines:
             if line.endswith("\n"):
