@@ -6,6 +6,8 @@ ENGINE ?= torch
 # make demo TORCH_INDEX="--index-url https://download.pytorch.org/whl/cpu"
 TORCH_INDEX ?=
 BIN := .venv/bin
+# Processes that share the tests, a file at a time.
+JOBS ?= $(shell nproc)
 # one thread for every library, so that tests neither compete nor vary
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
@@ -22,7 +24,7 @@ test: lint
 	docker/image || test -z "$$CI"
 	command -v chromium || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y chromium; } || \
 	    test -z "$$CI"
-	$(THREADS) $(BIN)/pytest
+	$(THREADS) $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
