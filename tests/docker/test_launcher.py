@@ -81,6 +81,22 @@ def test_training_does_not_start_on_data_that_its_net_cannot_read(caffe, tmp_pat
     assert "Initializing solver" not in result.stderr
 
 
+def test_the_check_goes_by_the_level_and_the_stages_of_the_training(caffe, tmp_path):
+    """The layers that cannot be read are left out of the net that trains, so Caffe trains."""
+    data = (
+        'layer {{ name: "{0}" type: "Data" top: "{0}" include {{ {1} }} '
+        'data_param {{ source: "none" backend: LMDB batch_size: 1 }} }}'
+    )
+    rules = ("max_level: 2", 'not_stage: "with one" not_stage: "other"')
+    layers = [data.format(f"data{place}", rule) for place, rule in enumerate(rules)]
+    (tmp_path / "net.prototxt").write_text(NET + "\n".join(layers))
+    (tmp_path / "solver.prototxt").write_text(SOLVER.replace("100000000", "2"))
+    words = ["train", "-solver", "solver.prototxt"]
+    assert caffe.run_caffe(words, tmp_path, check=False).returncode == 1
+    more = ["-level", "3", "--stage=with one,other"]
+    assert "Optimization Done" in caffe.run_caffe([*words, *more], tmp_path).stderr
+
+
 def test_folder_status_and_streams_are_the_callers(caffe, tmp_path):
     folder = tmp_path / "with a blank"
     folder.mkdir()
