@@ -33,7 +33,9 @@ class _Call(torch.autograd.Function):
     def backward(ctx, gradient):
         found = ctx.back(gradient.contiguous().numpy())
         pairs = zip(found, ctx.needs_input_grad[3:])
-        found = [torch.from_numpy(one) if wanted else None for one, wanted in pairs]
+        found = [
+            torch.from_numpy(one) if wanted and one is not None else None for one, wanted in pairs
+        ]
         return (None, None, None, *found, *[None] * ctx.blobs)
 
 

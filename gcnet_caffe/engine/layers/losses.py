@@ -99,7 +99,7 @@ class SigmoidCrossEntropyLoss(_Loss):
         return [(), shapes[0]][: self.num_tops]
 
     def forward(self, bottom, target):
-        target = target.reshape(bottom.shape)
+        target = target.detach().reshape(bottom.shape)  # Caffe gives targets no gradient
         counted = torch.ones_like(bottom)
         if self.ignore is not None:
             counted = (target.trunc() != self.ignore).to(bottom.dtype)
