@@ -1,71 +1,59 @@
 """Every update rule, lr_policy and solver option against real Caffe, step by step."""
 
+from __future__ import annotations
+
 import io
 import re
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gcnet_caffe.engine.log import Log
-from gcnet_caffe.engine.snapshot import read_snapshot
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import caffe_pb, parse_text, read_solver, to_text
-from tests.engine import runs
-from tests.engine.small import NET, write_small
+from gcnet_caffe.schema import read_solver
+from tests.engine import rules, runs
+from tests.engine.parity.mutations import RULE_HEADS, rows, rows_of, survivors
+from tests.engine.parity.other_mutations import break_rules
+from tests.engine.small import write_small
 
 pytestmark = pytest.mark.caffe
 
-RULES = {
-    "sgd": 'type: "SGD"',
-    "sgd clipped": 'type: "SGD" clip_gradients: 0.05',
-    "sgd iter_size": 'type: "SGD" iter_size: 3',
-    "sgd L1": 'type: "SGD" regularization_type: "L1" weight_decay: 0.01',
-    "nesterov": 'type: "Nesterov"',
-    "nesterov inv": 'type: "Nesterov" lr_policy: "inv" gamma: 0.1 power: 0.75',
-    "step": 'lr_policy: "step" gamma: 0.5 stepsize: 2',
-    "exp": 'lr_policy: "exp" gamma: 0.9',
-    "multistep": 'lr_policy: "multistep" gamma: 0.5 stepvalue: 2 stepvalue: 4',
-    "poly": 'lr_policy: "poly" power: 2 max_iter: 9',
-    "sigmoid": 'lr_policy: "sigmoid" gamma: 0.5 stepsize: 3',
-    "adagrad": 'type: "AdaGrad" momentum: 0 delta: 1e-4',
-    "rmsprop": 'type: "RMSProp" momentum: 0 rms_decay: 0.9 delta: 1e-4',
-    "adadelta": 'type: "AdaDelta" momentum: 0.9 delta: 1e-6 base_lr: 1',
-    "adam": 'type: "Adam" momentum2: 0.99 delta: 1e-6 base_lr: 0.01',
-}
-
-#: Multipliers, a frozen blob, and two layers that share one.
-MULTIPLIED = NET.replace(
-    'type: "InnerProduct" bottom: "conv"',
-    'type: "InnerProduct" bottom: "conv" param {{ lr_mult: 2 decay_mult: 0.5 }} '
-    "param {{ lr_mult: 0 }}",
-)
-ITERATIONS = 8
+SHARED_ITERATIONS = 5
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_rule(name, caffe, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_small(tmp_path, net=MULTIPLIED)
-    merged = parse_text((tmp_path / "solver.prototxt").read_text(), caffe_pb.SolverParameter)
-    merged.MergeFrom(parse_text(RULES[name], caffe_pb.SolverParameter))
-    (tmp_path / "solver.prototxt").write_text(to_text(merged))
-    runs.record(caffe, tmp_path, "solver.prototxt", ITERATIONS, "snapshots")
-    solver = runs.make_solver("solver.prototxt")
-    exact = runs.make_solver("solver.prototxt", options=runs.ORDERS["Caffe's order"])
-    for iteration in range(ITERATIONS):
-        solver.step(1)
-        exact.step(1)
-        mine, equal = (runs.blobs_in(one.net) for one in (solver, exact))
-        theirs = runs.make_blobs(f"small_iter_{iteration + 1}.caffemodel", mine)
-        for key, blob in mine.items():
-            assert runs.distance(blob, theirs[key]) <= 1e-5, (iteration, key)
-            assert np.array_equal(equal[key], theirs[key]), (iteration, key)
-    found = read_snapshot(f"small_iter_{ITERATIONS}.solverstate", solver.updater.history)
-    assert (found.iteration, found.current_step) == (ITERATIONS, solver.current_step)
-    for mine, theirs in zip(solver.updater.history, found.history):
-        assert runs.distance(mine.numpy(), theirs) <= 1e-4
-    assert np.isfinite(found.history[0]).all()
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the rules, and of the nets that share blobs."""
+    folder = tmp_path_factory.mktemp("rules")
+    rules.write_rules(folder)
+    for index, fields in enumerate(SHARING):
+        (folder / f"net_{index}.prototxt").write_text(shared_net(**fields))
+        solver = (folder / "solver.prototxt").read_text()
+        (folder / f"shared_{index}.prototxt").write_text(
+            solver.replace("net.prototxt", f"net_{index}.prototxt")
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def theirs(caffe, tree: Path) -> dict[str, list[rules.Arrays]]:
+    """Real Caffe's runs of all rules, from one process."""
+    return rules.by_caffe(caffe, tree, map(rules.path_of, rules.RULES), rules.ITERATIONS)
+
+
+@pytest.mark.parametrize("order", rules.LIMITS)
+@pytest.mark.parametrize("name", rules.RULES)
+def test_rule(name: str, order: str, theirs, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    assert rules.wrong(name, theirs[rules.path_of(name)], order) == {}
+
+
+def test_no_break_of_a_rule_survives(theirs, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    found = break_rules(theirs)
+    assert survivors(found) == []
+    assert rows_of("rules") == rows(found, RULE_HEADS)
 
 
 SHARED = """
@@ -88,29 +76,41 @@ layer {{ name: "second" type: "Reduction" bottom: "y" top: "second" loss_weight:
 """
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"down": "propagate_down: true propagate_down: false"},
-        {"down": "propagate_down: false propagate_down: true"},
-        {"force": "true"},
-        {"mode": "share_mode: PERMISSIVE"},
-    ],
-)
-def test_sharing_and_the_way_back(fields, caffe, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def shared_net(**fields: object) -> str:
+    """Return the net with `fields` filled in."""
     defaults = {"force": "false", "mode": "", "down": "", "outputs": 6, "last": "z"}
-    write_small(tmp_path)
-    (tmp_path / "net.prototxt").write_text(SHARED.format(**{**defaults, **fields}))
-    runs.record(caffe, tmp_path, "solver.prototxt", 5, "snapshots")
-    solver = runs.make_solver("solver.prototxt")
+    return SHARED.format(**{**defaults, **fields})
+
+
+SHARING = (
+    {},
+    {"down": "propagate_down: true propagate_down: false"},
+    {"down": "propagate_down: false propagate_down: true"},
+    {"force": "true"},
+    {"mode": "share_mode: PERMISSIVE"},
+)
+
+
+@pytest.fixture(scope="module")
+def shared(caffe, tree: Path) -> dict[str, list[rules.Arrays]]:
+    """Real Caffe's runs of the nets that share blobs, from one process."""
+    paths = [f"shared_{index}.prototxt" for index in range(len(SHARING))]
+    return rules.by_caffe(caffe, tree, paths, SHARED_ITERATIONS)
+
+
+@pytest.mark.parametrize("order", rules.LIMITS)
+@pytest.mark.parametrize("index", range(len(SHARING)))
+def test_sharing_and_the_way_back(
+    index: int, order: str, shared, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    path = f"shared_{index}.prototxt"
+    solver = runs.make_solver(path, options=runs.ORDERS[order])
     assert solver.net.layers[1].blobs[0] is solver.net.layers[3].blobs[0]
-    solver.step(5)
-    mine = runs.blobs_in(solver.net)
-    theirs = runs.make_blobs("small_iter_5.caffemodel", mine)
-    for key, blob in mine.items():
-        assert runs.distance(blob, theirs[key]) <= 1e-5, key
+    for found in rules.deviations(path, solver, shared[path]):
+        assert max(found.values()) <= rules.LIMITS[order], found
+    ends = {tuple(shared[name][-1]["score:0"].ravel()) for name in shared}
+    assert len(ends) >= 3  # the ways back are not all one
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,10 @@ def test_sharing_and_the_way_back(fields, caffe, tmp_path, monkeypatch):
 )
 def test_sharing_that_caffe_refuses(fields, message, caffe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    defaults = {"force": "false", "mode": "", "down": "", "outputs": 6, "last": "x"}
     write_small(tmp_path)
+    text = shared_net(last="x", **fields)
     (tmp_path / "net.prototxt").write_text(
-        SHARED.replace(
-            'bottom: "x" bottom: "y" top: "z"', 'bottom: "x" bottom: "x" top: "z"'
-        ).format(**{**defaults, **fields})
+        text.replace('bottom: "x" bottom: "y" top: "z"', 'bottom: "x" bottom: "x" top: "z"')
     )
     with pytest.raises(NetError, match=message):
         runs.make_solver("solver.prototxt")

@@ -1,11 +1,15 @@
 """The layers and parameters that both engines must agree on."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import numpy as np
 
-from tests.engine.parity.case import Case, labels, normal, positive, ties
+from tests.engine.parity.case import Case, Chain, Graph, labels, normal, positive, ties
 
 
-def _neurons():
+def _neurons() -> Iterator[Case]:
     x = normal(2, 3, 5, 4)
     for shape in ((7,), (2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 2, 2, 3, 2)):
         yield Case("AbsVal", "", [normal(*shape)])
@@ -42,7 +46,7 @@ def _neurons():
         yield Case("Dropout", "dropout_param { dropout_ratio: 0.3 }", [x], phase=phase)
 
 
-def _shapes():
+def _shapes() -> Iterator[Case]:
     a, b = normal(2, 3, 4, 5), normal(2, 2, 4, 5)
     yield Case("Concat", "", [a, b])
     yield Case("Concat", "", [a])
@@ -79,7 +83,7 @@ def _shapes():
         )
 
 
-def _combinations():
+def _combinations() -> Iterator[Case]:
     a, b, c = positive(2, 3, 4), positive(2, 3, 4), positive(2, 3, 4)
     yield Case("Eltwise", "", [a, b, c])
     yield Case("Eltwise", "eltwise_param { coeff: 1 coeff: -0.5 }", [a, b])
@@ -108,10 +112,10 @@ def _combinations():
     yield Case(
         "ArgMax", "argmax_param { top_k: 3 }", [ties(3, 7)], backward=False, name="ArgMax(ties)"
     )
-    yield Case("Silence", "", [a, b], tops=0, backward=False)
+    yield Case("Silence", "", [a, b], tops=0)
 
 
-def _filters():
+def _filters() -> Iterator[Case]:
     x = normal(2, 4, 7, 6)
     for text in (
         "kernel_size: 3",
@@ -156,7 +160,7 @@ def _filters():
         )
 
 
-def _pools():
+def _pools() -> Iterator[Case]:
     for text in (
         "kernel_size: 2 stride: 2",
         "kernel_size: 3 stride: 2",
@@ -233,7 +237,7 @@ def _pooled(x, kernel, stride, pad):
     return top, mask
 
 
-def _normalizations():
+def _normalizations() -> Iterator[Case]:
     x = normal(3, 4, 5, 2)
     for phase in ("TRAIN", "TEST"):
         for text in ("", "batch_norm_param { moving_average_fraction: 0.9 eps: 0.01 }"):
@@ -282,7 +286,7 @@ def _normalizations():
     yield Case("NormalizedDistance", "", [normal(3, 2, 4), normal(3, 2, 4)])
 
 
-def _losses():
+def _losses() -> Iterator[Case]:
     x, y = normal(5, 6), labels(6, 5)
     yield Case("Softmax", "", [x * 5])
     yield Case("Softmax", "softmax_param { axis: -1 }", [normal(2, 3, 4)])
@@ -345,12 +349,14 @@ def _losses():
     yield Case(
         "ContrastiveLoss", text, [a, b, same * 0], labels=(2,), name="ContrastiveLoss(dissimilar)"
     )
+    hits = y.copy()
+    hits[:3] = x.argmax(1)[:3]
     for text in ("", "top_k: 2", "ignore_label: 1", "top_k: 3 ignore_label: 0"):
         for tops in (1, 2):
             yield Case(
                 "Accuracy",
                 f"accuracy_param {{ {text} }}",
-                [x, y],
+                [x, hits],
                 tops,
                 (1,),
                 backward=False,
@@ -371,6 +377,49 @@ def _losses():
     )
 
 
+def _chains() -> Iterator[Case]:
+    """What training does in one step (engine/fusion.py)."""
+    x, slope = normal(3, 4, 6, 5), "relu_param { negative_slope: 0.1 }"
+    conv = "convolution_param { num_output: 4 kernel_size: 3 %s }"
+    for bias in ("", "bias_term: false"):
+        for kind in ("Convolution", "Deconvolution"):
+            yield Chain(f"{kind}+ReLU", conv % bias + ";", [x])
+        inner = f"inner_product_param {{ num_output: 7 {bias} }}"
+        yield Chain("InnerProduct+ReLU", f"{inner};", [x])
+    one = "convolution_param { num_output: 1 kernel_size: 3 pad: 1 };"
+    yield Chain("Deconvolution+ReLU", one, [x])
+    yield Chain("Scale+ReLU", "scale_param { bias_term: true };", [x])
+    yield Chain("Bias+ReLU", ";", [x])
+    for phase in ("TRAIN", "TEST"):
+        yield Chain("BatchNorm+ReLU", ";", [x], phase=phase)
+        for bias in ("", "bias_term: true"):
+            scale = f";scale_param {{ {bias} }}"
+            yield Chain("BatchNorm+Scale", scale, [x * 3 + 1], phase=phase)
+            for in_place in (True, False):
+                yield Chain(
+                    "BatchNorm+Scale+ReLU", f"{scale};", [x], 1, phase=phase, in_place=in_place
+                )
+    yield Chain("BatchNorm+Scale+ReLU", ";scale_param { bias_term: true };", [normal(6, 5)])
+    # of one channel, as a decoder ends; and what may not be joined
+    yield Chain("BatchNorm+Scale+ReLU", ";scale_param { bias_term: true };", [normal(4, 1, 6, 5)])
+    by_image = ";scale_param { axis: 0 num_axes: 1 };"
+    yield Chain("BatchNorm+Scale+ReLU", by_image, [x], joined=False)
+    yield Chain("Convolution+ReLU", f"{conv % ''};{slope}", [x], joined=False)
+    block = f"{conv % 'bias_term: false'};;scale_param {{ bias_term: true }};"
+    pool = "pooling_param { kernel_size: 2 stride: 2 }"
+    kinds = "Convolution+BatchNorm+Scale+ReLU+Pooling"
+    yield Chain(kinds, f"{block};{pool}", [x], in_place=False, joined=False)
+    yield Graph("three readers", READERS, [normal(5, 6)], name="three readers")
+
+
+#: A blob that three layers read: its gradient is a sum of three.
+READERS = """
+layer { name: "a" type: "TanH" bottom: "b0" top: "a" }
+layer { name: "x" type: "InnerProduct" bottom: "a" top: "x" inner_product_param { num_output: 6 } }
+layer { name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 6 } }
+layer { name: "t" type: "Eltwise" bottom: "x" bottom: "a" bottom: "y" top: "t0" }
+"""
+
 CASES = [
     *_neurons(),
     *_shapes(),
@@ -379,4 +428,5 @@ CASES = [
     *_pools(),
     *_normalizations(),
     *_losses(),
+    *_chains(),
 ]

@@ -1,130 +1,180 @@
-"""Runs the cases in both engines and compares."""
+"""Runs the cases in both engines and compares.
+
+The engine has three ways: each `layer` as it is; with Caffe's order of summation (`caffe`); and
+as `training` runs it, with layers fused and blobs in channels-last format.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from gcnet_caffe.engine.caffe_order import op_of
-from gcnet_caffe.engine.layers import TEST, TRAIN, Context, create_layer
+from gcnet_caffe.engine.layers import TEST, TRAIN, Context
+from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.schema import to_text
+from gcnet_caffe.schema import caffe_pb, parse_text, to_text
+from tests.engine.parity.case import Case
 from tests.engine.parity.cases import CASES
+from tests.engine.parity.sources import SEED, SOURCES, Source, write_files
 
+Arrays = dict[str, NDArray[Any]]
+
+#: max|found - wanted| over max|wanted|, of each array.
 TOLERANCE = 1e-5
+#: What each number may be off by: a share of itself, and a share of the largest of its array.
+#: Sums that nearly cancel need the second; it is what 16 roundings of the largest number are.
+OF_ITSELF, OF_LARGEST = 1e-5, 2e-6
+
+WAYS = ("layer", "caffe", "training")
 
 
-def _phase(case):
+def _phase(case: Case | Source) -> int:
     return TRAIN if case.phase == "TRAIN" else TEST
 
 
-def _made(case):
-    """Return the engine's layer, its blobs' values and its tops' gradients."""
-    layer = create_layer(case.layer(), Context(phase=_phase(case), rng=CaffeRng(1)))
-    shapes = layer.setup([bottom.shape for bottom in case.bottoms])[: layer.num_tops]
+def opened(case: Case, way: str = "layer") -> Net:
+    """Return the engine's net of the case."""
+    param = case.net()
+    param.state.phase = _phase(case)
+    summation = "caffe" if way == "caffe" else "torch"
+    return Net(param, Context(phase=_phase(case), rng=CaffeRng(1), summation=summation))
+
+
+def given(case: Case, net: Net) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Return the values of the blobs, and the gradients of the tops that have one."""
     rng = np.random.default_rng(len(case.name))
-    low = 0.5 if case.type == "BatchNorm" else -1
-    blobs = [rng.uniform(low, 1.5, shape).astype(np.float32) for shape in layer.blob_shapes]
-    diffs = []
-    if case.backward and not layer.is_loss:
-        count = 1 if case.only_first else len(shapes)
-        diffs = [rng.standard_normal(shape).astype(np.float32) for shape in shapes[:count]]
-    return layer, blobs, diffs
+    blobs = [
+        rng.uniform(0.5 if layer.type == "BatchNorm" else -1, 1.5, shape).astype(np.float32)
+        for layer in net.layers
+        for shape in layer.blob_shapes
+    ]
+    last, diffs = net.steps[-1], []
+    if case.backward and not last.layer.is_loss:
+        tops = last.tops[:1] if case.only_first else last.tops
+        shapes = [net.blob_shapes[number] for number in tops]
+        diffs = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    return blobs, diffs
 
 
-def by_engine(case, dtype=torch.float32, summation="torch"):
-    """Return {name: array} of the case in the engine, computed in `dtype`."""
-    layer, blobs, diffs = _made(case)
-    layer.to(dtype)
-    for parameter, values in zip(layer.blobs, blobs):
-        parameter.data = torch.from_numpy(values).to(dtype)
-    bottoms = [torch.from_numpy(bottom).to(dtype) for bottom in case.bottoms]
-    for index, bottom in enumerate(bottoms):
-        bottom.requires_grad_(case.backward and index not in case.labels)
-    if layer.draws:
-        layer.draw()
-    tops = (op_of(layer) if summation == "caffe" else layer)(*bottoms)
-    tops = tops if isinstance(tops, tuple) else (tops,)
-    found = {f"t{i}": top for i, top in enumerate(tops)}
+def by_engine(case: Case, way: str = "layer") -> Arrays:
+    """Return {name: array} of the case in the engine."""
+    net = opened(case, way)
+    values, diffs = given(case, net)
+    blobs = [blob for layer in net.layers for blob in layer.blobs]
+    for blob, array in zip(blobs, values):
+        blob.data = torch.from_numpy(array)
+    if way == "training":
+        net.use_channels_last()
+    batch = net.next_batch({f"b{i}": torch.from_numpy(b) for i, b in enumerate(case.bottoms)})
+    bottoms = [batch[number] for step in net.steps for number in step.tops if number in batch]
+    if way == "layer":
+        loss, made = net.run_keeping(batch)
+        tops = {f"t{i}": made[number] for i, number in enumerate(net.steps[-1].tops)}
+    else:
+        loss, tops = net.run(batch)
+    found = dict(tops)
     if case.backward:
-        if layer.is_loss:
-            weights = list(case.layer().loss_weight) or [1.0]
-            sum(w * top.sum() for w, top in zip(weights, tops) if w).backward()
-        else:
-            roots = [(t, d) for t, d in zip(tops, diffs) if t.requires_grad]
-            if roots:
-                seeds = [torch.from_numpy(diff).to(dtype) for _, diff in roots]
-                torch.autograd.backward([top for top, _ in roots], seeds)
-        found.update(
-            (f"b{i}_diff", b.grad if b.grad is not None else torch.zeros_like(b))
-            for i, b in enumerate(bottoms)
-            if i not in case.labels
-        )
-        for k, blob in enumerate(layer.blobs):
-            found[f"blob{k}_diff"] = torch.zeros_like(blob) if blob.grad is None else blob.grad
-    found.update((f"blob{k}", blob) for k, blob in enumerate(layer.blobs))
-    if case.type == "BatchNorm":  # Caffe leaves no gradient there
-        found = {
-            name: value
-            for name, value in found.items()
-            if not name.startswith("blob") or "_" not in name
-        }
+        roots = [loss] if torch.is_tensor(loss) else []
+        roots += [tops[f"t{i}"] for i in range(len(diffs))]
+        seeds = [None] * (len(roots) - len(diffs)) + [torch.from_numpy(diff) for diff in diffs]
+        pairs = [(root, seed) for root, seed in zip(roots, seeds) if root.requires_grad]
+        if pairs:
+            torch.autograd.backward(*map(list, zip(*pairs)))
+        for kind, tensors in (("b", bottoms), ("blob", blobs)):
+            for index, one in enumerate(tensors):
+                none = torch.zeros_like(one)
+                found[f"{kind}{index}_diff"] = none if one.grad is None else one.grad
+    found.update((f"blob{k}", blob) for k, blob in enumerate(blobs))
     return {name: value.detach().double().numpy() for name, value in found.items()}
 
 
-def by_caffe(caffe, folder):
-    """Return [{name: array}, ...] of all cases in real Caffe."""
-    given = {"count": len(CASES)}
+def source_by_engine(source: Source) -> Arrays:
+    """Return {"blob turn": array} of a net of sources, its files in the current folder."""
+    param = parse_text(source.text, caffe_pb.NetParameter)
+    param.state.phase = _phase(source)
+    net = Net(param, Context(phase=_phase(source), rng=CaffeRng(SEED)))
+    return {
+        f"{name} {turn}": blob.numpy()
+        for turn in range(source.turns)
+        for name, blob in net.blobs().items()
+    }
+
+
+def by_caffe(caffe: ModuleType, folder: Path) -> tuple[list[Arrays], list[Arrays]]:
+    """Return [{name: array}, ...] of all cases in real Caffe, and of all nets of sources."""
+    sent: dict[str, Any] = {"count": len(CASES), "sources": len(SOURCES)}
     for index, case in enumerate(CASES):
-        _, blobs, diffs = _made(case)
-        given[f"{index}.net"] = to_text(case.net())
-        given[f"{index}.phase"] = _phase(case)
-        given[f"{index}.backward"] = case.backward
+        blobs, diffs = given(case, opened(case))
+        sent[f"{index}.net"] = to_text(case.net())
+        sent[f"{index}.phase"] = _phase(case)
+        sent[f"{index}.backward"] = case.backward
         for kind, arrays in (("b", case.bottoms), ("blob", blobs)):
-            given.update((f"{index}.{kind}{k}", array) for k, array in enumerate(arrays))
-        given.update((f"{index}.t{k}_diff", array) for k, array in enumerate(diffs))
-    np.savez(folder / "cases.npz", **given)
+            sent.update((f"{index}.{kind}{k}", array) for k, array in enumerate(arrays))
+        sent.update((f"{index}.t{k}_diff", array) for k, array in enumerate(diffs))
+    write_files(folder)
+    for index, source in enumerate(SOURCES):
+        sent[f"source{index}.net"] = source.text
+        sent[f"source{index}.phase"] = _phase(source)
+        sent[f"source{index}.turns"] = source.turns
+    np.savez(folder / "cases.npz", **sent)
     caffe.run_python(Path(__file__).with_name("in_caffe.py"), folder)
-    results = [{} for _ in CASES]
+    results: dict[str, Arrays] = {}
     with np.load(folder / "found.npz") as found:
         for key in found.files:
             index, name = key.split(".")
-            results[int(index)][name] = found[key]
-    return results
+            results.setdefault(index, {})[name] = found[key]
+    return (
+        [results.get(str(index), {}) for index in range(len(CASES))],
+        [results[f"source{index}"] for index in range(len(SOURCES))],
+    )
 
 
-def error(found, wanted):
-    """Return max|found - wanted| / max|wanted|; 0 where all are equal, NaN included."""
-    wanted = np.asarray(wanted, np.float64)
-    if np.array_equal(found, wanted, equal_nan=True):
-        return 0.0
-    size, worst = np.abs(wanted).max(), np.abs(found - wanted).max()
-    return worst / size if size else worst
+def error(found: ArrayLike, wanted: ArrayLike) -> float:
+    """Return max|found - wanted| / max|wanted|, of the finite numbers.
+
+    0 where all are equal; infinite where the shapes differ, or one is finite and the other not.
+    """
+    found, wanted = (np.asarray(array, np.float64) for array in (found, wanted))
+    finite = np.isfinite(wanted)
+    if found.shape != wanted.shape or not np.array_equal(
+        found[~finite], wanted[~finite], equal_nan=True
+    ):
+        return np.inf
+    worst = np.abs(found[finite] - wanted[finite]).max(initial=0)
+    size = np.abs(wanted[finite]).max(initial=0)
+    return float(worst / size if size else worst)
 
 
-def has_rule(case):
-    """Return whether the layer is another one in Caffe's order of summation."""
-    layer, _, _ = _made(case)
-    return op_of(layer) is not layer
+def is_near(found: ArrayLike, wanted: ArrayLike) -> bool:
+    """Whether the array as a whole, and each of its numbers, is real Caffe's."""
+    if not error(found, wanted) <= TOLERANCE:
+        return False
+    found, wanted = (np.asarray(array, np.float64) for array in (found, wanted))
+    finite = np.isfinite(wanted)
+    sizes = np.abs(wanted[finite])
+    limits = OF_ITSELF * sizes + OF_LARGEST * sizes.max(initial=0)
+    return bool((np.abs(found[finite] - wanted[finite]) <= limits).all())
 
 
-def unequal(case, theirs):
-    """Return {name: error} of what is not Caffe's bit for bit in Caffe's order of summation."""
-    ours = by_engine(case, summation="caffe")
+def has_rule(case: Case) -> bool:
+    """Return whether a layer is another one in Caffe's order of summation."""
+    return any(op_of(layer) is not layer for layer in opened(case).layers)
+
+
+def wrong(case: Case, theirs: Arrays, way: str) -> dict[str, float]:
+    """Return {name: error} of what is not real Caffe's, and how far off it is.
+
+    In Caffe's order of summation that is all that is not equal bit for bit.
+    """
+    ours = by_engine(case, way)
+    assert ours.keys() == theirs.keys(), (case.name, sorted(ours.keys() ^ theirs.keys()))
     errors = {name: error(found, theirs[name]) for name, found in ours.items()}
-    return {name: value for name, value in errors.items() if value}
-
-
-def compare(case, theirs):
-    """Return {name: (error, passes, words)} of the case against real Caffe's numbers."""
-    ours, exact, results = by_engine(case), None, {}
-    for name, found in ours.items():
-        assert found.shape == theirs[name].shape, (case.name, name, found.shape, theirs[name].shape)
-        difference = error(found, theirs[name])
-        passes, words = difference <= TOLERANCE, ""
-        if not passes:
-            exact = exact or by_engine(case, torch.float64)
-            mine, caffes = error(found, exact[name]), error(theirs[name], exact[name])
-            passes, words = mine <= 2 * caffes, f"{mine:.1e} against Caffe's {caffes:.1e}"
-        results[name] = (difference, passes, words)
-    return results
+    if way == "caffe":
+        return {name: value for name, value in errors.items() if value}
+    return {name: value for name, value in errors.items() if not is_near(ours[name], theirs[name])}

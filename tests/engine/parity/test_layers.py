@@ -1,41 +1,119 @@
-"""Every layer of the engine against real Caffe, forward and backward."""
+"""Every layer of the engine against real Caffe, forward and backward, in each of its ways."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import layer_types
+from tests.engine.parity import mutations, other_mutations
+from tests.engine.parity.case import Case, Chain, Graph
 from tests.engine.parity.cases import CASES
-from tests.engine.parity.run import by_caffe, compare, has_rule, unequal
+from tests.engine.parity.run import (
+    WAYS,
+    Arrays,
+    by_caffe,
+    by_engine,
+    has_rule,
+    is_near,
+    source_by_engine,
+    wrong,
+)
+from tests.engine.parity.sources import SOURCES, unequal
 
 
 @pytest.fixture(scope="module")
-def theirs(caffe, tmp_path_factory):
-    return by_caffe(caffe, tmp_path_factory.mktemp("cases"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files of the sources are."""
+    return tmp_path_factory.mktemp("cases")
+
+
+@pytest.fixture(scope="module")
+def theirs(caffe, folder: Path) -> tuple[list[Arrays], list[Arrays]]:
+    """Real Caffe's results, from one process."""
+    use_one_thread()
+    return by_caffe(caffe, folder)
 
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("index", range(len(CASES)), ids=[case.name for case in CASES])
-def test_layer(index, theirs):
-    results = compare(CASES[index], theirs[index])
-    failed = {name: found for name, found in results.items() if not found[1]}
-    assert not failed
-
-
-RULED = [index for index, case in enumerate(CASES) if has_rule(case)]
+def test_layer(index: int, theirs) -> None:
+    case, results = CASES[index], theirs[0][index]
+    found = {way: wrong(case, results, way) for way in WAYS if way != "caffe" or has_rule(case)}
+    assert found == {way: {} for way in found}
 
 
 @pytest.mark.caffe
-@pytest.mark.parametrize("index", RULED, ids=[CASES[index].name for index in RULED])
-def test_layer_in_caffes_order(index, theirs):
-    use_one_thread()
-    assert unequal(CASES[index], theirs[index]) == {}
+@pytest.mark.parametrize("index", range(len(SOURCES)))
+def test_source(index: int, theirs, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert unequal(source_by_engine(SOURCES[index]), theirs[1][index]) == []
 
 
-def test_every_layer_type_has_a_case():
-    sources = {"Data", "DummyData", "Input"}  # tests/engine/test_seed_exact.py
-    assert {case.type for case in CASES} == set(layer_types()) - sources
+@pytest.mark.caffe
+def test_no_break_of_a_layer_survives(theirs) -> None:
+    """Each on one case; `python -m tests.engine.parity.write_docs mutations` takes all."""
+    found = mutations.break_layers(theirs[0], at_most=1)
+    found.update(other_mutations.break_onnx(at_most=1))
+    assert mutations.survivors(found) == []
+    assert mutations.rows_of("mutations") == mutations.rows(found, mutations.LAYER_HEADS)
+    broken = {kind for kind, _, _ in found}
+    assert broken == {case.type for case in CASES if mutations.ways_of(case)}
 
 
-def test_names_are_distinct():
+@pytest.mark.caffe
+def test_no_break_of_a_source_survives(
+    theirs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    found = other_mutations.break_sources(theirs[1])
+    assert mutations.survivors(found) == []
+    assert mutations.rows_of("sources") == mutations.rows(found, mutations.SOURCE_HEADS)
+
+
+def test_every_layer_type_has_a_case() -> None:
+    layers = {case.type for case in CASES if not isinstance(case, (Chain, Graph))}
+    sources = {source.type for source in SOURCES}
+    assert layers | sources >= set(layer_types()) and not layers & sources
+    assert layers <= set(layer_types())
+    assert {f"filler {kind}" for kind in _FILLERS} == {s for s in sources if " " in s}
+
+
+def test_names_are_distinct() -> None:
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
+
+
+def test_training_does_in_one_step_what_the_chains_say() -> None:
+    chains = [case for case in CASES if isinstance(case, Chain)]
+    joined = {case.name: mutations.is_one_step(case) for case in chains}
+    assert joined == {case.name: case.joined for case in chains}
+    assert {True, False} == set(joined.values())
+
+
+@pytest.mark.parametrize("kind", ["SoftmaxWithLoss", "SigmoidCrossEntropyLoss"])
+def test_a_second_top_is_the_probabilities(kind: str) -> None:
+    """Real Caffe cannot set that up; the first top is what it is without the second."""
+    like = next(case for case in CASES if case.type == kind and case.bottoms[0].ndim == 2)
+    both = by_engine(Case(kind, like.fields, like.bottoms, tops=2))
+    for name, array in by_engine(like).items():
+        assert np.array_equal(array, both[name]), name
+    values = np.exp(like.bottoms[0].astype(np.float64))
+    wanted = values / (values.sum(1, keepdims=True) if kind[:2] == "So" else 1 + values)
+    assert is_near(both["t1"], wanted)
+
+
+def test_a_number_that_is_off_is_seen() -> None:
+    """Beside a huge one, not finite, missing, 0, or in another shape."""
+    wanted = np.array([1e6, 1.0, np.inf, 0.0])
+    assert is_near(wanted, wanted) and is_near(wanted.astype(np.float32), wanted)
+    for index, value in ((0, 1.00002e6), (1, 4.0), (2, 1e38), (3, 3.0), (0, np.nan), (3, -np.inf)):
+        found = wanted.copy()
+        found[index] = value
+        assert not is_near(found, wanted), (index, value)
+    assert not is_near(wanted[:, None], wanted) and not is_near(wanted[:3], wanted)
+    assert not is_near(np.full(3, 1e-9), np.zeros(3)) and is_near(np.zeros(3), np.zeros(3))

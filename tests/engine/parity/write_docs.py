@@ -1,10 +1,13 @@
 """Write the measured parts of docs/parity.md again, and its pictures.
 
-    python -m tests.engine.parity.write_docs layers|runs|long [FOLDER]
+    python -m tests.engine.parity.write_docs layers|mutations|runs|long
 
-`layers`: the table of layers. `runs`: every variant, both pre-trainings and two VAEs, 50 iterations
-in both engines. `long`: 500 iterations of S1R1 in both, and the two logs. Takes minutes.
+`layers`: the table of layers. `mutations`: what a break of each layer, source and rule does in the
+tests; exits with 1 if one survives. `runs`: every variant, both pre-trainings and two VAEs, 50
+iterations in both engines. `long`: 500 iterations of S1R1 in both, and the two logs. Takes minutes.
 """
+
+from __future__ import annotations
 
 import os
 import re
@@ -22,40 +25,77 @@ from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.schema import read_solver
 from tests import real_caffe
-from tests.engine import runs
+from tests.engine import rules, runs
+from tests.engine.parity import mutations, other_mutations
 from tests.engine.parity.cases import CASES
-from tests.engine.parity.run import by_caffe, compare, unequal
+from tests.engine.parity.run import by_caffe, by_engine, error, has_rule, wrong
 from tests.scratch import ROOT, make_tree
 
-DOCUMENT = ROOT / "docs/parity.md"
+DOCUMENT = mutations.DOCUMENT
 IMAGES = ROOT / "docs/images"
 
 
-def replace(part, text):
+def replace(part: str, text: str) -> None:
     """Put `text` between the marks of `part` in docs/parity.md."""
     mark, end = f"<!-- {part} -->", f"<!-- /{part} -->"
-    document = DOCUMENT.read_text()
     pattern = re.compile(f"{mark}.*?{end}", re.S)
-    DOCUMENT.write_text(pattern.sub(lambda _: f"{mark}\n{text}\n{end}", document))
+    document, count = pattern.subn(lambda _: f"{mark}\n{text}\n{end}", DOCUMENT.read_text())
+    if count != 1:
+        raise SystemExit(f"{DOCUMENT}: found the marks of {part!r} {count} times, wanted once")
+    DOCUMENT.write_text(document)
 
 
-def layers(folder):
-    theirs = by_caffe(real_caffe, folder)
+def layers(folder: Path) -> None:
+    theirs, _ = by_caffe(real_caffe, folder)
     use_one_thread()
-    found, equal = {}, Counter()
+    worst: dict[str, list[list[float]]] = {}
+    equal: Counter[str] = Counter()
     for case, results in zip(CASES, theirs):
-        errors = [error for error, _, _ in compare(case, results).values()]
-        found.setdefault(case.type, []).append(max(errors, default=0.0))
-        equal[case.type] += not unequal(case, results)
+        of_ways = []
+        for way in ("layer", "training"):
+            ours = by_engine(case, way)
+            of_ways.append(max((error(ours[name], results[name]) for name in ours), default=0.0))
+        worst.setdefault(case.type, []).append(of_ways)
+        equal[case.type] += has_rule(case) and not wrong(case, results, "caffe")
+        equal[case.type] += not has_rule(case) and not of_ways[0]
     lines = [
-        "| layer | cases | worst error | equal bit for bit | in Caffe's order |",
-        "|---|---|---|---|---|",
+        "| layer | cases | worst error | in training | equal bit for bit | in Caffe's order |",
+        "|---|---|---|---|---|---|",
     ]
-    for kind, errors in sorted(found.items()):
-        exact = sum(error == 0 for error in errors)
-        cells = (kind, len(errors), f"{max(errors):.0e}", exact, equal[kind])
+    for kind, errors in sorted(worst.items()):
+        alone, trained = zip(*errors)
+        exact = sum(value == 0 for value in alone)
+        largest = (f"{max(values):.0e}" for values in (alone, trained))
+        cells = (kind, len(errors), *largest, exact, equal[kind])
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     replace("layers", "\n".join(lines))
+
+
+def mutation_tables(folder: Path) -> None:
+    for name in ("layers", "rules"):
+        (folder / name).mkdir()
+    theirs, of_sources = by_caffe(real_caffe, folder / "layers")
+    use_one_thread()
+    rules.write_rules(folder / "rules")
+    paths = map(rules.path_of, rules.RULES)
+    of_rules = rules.by_caffe(real_caffe, folder / "rules", paths, rules.ITERATIONS)
+    os.chdir(folder / "layers")
+    of_layers = {**mutations.break_layers(theirs), **other_mutations.break_onnx()}
+    sources = other_mutations.break_sources(of_sources)
+    os.chdir(folder / "rules")
+    survived = []
+    for part, found, heads in (
+        ("mutations", of_layers, mutations.LAYER_HEADS),
+        ("sources", sources, mutations.SOURCE_HEADS),
+        ("rules", other_mutations.break_rules(of_rules), mutations.RULE_HEADS),
+    ):
+        replace(part, mutations.table(found, heads))
+        survived += mutations.survivors(found)
+        red, tried = (sum(column) for column in zip(*found.values()))
+        print(f"{part}: {len(found)} breaks, {red} of {tried} runs red")
+    os.chdir(mutations.ROOT)
+    if survived:
+        raise SystemExit(f"not red in every case: {survived}")
 
 
 def _cell(values):
@@ -157,6 +197,6 @@ def _losses(log):
 
 
 if __name__ == "__main__":
-    parts = {"layers": layers, "runs": run_tables, "long": long_run}
+    parts = {"layers": layers, "mutations": mutation_tables, "runs": run_tables, "long": long_run}
     with tempfile.TemporaryDirectory() as scratch:
         parts[sys.argv[1]](Path(scratch))
