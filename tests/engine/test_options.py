@@ -37,14 +37,16 @@ def test_a_run_repeats_itself_and_other_random_numbers_are_another_run(small, ca
 
 
 def test_bf16_is_near_float32(small, capfd):
+    """Within 0.7 % with any of eight seeds, 0.4 % with this; without a gradient 2 % or more."""
     wanted, found = train(capfd), train(capfd, "--precision", "bf16")
-    assert found != wanted and found == pytest.approx(wanted, rel=0.05)
+    assert len(wanted) == 3
+    assert found != wanted and found == pytest.approx(wanted, rel=0.01)
 
 
 def test_the_log_goes_to_a_file(small, capfd):
     wanted = train(capfd)
     assert train(capfd, "--log", "logs/run.log") == []
-    assert losses((small / "logs/run.log").read_text()) == wanted
+    assert losses((small / "logs/run.log").read_text()) == wanted != []
 
 
 def test_cuda_graphs_need_a_gpu(small, capfd):
