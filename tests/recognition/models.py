@@ -14,6 +14,8 @@ from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.recognition.model import make_model, model_facts
 from tests.scratch import ROOT
 
+#: How far a blob may be off the same net's by another order of float32 sums, of its largest number.
+NEAR = 1e-5
 CLASSES = ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 
 

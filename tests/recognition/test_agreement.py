@@ -1,5 +1,7 @@
 """The back ends agree on 200 faces, whatever the number of faces at once."""
 
+from __future__ import annotations
+
 import gc
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gcnet_caffe.analysis.images import as_tested
 from gcnet_caffe.cli import main
@@ -16,7 +19,9 @@ from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.recognition.backends import BACKENDS, open_backend
 from gcnet_caffe.recognition.model import NET, WEIGHTS
 from gcnet_caffe.recognition.run_folder import open_model
-from tests.recognition.models import untrained
+from tests.engine.parity.run import error
+from tests.recognition.models import NEAR, untrained
+from tests.scratch import ROOT
 
 OTHERS = [
     pytest.param(name, marks=[pytest.mark.caffe] if name == "caffe" else [])
@@ -25,6 +30,7 @@ OTHERS = [
 ]
 MASKS = [f"enc1_mask{i}" for i in (1, 2, 3)]
 VALUES = [f"enc1_pool{i}" for i in (1, 2, 3)]
+Blobs = dict[str, NDArray[np.float32]]
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +58,72 @@ def found_by(name, model, faces, batch=64):
     return {blob: np.concatenate([part[blob] for part in made]) for blob in made[0]}
 
 
-@pytest.mark.parametrize("name", OTHERS, indirect=True)
-def test_200_faces(name, faces):
-    """Labels are the same. Probabilities are, but where a maximum is decided by rounding.
+def with_maxima(model):
+    """Return the model with its maxima and their places as outputs, too."""
+    return model._replace(outputs=(*model.outputs, *MASKS, *VALUES))
+
+
+@pytest.fixture(scope="module")
+def ours(faces) -> Blobs:
+    """What the engine gives for the faces."""
+    return found_by("torch", with_maxima(open_model()), faces)
+
+
+#: On 200 faces, with seeds 5 to 7 and each back end beside the engine: 6e-7, 0 to 6, 0 to 4, 0.003.
+MEDIAN, BEYOND_5, BEYOND_4, MOST = 2e-6, 8, 4, 0.02
+
+
+def disagreements(ours: Blobs, theirs: Blobs) -> list[str]:
+    """Return what is not as docs/predict.md says of two back ends.
 
     Two pixels of a window may differ by less than float32 sums do. Where two back ends find the
     maximum at different ones, its value is unpooled elsewhere, and a face's probabilities may move
     by more than 1e-4, as those of one face in 250 do. OpenCV does not keep the masks to look at.
     """
-    model = open_model()
-    seen = () if name == "opencv" else (*MASKS, *VALUES)
-    model = model._replace(outputs=(*model.outputs, *seen))
-    ours, theirs = (found_by(each, model, faces) for each in ("torch", name))
-    assert len(faces) == 200 and len(set(ours["prob"].argmax(1))) == len(model.classes)
-    assert (ours["prob"].argmax(1) == theirs["prob"].argmax(1)).all()
-    difference = abs(ours["prob"] - theirs["prob"]).max(1)
-    beyond = difference > 1e-4
-    assert beyond.sum() <= 3
-    if seen:
-        moved = sum(
+    found = [] if (ours["prob"].argmax(1) == theirs["prob"].argmax(1)).all() else ["labels"]
+    moved = {
+        blob: abs(ours[blob] - theirs[blob]).reshape(len(ours[blob]), -1).max(1)
+        for blob in open_model().outputs
+    }
+    for blob, difference in moved.items():
+        if not np.median(difference) <= MEDIAN * abs(ours[blob]).max():
+            found.append(f"{blob}: median {np.median(difference)}")
+    difference = moved["prob"]
+    counts = [int((difference > limit).sum()) for limit in (1e-5, 1e-4)]
+    if not (counts[0] <= BEYOND_5 and counts[1] <= BEYOND_4 and difference.max() <= MOST):
+        found.append(f"prob: {counts} beyond, {difference.max()} at most")
+    if MASKS[0] in theirs:
+        elsewhere = sum(
             ((ours[mask] != theirs[mask]) & (ours[value] > 0)).sum((1, 2, 3))
             for mask, value in zip(MASKS, VALUES)
         )
-        assert (moved > 0).sum() <= 8 and difference[moved == 0].max() <= 1e-5
-        assert moved[beyond].all()
+        same = elsewhere == 0
+        if not (same.mean() >= 0.9 and difference[same].max() <= 1e-5):
+            found.append(f"prob: {difference[same].max()} with the same maxima, of {same.sum()}")
+    return found
+
+
+@pytest.mark.parametrize("name", OTHERS, indirect=True)
+def test_200_faces(name: str, faces, ours: Blobs) -> None:
+    model = open_model()
+    theirs = found_by(name, model if name == "opencv" else with_maxima(model), faces)
+    assert len(faces) == 200 and len(set(ours["prob"].argmax(1))) == len(model.classes)
+    assert disagreements(ours, theirs) == []
+
+
+@pytest.mark.parametrize("blob", open_model().outputs)
+def test_a_blob_that_is_off_by_0_1_percent_is_seen(blob: str, ours: Blobs) -> None:
+    assert disagreements(ours, ours) == []
+    assert disagreements(ours, {**ours, blob: ours[blob] * np.float32(1.001)}) != []
+
+
+def test_the_page_tells_what_is_allowed() -> None:
+    page = " ".join((ROOT / "docs/predict.md").read_text().split())
+    told = f"the median within {MEDIAN:.0e} of the largest number of each blob, at most {BEYOND_5} "
+    told += (
+        f"faces of 200 by more than 1e-5 and {BEYOND_4} by more than 1e-4, none by more than {MOST}"
+    )
+    assert told.replace("e-0", "e-") in page
 
 
 @pytest.mark.parametrize("variant", ["S1R1", "cnn"])
@@ -89,8 +137,8 @@ def test_the_number_of_faces_may_change_from_call_to_call(name, variant, tmp_pat
         found = net.forward(query[:count])
         assert list(found) == list(model.outputs)
         for blob, array in found.items():
-            assert array.dtype == np.float32 and array.shape == wanted[blob][:count].shape
-            np.testing.assert_allclose(array, wanted[blob][:count], rtol=1e-4, atol=2e-5)
+            assert array.dtype == np.float32
+            assert error(array, wanted[blob][:count]) <= NEAR, blob
 
 
 @pytest.mark.caffe

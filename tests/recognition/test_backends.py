@@ -10,10 +10,9 @@ from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.recognition.backends import BACKENDS, open_backend
-from tests.recognition.models import CLASSES, untrained
+from tests.engine.parity.run import error
+from tests.recognition.models import CLASSES, NEAR, untrained
 
-#: Of float32 sums of a few thousand terms, taken in another order.
-ORDER = {"rtol": 1e-4, "atol": 1e-5}
 QUERY = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
 
 
@@ -36,14 +35,14 @@ def test_fused_and_in_another_format_it_gives_the_net_s_own_blobs(tmp_path):
     with torch.no_grad():
         plain = net.blobs({"query": torch.from_numpy(QUERY)})
     for blob, values in open_backend("torch", model).forward(QUERY).items():
-        np.testing.assert_allclose(values, plain[blob].numpy(), **ORDER)
+        assert error(values, plain[blob].numpy()) <= NEAR, blob
 
 
 def test_a_face_does_not_depend_on_its_batch(tmp_path):
     net = open_backend("torch", untrained(tmp_path))
     alone, together = net.forward(QUERY[:1]), net.forward(QUERY)
     for blob, values in alone.items():
-        np.testing.assert_allclose(values[0], together[blob][0], **ORDER)
+        assert error(values[0], together[blob][0]) <= NEAR, blob
 
 
 def test_an_unknown_back_end_is_misuse(tmp_path):
