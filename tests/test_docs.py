@@ -20,16 +20,37 @@ def documents():
     return listed.stdout.split()
 
 
+def links(document):
+    """Return the (path, heading) of each link of a document to another place of this repository."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", (ROOT / document).read_text())
+    return [(path, heading) for path, heading in found if "://" not in path]
+
+
+def headings(path):
+    """Return what a link to each heading of a page ends in."""
+    lines = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).strip().replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("document", documents())
 def test_relative_links_exist(document):
-    for link in re.findall(r"\]\(([^)#\s]+)", (ROOT / document).read_text()):
-        if "://" not in link:
-            assert ((ROOT / document).parent / link).exists(), link
+    for path, heading in links(document):
+        page = (ROOT / document).parent / path if path else ROOT / document
+        assert page.exists(), path
+        assert not heading or heading in headings(page), (path, heading)
+
+
+def test_there_are_documents_and_links():
+    found = {document: links(document) for document in documents()}
+    assert {"README.md", "docs/parity.md", "docs/predict.md"} <= found.keys()
+    assert ("docs/parity.md", "") in found["README.md"]
+    assert ("", "in-caffes-order") in found["docs/parity.md"]
 
 
 def test_the_readmes_parameter_counts_are_those_counted_in_caffe():
     readme = (ROOT / "README.md").read_text()
     rows = re.findall(r"^\| `([\w -]+)`.*\| ([\d,]+) \| ([\d,]+) \|$", readme, re.M)
+    assert len(rows) == len(LEARNABLE) > 5
     assert {n: tuple(int(c.replace(",", "")) for c in counts) for n, *counts in rows} == LEARNABLE
 
 
@@ -47,7 +68,9 @@ def test_the_augmentation_table_tells_the_ranges_of_the_code():
 
 def test_the_commands_about_data_sets_are_understood():
     page = (ROOT / "docs/datasets.md").read_text()
-    for line in re.findall(r"^    python tools/(\w+\.py .*?)(?:  +#.*)?$", page, re.M):
+    lines = re.findall(r"^    python tools/(\w+\.py .*?)(?:  +#.*)?$", page, re.M)
+    assert len(lines) == page.count("    python tools/") > 5
+    for line in lines:
         script, *options = shlex.split(line)
         verb = script[:-3].replace("_", "-")
         module = importlib.import_module(f"gcnet_caffe.cli.{script[:-3]}")

@@ -38,6 +38,7 @@ def assert_near(found, shown):
 def test_every_command_of_the_page_prints_what_is_shown(tmp_path):
     assert len(COMMANDS) == 3
     for command, shown in COMMANDS:
+        assert _NUMBER.search(shown), command
         program, *words = shlex.split(command)
         assert program == "gcnet"
         assert_near(run(["-m", "gcnet_caffe.cli", *words], tmp_path), textwrap.dedent(shown))
@@ -47,6 +48,7 @@ def test_the_python_of_the_page_runs(tmp_path):
     run(["-m", "gcnet_caffe.cli", *shlex.split(COMMANDS[0][0])[1:]], tmp_path)
     code = "".join(re.findall(r"^    >>> (.*\n)", PAGE, re.M))
     shown = "".join(re.findall(r"^    >>> .*\n    (?!>>> )(.*\n)", PAGE, re.M))
+    assert code.count("\n") > 3 and _NUMBER.search(shown)
     assert_near(run(["-c", code], tmp_path), shown)
 
 

@@ -17,6 +17,7 @@ def test_the_page(tmp_path):
     assert program == "gcnet"
     code = "".join(re.findall(r"^    >>> (.*\n)", PAGE, re.M))
     printed = "".join(re.findall(r"^    >>> .*\n    (?!>>> )(.*\n)", PAGE, re.M))
+    assert code.count("\n") > 3 and printed.strip() and shown.strip()
     for arguments, wanted in (
         (["-m", "gcnet_caffe.cli", *words], textwrap.dedent(shown)),
         (["-c", code], printed),
