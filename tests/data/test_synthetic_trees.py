@@ -78,7 +78,9 @@ def test_a_labelled_sequence_has_one_emotion_file_named_after_its_last_frame(tre
 
 
 def test_landmarks_are_68_lines_inside_the_image(tree):
-    for file in (tree / "Landmarks").rglob("*.txt"):
+    files = list((tree / "Landmarks").rglob("*.txt"))
+    assert len(files) == len(list((tree / "cohn-kanade-images").rglob("*.png"))) > 0
+    for file in files:
         lines = file.read_text().splitlines()
         assert len(lines) == 68
         for line in lines:
