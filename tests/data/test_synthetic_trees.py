@@ -180,7 +180,7 @@ def test_an_existing_output_is_refused_and_kept(tmp_path, capsys):
 
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="file: exists already"):
         with_file = tmp_path / "file"
         with_file.write_text("")
         write_ck_tree(with_file, subjects=1, frames=4, size=(64, 64))
