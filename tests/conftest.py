@@ -1,6 +1,9 @@
 """Fixtures that every folder of tests shares."""
 
+from __future__ import annotations
+
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -13,6 +16,31 @@ hypothesis.settings.register_profile("same", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("same")
 
 os.environ["OPENBLAS_CORETYPE"] = KERNELS  # as real Caffe has; scipy reads it when it is imported
+
+# Where the tests run in the background (nohup, or a shell's &) these are ignored, and the programs
+# under test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+#: The longest files come first, so that two processes end at the same time.
+LONGEST = (
+    "tests/engine/test_run_parity.py",
+    "tests/experiment/test_run.py",
+    "tests/experiment/test_generators.py",
+    "tests/engine/test_interop.py",
+    "tests/engine/test_caffes_order.py",
+    "tests/experiment/test_demo.py",
+    "tests/engine/test_distributed.py",
+    "tests/onnx/test_export.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
