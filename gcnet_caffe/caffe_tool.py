@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gcnet_caffe import lifeline
 from gcnet_caffe.analysis.log import parse_progress
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.schema import read_solver
@@ -97,9 +98,12 @@ def run_python(module, *args):
         It failed; the message carries the last line it printed.
     """
     command = python_command(module, *args)
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **_AS_TEXT)
-    if result.returncode:
-        raise GcnetError(f"{module}: {last_words(result.stderr or result.stdout)}")
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with contextlib.ExitStack() as stack:
+        process = lifeline.start(stack, command, **pipes, **_AS_TEXT)
+        said, error = process.communicate()
+    if process.returncode:
+        raise GcnetError(f"{module}: {last_words(error or said)}")
 
 
 def python_command(module, *args):

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe import files
+from gcnet_caffe import files, lifeline
 from gcnet_caffe.caffe_tool import scratch_folder
 from gcnet_caffe.data.align import SIZE
 from gcnet_caffe.data.lmdb_file import LmdbWriter
@@ -85,15 +85,12 @@ def _probe(job: dict[str, Any], machine: Machine) -> tuple[float, float, int]:
         begin = time.monotonic()
         words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job["engine"]]
         env = {**environment(), "OMP_NUM_THREADS": str(machine.threads)}
-        processes = []
         if machine.gpus:
             words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
-        for folder in folders:
-            process = subprocess.Popen(
-                [*words, str(folder)], env=env, stderr=subprocess.PIPE, text=True
-            )
-            processes.append(stack.enter_context(process))
-            stack.callback(process.terminate)  # else it writes to what is being removed
+        pipe = {"stderr": subprocess.PIPE, "text": True}
+        processes = [
+            lifeline.start(stack, [*words, str(folder)], env=env, **pipe) for folder in folders
+        ]
         errors = [process.communicate()[1] for process in processes]
         if any(process.returncode for process in processes):
             raise GcnetError(f"the probe of {job['variant']} failed: {errors[0].strip()[-300:]}")
@@ -134,9 +131,12 @@ def _write_net(folder: Path, job: dict[str, Any], data: Path) -> int:
 
 def _gcnet(line: str) -> None:
     command = [sys.executable, "-m", "gcnet_caffe.cli", *shlex.split(line)]
-    found = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if found.returncode:
-        raise GcnetError(f"the probe stopped: {found.stderr.strip()[-300:]}")
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        process = lifeline.start(stack, command, **pipes)
+        error = process.communicate()[1]
+    if process.returncode:
+        raise GcnetError(f"the probe stopped: {error.strip()[-300:]}")
 
 
 def _iteration_seconds(log: Path) -> float:

@@ -22,7 +22,8 @@ def _shapes(param, bottoms):
 
 
 def test_shapes_are_the_engines():
-    params = [(case.layer(), [tuple(b.shape) for b in case.bottoms]) for case in CASES]
+    single = [(case, case.layers()) for case in CASES if len(case.layers()) == 1]
+    params = [(layers[0], [tuple(b.shape) for b in case.bottoms]) for case, layers in single]
     params += [(parse_text(text, caffe_pb.LayerParameter), []) for text in SOURCES]
     different = {}
     for param, bottoms in params:
