@@ -22,7 +22,7 @@ _CALLS = {"1": 15, "64": 1, "picture": 5}  # calls of which a round takes the me
 
 def main():
     """Print a table of milliseconds and faces a second."""
-    from gcnet_caffe.recognition.backends import BACKENDS
+    from gcnet_caffe.inference.backends import BACKENDS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds, of which the median counts")
@@ -103,8 +103,8 @@ def _render(folder):
     """Write a rendered face of 240x240 pixels as a PNG; return its path."""
     import cv2
 
-    from gcnet_caffe.data.synthetic.sequence import render_sequence
-    from gcnet_caffe.data.synthetic.subject import draw_subject
+    from gcnet_caffe.rendering.sequence import render_sequence
+    from gcnet_caffe.rendering.subject import draw_subject
 
     rng = np.random.default_rng(3)
     images = list(render_sequence(draw_subject(rng), "happy", 4, (240, 240), rng))
@@ -133,8 +133,8 @@ def _work(name, picture):
 
 
 def _ours(name, data):
-    from gcnet_caffe.data.landmarks import Detector, detector_model
-    from gcnet_caffe.recognition.backends import open_backend
+    from gcnet_caffe.faces.landmarks import Detector, detector_model
+    from gcnet_caffe.inference.backends import open_backend
     from gcnet_caffe.recognition.recognizer import Recognizer
     from gcnet_caffe.recognition.run_folder import open_model
 

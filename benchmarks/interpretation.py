@@ -12,11 +12,12 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gcnet_caffe import caffe_tool, nets
-from gcnet_caffe.analysis.evaluation import by_real_caffe, evaluate, write_evaluation
-from gcnet_caffe.analysis.log import read_log
-from gcnet_caffe.data.lmdb_file import count_records
+from gcnet_caffe import nets
+from gcnet_caffe.evaluation.evaluation import by_real_caffe, evaluate, write_evaluation
 from gcnet_caffe.files import write_text
+from gcnet_caffe.formats.lmdb_file import count_records
+from gcnet_caffe.formats.log import read_log
+from gcnet_caffe.real_caffe import tool as caffe_tool
 
 #: name -> (NetOptions, SolverOptions) that differ from the defaults.
 LAST_BLOCK = {

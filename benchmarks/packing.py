@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from packing_scale import measure_scale
 
-from gcnet_caffe.data.align import CANONICAL, SIZE
-from gcnet_caffe.data.manifest import Row, write_manifest
+from gcnet_caffe.datasets.manifest import Row, write_manifest
+from gcnet_caffe.faces.align import CANONICAL, SIZE
 
 _ROOT = Path(__file__).parents[1]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gcnet_caffe.data.lmdb_file import describe
-from gcnet_caffe.data.manifest import read_manifest, write_manifest
+from gcnet_caffe.datasets.manifest import read_manifest, write_manifest
+from gcnet_caffe.formats.lmdb_file import describe
 
 _ROOT = Path(__file__).parents[1]
 _IMAGES_PER_IDENTITY = 20

@@ -125,8 +125,8 @@ def _make_tree(folder):
     """The committed files over LMDBs of the demo's kind: smooth pairs of 66x66."""
     import numpy as np
 
-    from gcnet_caffe.data.lmdb_file import LmdbWriter
-    from gcnet_caffe.schema import caffe_pb
+    from gcnet_caffe.formats import caffe_pb
+    from gcnet_caffe.formats.lmdb_file import LmdbWriter
 
     for name in ("prototxt", "solvers"):
         shutil.copytree(_ROOT / name, folder / name)
@@ -181,7 +181,7 @@ def _engine(compiled):
     from gcnet_caffe.engine.log import Log
     from gcnet_caffe.engine.options import EngineOptions
     from gcnet_caffe.engine.solver import Solver
-    from gcnet_caffe.schema import read_solver
+    from gcnet_caffe.formats import read_solver
 
     options = EngineOptions(compile=compiled)
     prepare_torch(options, choose_device(None))

@@ -23,8 +23,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _checked(make: Any, refusals: dict[int, str]) -> Any:
-    from gcnet_caffe.check import check_solver
     from gcnet_caffe.errors import GcnetError, LmdbError
+    from gcnet_caffe.packing.check import check_solver
 
     @functools.wraps(make)
     def init(self: Any, param: Any, origin: Any, *args: Any, **kwargs: Any) -> None:

@@ -11,6 +11,9 @@ import pytest
 from gcnet_caffe.engine.options import KERNELS
 from tests import checked_solvers, real_caffe
 
+#: Fixtures that several folders use.
+pytest_plugins = ["tests.evaluation.fixtures", "tests.recognition.fixtures"]
+
 # The same examples each time, however busy the machine is; the slow jobs draw other ones.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("same")

@@ -94,7 +94,7 @@ def die_after_line(text: str) -> None:
 
 def die_after_caffes_line(text: str) -> None:
     """Kill the process, and real Caffe with it, when Caffe has logged a line that holds `text`."""
-    from gcnet_caffe import caffe_tool
+    from gcnet_caffe.real_caffe import tool as caffe_tool
 
     follow = caffe_tool._follow
 

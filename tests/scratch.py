@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gcnet_caffe.data.lmdb_file import LmdbWriter
-from gcnet_caffe.schema import caffe_pb, read_net, to_text
+from gcnet_caffe.formats import caffe_pb, read_net, to_text
+from gcnet_caffe.formats.lmdb_file import LmdbWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 

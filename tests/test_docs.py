@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from gcnet_caffe.cli import _parser
-from gcnet_caffe.data import align, augment
+from gcnet_caffe.faces import align, augment
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.scratch import ROOT
 

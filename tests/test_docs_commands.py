@@ -16,11 +16,11 @@ import lmdb
 import numpy as np
 import pytest
 
-from gcnet_caffe.data.manifest import read_manifest
-from gcnet_caffe.data.synthetic.sequence import render_sequence
-from gcnet_caffe.data.synthetic.subject import draw_subject
-from gcnet_caffe.schema import caffe_pb
-from tests.data.drawn_faces import POINTS, drawn_face
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.rendering.sequence import render_sequence
+from gcnet_caffe.rendering.subject import draw_subject
+from tests.packing.drawn_faces import POINTS, drawn_face
 from tests.scratch import ROOT
 
 PAGE = (ROOT / "docs/datasets.md").read_text()

@@ -3,15 +3,15 @@
 import pytest
 
 from gcnet_caffe import cli, files, text
-from gcnet_caffe.analysis.log import read_log
-from gcnet_caffe.data.folds import read_fold_sheet
-from gcnet_caffe.data.images import read_grey
-from gcnet_caffe.data.manifest import Row, read_manifest, write_manifest
-from gcnet_caffe.data.readers.mmi import _peaks
+from gcnet_caffe.datasets.folds import read_fold_sheet
+from gcnet_caffe.datasets.manifest import Row, read_manifest, write_manifest
+from gcnet_caffe.datasets.readers.mmi import _peaks
 from gcnet_caffe.errors import GcnetError, ImageError, ManifestError, SchemaError, UsageError
 from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.faces.images import read_grey
+from gcnet_caffe.formats import read_net, read_solver, read_weights
+from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.recognition.run_folder import open_model
-from gcnet_caffe.schema import read_net, read_solver, read_weights
 from tests.engine.small import write_small
 
 SHEET = "subject,fold\nS1,0\nSé,1\n"

@@ -5,6 +5,6 @@ docker/caffe python3 tools/train_adversarial.py -solver G.prototxt -discriminato
 The same in PyTorch: gcnet train -solver G.prototxt -discriminator_solver D.prototxt
 """
 
-from gcnet_caffe.pycaffe_adversarial import main
+from gcnet_caffe.real_caffe.two_players import main
 
 main()

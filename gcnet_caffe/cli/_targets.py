@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from gcnet_caffe import nets
-from gcnet_caffe.data.expressions import NEUTRAL
+from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.nets import names
 
@@ -48,7 +48,7 @@ def fitted(options, args, field, data):
     """Return `options` with `field` (test_batch_size or test_iter) set for the test LMDB's size."""
     if not args.fit_test:
         return options
-    from gcnet_caffe.data.lmdb_file import count_records
+    from gcnet_caffe.formats.lmdb_file import count_records
 
     schedule = nets.exact_test(count_records(Path(data) / "test_lmdb"))
     value = dict(zip(("test_batch_size", "test_iter"), schedule))[field]

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from gcnet_caffe import files
-from gcnet_caffe.analysis.baselines import KINDS, baseline
-from gcnet_caffe.analysis.classification import write_predictions
 from gcnet_caffe.cli.evaluate import print_accuracy
+from gcnet_caffe.evaluation.baselines import KINDS, baseline
+from gcnet_caffe.evaluation.classification import write_predictions
 
 
 def add_arguments(parser):

@@ -6,8 +6,8 @@ What is refused would not train, or would read memory that is not its own.
 import argparse
 import sys
 
-from gcnet_caffe.check import check
 from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
+from gcnet_caffe.packing.check import check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-from gcnet_caffe.analysis.manifest_statistics import (
-    count_manifest,
-    draw_statistics,
-    statistics_text,
-)
+from gcnet_caffe.datasets.statistics import count_manifest, draw_statistics, statistics_text
 
 
 def add_arguments(parser):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from gcnet_caffe.analysis.drawing import draw_net
 from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.nets.drawing import draw_net
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

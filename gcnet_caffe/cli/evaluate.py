@@ -9,9 +9,9 @@ predictions.csv, features.npz (the 384 features of each image) and faces.png: qu
 then the net's images.
 """
 
-from gcnet_caffe.analysis.evaluation import ENGINES, evaluate, write_evaluation
 from gcnet_caffe.engine import import_torch
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.evaluation.evaluation import ENGINES, evaluate, write_evaluation
 
 
 def add_arguments(parser):

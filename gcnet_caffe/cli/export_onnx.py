@@ -26,8 +26,8 @@ def run(args):
         raise UsageError("wanted MODEL, or --model and --weights together")
     import_torch()
     import_onnx()
+    from gcnet_caffe.inference.onnx_file import model_onnx
     from gcnet_caffe.onnx.export import OPSET, onnx_model, write_onnx
-    from gcnet_caffe.recognition.onnx_file import model_onnx
     from gcnet_caffe.recognition.run_folder import open_model
 
     made = onnx_model(*loose) if any(loose) else model_onnx(open_model(args.folder))

@@ -7,9 +7,9 @@ their own, with a manifest.csv, for pre-training.
 
 import re
 
-from gcnet_caffe.data import synthetic
-from gcnet_caffe.data.parallel import cores
+from gcnet_caffe import rendering as synthetic
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser):

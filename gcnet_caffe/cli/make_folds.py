@@ -4,10 +4,10 @@ Subjects in ascending ID order; fold k takes the subjects k, k+F, k+2F, ... of F
 `make_lmdb.py pairs --fold-sheet` packs a sheet's folds; `describe.py --fold-sheet` checks one.
 """
 
-from gcnet_caffe.data.expressions import labels_of
-from gcnet_caffe.data.folds import assign_folds, fold_sheet, subjects_of
-from gcnet_caffe.data.manifest import read_manifest
-from gcnet_caffe.data.protocols import PROTOCOLS, WITHIN
+from gcnet_caffe.datasets.expressions import labels_of
+from gcnet_caffe.datasets.folds import assign_folds, fold_sheet, subjects_of
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.protocols import PROTOCOLS, WITHIN
 from gcnet_caffe.files import write_text
 
 

@@ -10,13 +10,13 @@ shows them.
 
 from pathlib import Path
 
-from gcnet_caffe.data.contact_sheet import write_contact_sheet
-from gcnet_caffe.data.expressions import CLASS_SETS, parse_classes
-from gcnet_caffe.data.failures import SHEET, TABLE
-from gcnet_caffe.data.pack import pack_cross, pack_identities, pack_pairs
-from gcnet_caffe.data.parallel import cores
-from gcnet_caffe.data.protocols import ACROSS, PROTOCOLS, WITHIN
+from gcnet_caffe.datasets.expressions import CLASS_SETS, parse_classes
+from gcnet_caffe.datasets.protocols import ACROSS, PROTOCOLS, WITHIN
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.packing.contact_sheet import write_contact_sheet
+from gcnet_caffe.packing.failures import SHEET, TABLE
+from gcnet_caffe.packing.pack import pack_cross, pack_identities, pack_pairs
+from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser):

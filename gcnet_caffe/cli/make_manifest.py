@@ -1,7 +1,7 @@
 """List a data set's images, subjects, expressions and reference images in a manifest (CSV)."""
 
-from gcnet_caffe.data.manifest import write_manifest
-from gcnet_caffe.data.readers import READERS
+from gcnet_caffe.datasets.manifest import write_manifest
+from gcnet_caffe.datasets.readers import READERS
 
 
 def add_arguments(parser):

@@ -1,6 +1,6 @@
 """Draw the losses and accuracies of a Caffe 1.0 training log."""
 
-from gcnet_caffe.analysis.log import draw_log
+from gcnet_caffe.formats.log import draw_log
 
 
 def add_arguments(parser):

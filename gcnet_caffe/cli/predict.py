@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from gcnet_caffe import Recognizer
 from gcnet_caffe.errors import ImageError, UsageError
-from gcnet_caffe.recognition.backends import BACKENDS
+from gcnet_caffe.inference.backends import BACKENDS
 from gcnet_caffe.recognition.drawing import write_drawing
 from gcnet_caffe.recognition.pictures import open_source
 from gcnet_caffe.recognition.told import Csv, Json, Text

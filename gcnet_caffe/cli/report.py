@@ -5,7 +5,7 @@ comparison of settings; a synthetic run never fills a table of the paper. Pieces
 are explained in their place.
 """
 
-from gcnet_caffe.analysis.report import write_report
+from gcnet_caffe.report import write_report
 
 
 def add_arguments(parser):

@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 
 from gcnet_caffe.cli._caffe_flags import gpu_numbers
-from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser):
@@ -68,7 +68,7 @@ def run(args):
         show_plan(args.experiment, out, machine, args.changes)
         return
     results, failed = run_experiment(args.experiment, out, machine, args.changes)
-    from gcnet_caffe.analysis.results_table import results_text
+    from gcnet_caffe.evaluation.results_table import results_text
 
     print(results_text(results))
     if failed:

@@ -4,8 +4,8 @@ Reads RUN/experiment.yaml and each job's evaluation.json and train.log; writes R
 RUN/results.csv. Folds that failed or did not run stay holes, listed with the reason.
 """
 
-from gcnet_caffe.analysis.results_table import results_text, write_results
-from gcnet_caffe.analysis.summary import summarize
+from gcnet_caffe.evaluation.results_table import results_text, write_results
+from gcnet_caffe.evaluation.summary import summarize
 
 
 def add_arguments(parser):

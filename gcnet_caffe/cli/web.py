@@ -9,7 +9,7 @@ import sys
 
 from gcnet_caffe import Recognizer
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.recognition.backends import BACKENDS
+from gcnet_caffe.inference.backends import BACKENDS
 from gcnet_caffe.web.page import MAX_UPLOAD, serve, wait
 
 

@@ -27,7 +27,7 @@ from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.schema import caffe_pb, read_solver
+from gcnet_caffe.formats import caffe_pb, read_solver
 
 
 class Job(NamedTuple):
@@ -69,7 +69,7 @@ def train(job, options):
     if ranks > 1 and not distributed.launched():
         from gcnet_caffe.engine.spawning import train_on_each
 
-        return train_on_each(job._replace(gpus=gpus), options, ranks)
+        return train_on_each(train, job._replace(gpus=gpus), options, ranks)
     rank = int(os.environ.get("LOCAL_RANK", 0))
     if gpus and rank >= len(gpus):
         raise UsageError(f"rank {rank} of this machine has no GPU: -gpu names {len(gpus)}")

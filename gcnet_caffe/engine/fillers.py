@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer

@@ -9,17 +9,17 @@ import math
 import torch
 from torch import nn
 
-from gcnet_caffe.data.data_layer import check_layer_labels
-from gcnet_caffe.data.labels import label_sources
 from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.graph import Wiring
 from gcnet_caffe.engine.layers import Context, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import read_net
-from gcnet_caffe.schema.in_place import in_place_fault
-from gcnet_caffe.schema.net_state import merged_state, select_layers
+from gcnet_caffe.formats import read_net
+from gcnet_caffe.formats.data_layer import check_layer_labels
+from gcnet_caffe.formats.in_place import in_place_fault
+from gcnet_caffe.formats.labels import label_sources
+from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.wiring import Wiring
 
 
 class Net(nn.Module):

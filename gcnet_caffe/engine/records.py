@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from gcnet_caffe.data.datum import Shape, decode, header_shape
-from gcnet_caffe.data.lmdb_file import open_lmdb, parse_datum, read_records, record_name
-from gcnet_caffe.data.parallel import cores
 from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.formats.datum import Shape, decode, header_shape
+from gcnet_caffe.formats.lmdb_file import open_lmdb, parse_datum, read_records, record_name
+from gcnet_caffe.parallel import cores
 
 #: At most so many threads decode images; OpenCV lets others run meanwhile.
 _MOST_THREADS = 4

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from gcnet_caffe.errors import NetError, WeightsError
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.net import Net

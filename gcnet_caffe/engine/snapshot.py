@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gcnet_caffe import files
-from gcnet_caffe.engine.hdf5 import is_hdf5, opened
 from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import GcnetError, NetError, SchemaError, WeightsError
-from gcnet_caffe.schema import caffe_pb, read_binary
-from gcnet_caffe.schema.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
-from gcnet_caffe.schema.snapshots import check_hdf5_names, snapshot_files
+from gcnet_caffe.formats import caffe_pb, read_binary
+from gcnet_caffe.formats.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
+from gcnet_caffe.formats.hdf5 import is_hdf5, opened
+from gcnet_caffe.formats.snapshots import check_hdf5_names, snapshot_files
 
 if TYPE_CHECKING:
     import torch

@@ -23,9 +23,9 @@ from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
 from gcnet_caffe.errors import TrainingError, UsageError
-from gcnet_caffe.schema.snapshots import check_folder
-from gcnet_caffe.schema.solver_fields import check_fields
-from gcnet_caffe.schema.solver_nets import test_nets, train_net
+from gcnet_caffe.formats.snapshots import check_folder
+from gcnet_caffe.formats.solver_fields import check_fields
+from gcnet_caffe.formats.solver_nets import test_nets, train_net
 
 #: On a GPU the losses are read after so many iterations, because reading waits for the GPU.
 _READ_EVERY = 20

@@ -1,17 +1,21 @@
 """`-gpu 0,1` and `--ranks`: several processes on this machine, as torchrun would start them."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
 
 import torch.multiprocessing as processes
 
 from gcnet_caffe.errors import GcnetError, TrainingError
 
 
-def train_on_each(job, options, count):
-    """Run `commands.train` in `count` processes, each with its GPU of `job`; wait for all.
+def train_on_each(train: Callable[[Any, Any], None], job: Any, options: Any, count: int) -> None:
+    """Run `train(job, options)` in `count` processes, each with its GPU of `job`; wait for all.
 
     Raises
     ------
@@ -22,7 +26,7 @@ def train_on_each(job, options, count):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     started = processes.start_processes(
-        _rank, (job, options, count, port), nprocs=count, join=False, start_method="spawn"
+        _rank, (train, job, options, count, port), nprocs=count, join=False, start_method="spawn"
     )
     with _passing_on(started.pids()):
         try:
@@ -38,9 +42,14 @@ def train_on_each(job, options, count):
             raise TrainingError(f"rank {error.error_index}: {last.split(': ', 1)[-1]}") from None
 
 
-def _rank(rank, job, options, count, port):
-    from gcnet_caffe.engine.commands import train
-
+def _rank(
+    rank: int,
+    train: Callable[[Any, Any], None],
+    job: Any,
+    options: Any,
+    count: int,
+    port: int,
+) -> None:
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -55,10 +64,10 @@ def _rank(rank, job, options, count, port):
 
 
 @contextlib.contextmanager
-def _passing_on(pids):
+def _passing_on(pids: Sequence[int]) -> Iterator[None]:
     """Pass SIGINT and SIGHUP on to the processes `pids`."""
 
-    def send(number, _frame):
+    def send(number: int, _frame: Any) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gcnet_caffe.data.data_layer import DataRules
 from gcnet_caffe.engine.layers.base import TRAIN, Layer
 from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.formats.data_layer import DataRules
 
 
 class Transformer:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from gcnet_caffe import files
-from gcnet_caffe.engine.hdf5 import Path, holds_hdf5, is_hdf5, opened
 from gcnet_caffe.errors import SchemaError, WeightsError
-from gcnet_caffe.schema import caffe_pb, read_weights
-from gcnet_caffe.schema.blobs import OLD_AXES, Blob, blob_from_proto, embedded, with_blobs
-from gcnet_caffe.schema.snapshots import check_hdf5_names
+from gcnet_caffe.formats import caffe_pb, read_weights
+from gcnet_caffe.formats.blobs import OLD_AXES, Blob, blob_from_proto, embedded, with_blobs
+from gcnet_caffe.formats.hdf5 import Path, holds_hdf5, is_hdf5, opened
+from gcnet_caffe.formats.snapshots import check_hdf5_names
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer

@@ -12,8 +12,8 @@ from typing import Union
 
 import yaml
 
-from gcnet_caffe.data.expressions import parse_classes
-from gcnet_caffe.data.protocols import PROTOCOLS
+from gcnet_caffe.datasets.expressions import parse_classes
+from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
 from gcnet_caffe.nets import NetOptions, SolverOptions

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from gcnet_caffe import caffe_tool
 from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.real_caffe import tool as caffe_tool
 
 
 class Size(NamedTuple):

@@ -23,15 +23,15 @@ import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe import files, lifeline
-from gcnet_caffe.caffe_tool import scratch_folder
-from gcnet_caffe.data.align import SIZE
-from gcnet_caffe.data.lmdb_file import LmdbWriter
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
+from gcnet_caffe.faces.align import SIZE
+from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.formats.lmdb_file import LmdbWriter
 from gcnet_caffe.nets.pretrain import PRETRAININGS
-from gcnet_caffe.schema import caffe_pb, read_solver
+from gcnet_caffe.real_caffe.tool import scratch_folder
 
 ITERATIONS = 20
 _WARM = 5  # iterations left out of the measurement

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from gcnet_caffe.analysis.log import parse_progress, read_log
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.schema import read_solver
+from gcnet_caffe.formats import read_solver
+from gcnet_caffe.formats.log import parse_progress, read_log
 
 _FRESH = 60  # seconds within which a log has grown if its training is at work
 TENSORBOARD = "tensorboard"

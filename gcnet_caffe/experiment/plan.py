@@ -14,7 +14,7 @@ The Snakefile reads the plan and wires files; a flag that changes makes its job'
 
 import shlex
 
-from gcnet_caffe.data.protocols import PROTOCOLS
+from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.experiment.settings import (
     flags,

@@ -76,9 +76,9 @@ def run(path, out, machine, changes=()):
 
 def _summarize(out):
     """Write the results and the report of what there is; return the results."""
-    from gcnet_caffe.analysis.report import write_report
-    from gcnet_caffe.analysis.results_table import write_results
-    from gcnet_caffe.analysis.summary import summarize
+    from gcnet_caffe.evaluation.results_table import write_results
+    from gcnet_caffe.evaluation.summary import summarize
+    from gcnet_caffe.report import write_report
 
     results = summarize(out)
     write_results(results, out)

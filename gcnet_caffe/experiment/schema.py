@@ -3,9 +3,9 @@
 import dataclasses
 import typing
 
-from gcnet_caffe.analysis.evaluation import ENGINES
-from gcnet_caffe.data.protocols import PROTOCOLS
-from gcnet_caffe.data.readers import READERS
+from gcnet_caffe.datasets.protocols import PROTOCOLS
+from gcnet_caffe.datasets.readers import READERS
+from gcnet_caffe.evaluation.evaluation import ENGINES
 from gcnet_caffe.nets import VARIANTS, NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 

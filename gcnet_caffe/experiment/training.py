@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from gcnet_caffe import caffe_tool, files
+from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
-from gcnet_caffe.schema import caffe_pb, read_binary, read_solver
-from gcnet_caffe.schema.snapshots import snapshot_files, snapshot_folder
+from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
+from gcnet_caffe.formats.snapshots import snapshot_files, snapshot_folder
+from gcnet_caffe.real_caffe import tool as caffe_tool
 
 _SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
 

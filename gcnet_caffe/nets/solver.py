@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.schema import caffe_pb, to_text
+from gcnet_caffe.formats import caffe_pb, to_text
 
 TYPES = ("Nesterov", "Adam")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from gcnet_caffe.schema import caffe_pb, to_text
+from gcnet_caffe.formats import caffe_pb, to_text
 
 #: What each phase's layer carries.
 TRAIN_ONLY = [{"phase": caffe_pb.TRAIN}]

@@ -15,11 +15,11 @@ from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats import read_net
+from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.other_caffes import explain_layer
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers import converted_types, converter
-from gcnet_caffe.schema import read_net
-from gcnet_caffe.schema.net_state import merged_state, select_layers
-from gcnet_caffe.schema.other_caffes import explain_layer
 
 #: Version of the operators: every ONNX Runtime since 1.12 has them.
 OPSET = 17

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from gcnet_caffe.data.pictures import CELL, GAP, blank, framed, write
 from gcnet_caffe.files import atomic
+from gcnet_caffe.packing.pictures import CELL, GAP, blank, framed, write
 
 _FRAME = (0, 160, 0)  # blue, green, red
 _LINE = 26  # height of a line of text in pixels

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from gcnet_caffe.data.images import MAX_BYTES, MAX_PIXELS, decode, read_grey
 from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, read_grey
 
 #: Colour order of an array -> its conversion to grey.
 COLOURS = {"rgb": cv2.COLOR_RGB2GRAY, "bgr": cv2.COLOR_BGR2GRAY}

@@ -8,9 +8,9 @@ import numpy as np
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import ModelError, UsageError
-from gcnet_caffe.recognition.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
-from gcnet_caffe.schema import caffe_pb, read_net, read_weights
-from gcnet_caffe.schema.blobs import numbers, set_numbers
+from gcnet_caffe.formats import caffe_pb, read_net, read_weights
+from gcnet_caffe.formats.blobs import numbers, set_numbers
+from gcnet_caffe.inference.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
 
 #: The layers that have weights; the second line, where they have one bottom.
 _WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")

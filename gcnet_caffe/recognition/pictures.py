@@ -1,6 +1,6 @@
 """What `gcnet predict` is given: image files, videos, folders of both, standard input.
 
-What a file is, its first bytes tell (data/kinds.py); its name only where they do not.
+What a file is, its first bytes tell (faces/kinds.py); its name only where they do not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from gcnet_caffe.data.images import MAX_BYTES, MAX_PIXELS, decode, not_read, read_file
-from gcnet_caffe.data.kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
-from gcnet_caffe.data.members import open_video, video_frames
-from gcnet_caffe.data.natural import natural_key
+from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, not_read, read_file
+from gcnet_caffe.faces.kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
+from gcnet_caffe.faces.members import open_video, video_frames
 
 
 class Picture(NamedTuple):

@@ -1,8 +1,8 @@
 """`Recognizer`: from pictures to the expressions of the faces in them.
 
 A face takes the way it took when the training data were packed: the detector's five points, one
-warp to 66x66 grey pixels, CLAHE (data/landmarks.py, data/augment.py), then Caffe's TEST phase, the
-centre 64x64 times 1/255 (analysis/images.py).
+warp to 66x66 grey pixels, CLAHE (faces/landmarks.py, faces/augment.py), then Caffe's TEST phase,
+the centre 64x64 times 1/255 (inference/images.py).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Union
 
 import numpy as np
 
-from gcnet_caffe.analysis.images import as_tested
-from gcnet_caffe.data.augment import face_crop
-from gcnet_caffe.data.landmarks import Detector, detector_model
 from gcnet_caffe.errors import GcnetError, ImageError, UsageError
-from gcnet_caffe.recognition.backends import open_backend
+from gcnet_caffe.faces.augment import face_crop
+from gcnet_caffe.faces.landmarks import Detector, detector_model
+from gcnet_caffe.inference.backends import open_backend
+from gcnet_caffe.inference.images import as_tested
+from gcnet_caffe.inference.model import TrainedModel, latent_channels
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
-from gcnet_caffe.recognition.model import TrainedModel, latent_channels
 from gcnet_caffe.recognition.run_folder import open_model
 
 #: Faces that a network is given at once.

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from gcnet_caffe.analysis.run_folder import read_experiment
 from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.evaluation.run_folder import read_experiment
 from gcnet_caffe.files import sha256
-from gcnet_caffe.recognition.model import (
+from gcnet_caffe.formats import read_net, read_solver
+from gcnet_caffe.inference.model import (
     FACTS,
     NET,
     SUMS,
@@ -18,7 +19,6 @@ from gcnet_caffe.recognition.model import (
     preprocessing,
     read_model_folder,
 )
-from gcnet_caffe.schema import read_net, read_solver
 from gcnet_caffe.text import check_name
 
 _PLAN = "plan.json"

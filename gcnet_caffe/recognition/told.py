@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from gcnet_caffe.data.landmarks import NAMES
+from gcnet_caffe.faces.landmarks import NAMES
 
 NO_FACE = "no face found"
 _SHOWN = 3  # expressions in a line of text

@@ -41,7 +41,7 @@ def test_the_scripts_are_the_verbs(tool, tmp_path):
 
 
 def test_without_caffe_there_is_one_line(tmp_path, monkeypatch, capsys):
-    from gcnet_caffe import caffe_tool
+    from gcnet_caffe.real_caffe import tool as caffe_tool
 
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -52,8 +52,8 @@ def test_without_caffe_there_is_one_line(tmp_path, monkeypatch, capsys):
 @pytest.mark.caffe
 def test_caffes_last_words_are_ours(caffe, tmp_path, monkeypatch):
     """A net that Caffe refuses: its fatal line, the log's name, no traceback."""
-    from gcnet_caffe.caffe_tool import train
     from gcnet_caffe.errors import GcnetError
+    from gcnet_caffe.real_caffe.tool import train
     from tests.scratch import make_tree
 
     monkeypatch.chdir(make_tree(tmp_path / "tree"))

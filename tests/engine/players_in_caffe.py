@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from gcnet_caffe.pycaffe_adversarial import open_solvers
+from gcnet_caffe.real_caffe.two_players import open_solvers
 
 *solvers, turns, out = sys.argv[1:]
 players = dict(zip(("generator", "discriminator"), open_solvers(solvers)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.engine.snapshot import read_snapshot
-from gcnet_caffe.schema import caffe_pb, parse_text, to_text
+from gcnet_caffe.formats import caffe_pb, parse_text, to_text
 from tests.engine import runs
 from tests.engine.small import NET, write_small
 

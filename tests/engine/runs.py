@@ -14,7 +14,7 @@ from gcnet_caffe import nets
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
-from gcnet_caffe.schema import read_solver, to_text
+from gcnet_caffe.formats import read_solver, to_text
 from tests.nets.narrow import narrow_nets
 
 RECORD = Path(__file__).with_name("record_in_caffe.py")

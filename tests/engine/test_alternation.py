@@ -17,7 +17,7 @@ from torch import nn
 
 from gcnet_caffe import cli
 from gcnet_caffe.errors import NetError, UsageError, WeightsError
-from gcnet_caffe.schema import read_net, read_solver, to_text
+from gcnet_caffe.formats import read_net, read_solver, to_text
 from tests import processes
 from tests.engine import runs
 from tests.engine.two_players import DISCRIMINATOR, GENERATOR, one_turn, open_players, write_players

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from gcnet_caffe import cli
-from gcnet_caffe.data.lmdb_file import LmdbWriter
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.lmdb_file import LmdbWriter
 from tests.engine.small import NET, write_small
 
 CONV = 'type: "Convolution" bottom: "data" top: "conv"'

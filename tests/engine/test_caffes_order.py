@@ -8,8 +8,8 @@ import pytest
 
 from gcnet_caffe import cli
 from gcnet_caffe.engine.weights import read_caffemodel
-from gcnet_caffe.schema import caffe_pb, read_solver
-from gcnet_caffe.schema.blobs import blob_from_proto
+from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.formats.blobs import blob_from_proto
 from tests.engine import runs
 from tests.engine.small import write_small
 from tests.scratch import make_tree

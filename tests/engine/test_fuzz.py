@@ -11,7 +11,7 @@ from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.schema import to_text
+from gcnet_caffe.formats import to_text
 from tests.engine.parity.cases import CASES
 
 FEW = settings(max_examples=150, suppress_health_check=list(HealthCheck))

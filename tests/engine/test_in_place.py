@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcnet_caffe.check import check
 from gcnet_caffe.engine.layers import TRAIN, Context, layer_types
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import caffe_pb, parse_text
+from gcnet_caffe.formats import caffe_pb, parse_text
+from gcnet_caffe.packing.check import check
 
 SCRIPT = Path(__file__).with_name("in_place_in_caffe.py")
 SOURCES = {"Data", "DummyData", "Input"}

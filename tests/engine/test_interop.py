@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gcnet_caffe import cli
-from gcnet_caffe.schema import read_solver, to_text
+from gcnet_caffe.formats import read_solver, to_text
 from tests.engine import runs
 from tests.scratch import make_tree
 
@@ -90,7 +90,7 @@ def test_test_gives_the_same_scores_on_the_weights_of_either(tree, caffe, capfd)
 
 
 def test_gradients_in_a_snapshot_are_caffes(tree, caffe):
-    from gcnet_caffe.engine.hdf5 import opened
+    from gcnet_caffe.formats.hdf5 import opened
 
     path = runs.solver_of(
         tree, "cnn", max_iter=1, snapshot_after_train=True, snapshot_diff=True, snapshot_format=0

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from gcnet_caffe import cli
-from gcnet_caffe.data.lmdb_file import LmdbWriter, count_records, read_datums
 from gcnet_caffe.engine.layers import TEST, TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.records import FeedOptions, Records
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.errors import LmdbError
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.lmdb_file import LmdbWriter, count_records, read_datums
 from tests.engine.runs import make_solver
 from tests.engine.small import NET, write_small
 
@@ -169,8 +169,8 @@ def test_crops_and_mirrors_do_not_depend_on_what_is_held(here):
 def test_a_bad_image_is_one_line_when_its_turn_comes(good, bad, transform, message, here, capfd):
     """The snapshots before it stay, and a run that does not come to it is not stopped.
 
-    What a PNG's header says is refused before training (tests/test_check_agrees.py); a BMP is read
-    when its turn comes.
+    What a PNG's header says is refused before training (tests/packing/test_check_agrees.py); a BMP
+    is read when its turn comes.
     """
     write(here, *([good] * 9), bad, good)
     write_small(here, more="snapshot: 1 snapshot_after_train: false", transform=transform)

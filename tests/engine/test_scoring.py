@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gcnet_caffe import cli
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 
 _SCORE = """
 layer { name: "score" type: "InnerProduct" bottom: "x" top: "score"

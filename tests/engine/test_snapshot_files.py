@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe import caffe_tool, cli
+from gcnet_caffe import cli
 from gcnet_caffe.engine import snapshot
 from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.log import Log
@@ -19,7 +19,8 @@ from gcnet_caffe.engine.snapshot import newest_snapshot
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.weights import copy_weights, read_caffemodel, write_caffemodel
 from gcnet_caffe.errors import NetError, WeightsError
-from gcnet_caffe.schema import caffe_pb, parse_text, read_net
+from gcnet_caffe.formats import caffe_pb, parse_text, read_net
+from gcnet_caffe.real_caffe import tool as caffe_tool
 
 #: Names of layers, as a prototxt writes them, that no HDF5 snapshot can hold: with some of them
 #: real Caffe dies when it writes, with the others it does not find the layer again.
@@ -230,7 +231,7 @@ def test_a_folder_for_the_snapshots(prefix, due, message, folder, capfd):
 
 @pytest.mark.parametrize("prefix, stem", [(None, "solver"), ("snaps", "snaps/solver")])
 def test_snapshots_where_the_prefix_is_missing_or_a_folder(prefix, stem, folder):
-    """As real Caffe names them (tests/schema/test_upgrade.py); a resume finds them."""
+    """As real Caffe names them (tests/formats/test_upgrade.py); a resume finds them."""
     (folder / "snaps").mkdir()
     given = {} if prefix is None else {"snapshot_prefix": f'"{prefix}"'}
     write(folder, net_of("fc"), solver_text(**given))

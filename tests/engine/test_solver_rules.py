@@ -11,7 +11,7 @@ import pytest
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import read_solver
+from gcnet_caffe.formats import read_solver
 from tests.engine import rules, runs
 from tests.engine.parity.mutations import RULE_HEADS, rows, rows_of, survivors
 from tests.engine.parity.other_mutations import break_rules

@@ -9,7 +9,7 @@ import torch
 from gcnet_caffe.engine.layers import TRAIN, Context
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.schema import caffe_pb, read_net
+from gcnet_caffe.formats import caffe_pb, read_net
 from tests.scratch import ROOT
 
 NZ, BATCH = 100, 3

@@ -3,7 +3,7 @@
 from gcnet_caffe import nets
 from gcnet_caffe.engine.alternation import Alternation
 from gcnet_caffe.engine.options import EngineOptions
-from gcnet_caffe.schema import read_solver, to_text
+from gcnet_caffe.formats import read_solver, to_text
 from tests.engine import runs
 from tests.scratch import write_lmdb
 

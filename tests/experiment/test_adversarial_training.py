@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.engine.weights import read_caffemodel
 from gcnet_caffe.experiment.training import train_folder
-from gcnet_caffe.schema import read_solver, to_text
+from gcnet_caffe.formats import read_solver, to_text
+from gcnet_caffe.formats.log import read_log
 from tests import processes
 from tests.engine.two_players import write_players
 from tests.experiment.test_training import kill_at

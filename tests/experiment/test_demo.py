@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment.demo import Size, run_demo
+from gcnet_caffe.formats.log import read_log
 
 SMALL = Size(
     subjects=10,

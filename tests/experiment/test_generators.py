@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gcnet_caffe.analysis.report.blocks import number
 from gcnet_caffe.cli import main
+from gcnet_caffe.report.blocks import number
 from tests.experiment.small_run import run, write_experiment
 
 SCORES = ("ssim", "psnr", "identity", "mse")

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from gcnet_caffe.analysis.images import read_images
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.recognition.backends import open_backend
+from gcnet_caffe.inference.backends import open_backend
+from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.recognition.run_folder import open_model
 from tests.experiment.small_run import run, start, write_experiment
 

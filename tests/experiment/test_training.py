@@ -10,10 +10,10 @@ import threading
 import pytest
 
 from gcnet_caffe import cli
-from gcnet_caffe.analysis.log import read_log
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment import training
 from gcnet_caffe.experiment.training import train_folder
+from gcnet_caffe.formats.log import read_log
 from tests import processes
 from tests.engine.small import write_small
 

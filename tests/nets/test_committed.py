@@ -4,7 +4,7 @@ import difflib
 
 from gcnet_caffe import nets
 from gcnet_caffe.cli import main
-from gcnet_caffe.schema import caffe_pb, parse_text
+from gcnet_caffe.formats import caffe_pb, parse_text
 from tests.scratch import ROOT
 
 

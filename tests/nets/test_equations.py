@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcnet_caffe.analysis.images import read_images
+from gcnet_caffe.inference.images import read_images
 from tests.scratch import make_tree, shrink_batches
 
 pytestmark = pytest.mark.caffe

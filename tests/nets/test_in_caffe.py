@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gcnet_caffe import nets
+from gcnet_caffe.formats import read_net
 from gcnet_caffe.nets.names import train_net_name
-from gcnet_caffe.schema import read_net
 from tests.scratch import make_tree
 
 pytestmark = pytest.mark.caffe

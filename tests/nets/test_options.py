@@ -7,8 +7,8 @@ import pytest
 from gcnet_caffe import nets
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.formats import caffe_pb, parse_text, to_text
 from gcnet_caffe.nets.solver import build_solver
-from gcnet_caffe.schema import caffe_pb, parse_text, to_text
 
 
 def build(variant="S1R1", file=0, **options):

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from gcnet_caffe.schema import read_weights
+from gcnet_caffe.formats import read_weights
 from tests.scratch import make_tree
 
 pytestmark = pytest.mark.caffe

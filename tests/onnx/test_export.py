@@ -15,9 +15,9 @@ from gcnet_caffe.engine.layers import TEST, TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
+from gcnet_caffe.formats import read_net
+from gcnet_caffe.inference.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
 from gcnet_caffe.onnx.export import OPSET, onnx_model
-from gcnet_caffe.recognition.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
-from gcnet_caffe.schema import read_net
 from tests.engine.parity.run import error
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.onnx.run import run_onnx

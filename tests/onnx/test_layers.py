@@ -17,10 +17,10 @@ from gcnet_caffe.engine.layers import TEST
 from gcnet_caffe.engine.net import Net, open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats import to_text
+from gcnet_caffe.inference.model import LAYER_TYPES
 from gcnet_caffe.onnx.export import convert
 from gcnet_caffe.onnx.layers import converted_types
-from gcnet_caffe.recognition.model import LAYER_TYPES
-from gcnet_caffe.schema import to_text
 from tests.engine.parity.case import Case
 from tests.engine.parity.cases import CASES
 from tests.engine.parity.run import is_near

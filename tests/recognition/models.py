@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gcnet_caffe.data.synthetic.sequence import render_sequence
-from gcnet_caffe.data.synthetic.subject import draw_subject
 from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import write_caffemodel
-from gcnet_caffe.recognition.model import make_model, model_facts
+from gcnet_caffe.inference.model import make_model, model_facts
+from gcnet_caffe.rendering.sequence import render_sequence
+from gcnet_caffe.rendering.subject import draw_subject
 from tests.scratch import ROOT
 
 #: How far a blob may be off the same net's by another order of float32 sums, of its largest number.

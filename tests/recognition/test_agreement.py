@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gcnet_caffe.analysis.images import as_tested
 from gcnet_caffe.cli import main
-from gcnet_caffe.data.augment import face_crop
-from gcnet_caffe.data.manifest import read_manifest
+from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.errors import GcnetError, NetError
-from gcnet_caffe.recognition.backends import BACKENDS, open_backend
-from gcnet_caffe.recognition.model import NET, WEIGHTS
+from gcnet_caffe.faces.augment import face_crop
+from gcnet_caffe.inference.backends import BACKENDS, open_backend
+from gcnet_caffe.inference.images import as_tested
+from gcnet_caffe.inference.model import NET, WEIGHTS
 from gcnet_caffe.recognition.run_folder import open_model
 from tests.engine.parity.run import error
 from tests.recognition.models import NEAR, untrained
@@ -172,7 +172,7 @@ def test_what_opencv_refuses_is_one_line(tmp_path):
 
 
 def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
-    from gcnet_caffe import caffe_tool
+    from gcnet_caffe.real_caffe import tool as caffe_tool
 
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))

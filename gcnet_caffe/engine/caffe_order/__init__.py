@@ -9,7 +9,7 @@ from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, neurons
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Ruled, Splitting
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 
 _RULES = {
     "BatchNorm": channels.batch_norm,

@@ -4,9 +4,9 @@ import math
 
 import torch
 
-from gcnet_caffe.data.labels import label_range
 from gcnet_caffe.engine.layers.base import Layer, register
 from gcnet_caffe.engine.layers.neuron import without_backward
+from gcnet_caffe.formats.labels import label_range
 
 
 @register("Accuracy")

@@ -9,9 +9,9 @@ from torch import nn
 
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.schema import caffe_pb
-from gcnet_caffe.schema.blobs import blob_from_proto
-from gcnet_caffe.schema.other_caffes import explain_layer
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.blobs import blob_from_proto
+from gcnet_caffe.formats.other_caffes import explain_layer
 
 TRAIN, TEST = caffe_pb.TRAIN, caffe_pb.TEST
 

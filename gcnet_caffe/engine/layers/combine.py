@@ -7,7 +7,7 @@ import torch
 
 from gcnet_caffe.engine.layers.base import Layer, register
 from gcnet_caffe.engine.layers.neuron import without_backward
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 
 _OPERATION = caffe_pb.EltwiseParameter
 

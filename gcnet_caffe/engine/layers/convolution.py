@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, register
-from gcnet_caffe.schema.shapes import convolved_size, deconvolved_size
+from gcnet_caffe.formats.shapes import convolved_size, deconvolved_size
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

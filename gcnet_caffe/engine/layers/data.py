@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gcnet_caffe.data.data_layer import DataRules
-from gcnet_caffe.data.datum import Shape
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.engine.layers.base import TEST, Layer, register
 from gcnet_caffe.engine.records import Records
 from gcnet_caffe.engine.transformer import Transformer
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.data_layer import DataRules
+from gcnet_caffe.formats.datum import Shape
 
 
 @register("Data")

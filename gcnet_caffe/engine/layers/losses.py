@@ -5,9 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.data.labels import label_range
 from gcnet_caffe.engine.layers.base import Layer, register
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.labels import label_range
 
 _LOSS = caffe_pb.LossParameter
 _TINY = torch.finfo(torch.float32).tiny

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, register
-from gcnet_caffe.schema import caffe_pb
-from gcnet_caffe.schema.shapes import deconvolved_size, pooled_size
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.shapes import deconvolved_size, pooled_size
 
 _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.schema import caffe_pb, parse_text
+from gcnet_caffe.formats import caffe_pb, parse_text
 
 
 @dataclass

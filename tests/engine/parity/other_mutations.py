@@ -20,8 +20,8 @@ from gcnet_caffe.engine import fillers, solver, updates
 from gcnet_caffe.engine.layers import Context, create_layer
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.transformer import Transformer
+from gcnet_caffe.formats import caffe_pb, parse_text
 from gcnet_caffe.onnx.export import convert
-from gcnet_caffe.schema import caffe_pb, parse_text
 from tests.engine import rules
 from tests.engine.parity.cases import CASES
 from tests.engine.parity.mutations import FACTOR, Break, Counts, break_layer, is_whole

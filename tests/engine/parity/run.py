@@ -18,7 +18,7 @@ from gcnet_caffe.engine.caffe_order import op_of
 from gcnet_caffe.engine.layers import TEST, TRAIN, Context
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.schema import caffe_pb, parse_text, to_text
+from gcnet_caffe.formats import caffe_pb, parse_text, to_text
 from tests.engine.parity.case import Case
 from tests.engine.parity.cases import CASES
 from tests.engine.parity.sources import SEED, SOURCES, Source, write_files

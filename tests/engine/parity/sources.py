@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.schema import caffe_pb
+from gcnet_caffe.formats import caffe_pb
 from tests.scratch import write_lmdb
 
 SEED = 3

@@ -1,1 +1,0 @@
-"""From weights and logs to numbers, tables and pictures."""

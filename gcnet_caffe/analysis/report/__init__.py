@@ -1,5 +1,0 @@
-"""One page from runs: tables beside the paper's, curves, confusion, pictures, provenance."""
-
-from gcnet_caffe.analysis.report.page import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,1 @@
+"""Data sets as manifests: readers, folds, protocols, expressions, statistics."""

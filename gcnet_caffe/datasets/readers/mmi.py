@@ -1,0 +1,255 @@
+"""MMI: video sequences from neutral over the peak back to neutral, six expressions.
+
+Reference = first frame of the video; queries = three frames around the peak, and the first frame
+itself as a neutral query. Below --root, or the folder mmi-facial-expression-database_download_*:
+
+  Sessions/<n>/session.xml        view: 0 frontal, 1 profile (left out), 2 both in one picture
+  Sessions/<n>/S001-002.avi       the video; the subject is what stands before the dash
+  Sessions/<n>/S001-002.xml       Emotion 1..6; other values are left out
+
+The peak frame is not part of the data set: --apex names a csv with the columns session and apex
+(frame number from 0); for other sessions it is the middle frame, and the manifest's maker says how
+many. Videos that are not 480 high may lie on their side, and of two views one must be found: the
+face detector tells, or --turn and --half.
+"""
+
+import csv
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+
+from gcnet_caffe.datasets.readers._common import (
+    add_frame_arguments,
+    add_root,
+    check_frames,
+    existing,
+    first_of,
+    folders_in,
+    sequence_rows,
+)
+from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.errors import ManifestError, shown
+from gcnet_caffe.faces.landmarks import Detector, detector_model
+from gcnet_caffe.faces.members import changed, is_video, read_video
+from gcnet_caffe.text import open_lines
+
+#: Expression names by the number in the session's Emotion tag.
+EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"}
+
+_UPRIGHT_HEIGHT = 480
+_TURNS = ("none", "ccw", "cw")
+_VIDEO = re.compile(r"(S\d+)-\d+")
+_FRONTAL, _DUAL = "0", "2"
+
+
+def add_arguments(parser):
+    """Add this reader's options."""
+    add_root(parser, "folder that holds MMI's Sessions", "MMI")
+    add_frame_arguments(parser, "those around the peak")
+    parser.add_argument("--apex", metavar="CSV", help="peak frames: session,apex; else the middle")
+    parser.add_argument(
+        "--turn",
+        choices=("auto", *_TURNS),
+        default="auto",
+        help="how to turn videos that are not 480 high; auto asks the face detector",
+    )
+    parser.add_argument(
+        "--half",
+        choices=("auto", "left", "right"),
+        default="auto",
+        help="where the frontal face is in pictures of two views",
+    )
+    parser.add_argument("--detector-model", metavar="FILE", dest="detector", help="YuNet model")
+
+
+def read(
+    root,
+    frames=3,
+    neutral_queries=True,
+    apex=None,
+    turn="auto",
+    half="auto",
+    detector=None,
+    source="MMI",
+):
+    """List the frontal sequences of MMI with one of the six expressions.
+
+    Parameters
+    ----------
+    root : str or Path
+    frames : int
+        Queries per sequence, around the peak; never the first frame.
+    neutral_queries : bool
+        Whether the first frame is a query too, its own reference.
+    apex : str or Path, optional
+        A csv with the columns session, apex.
+    turn, half : str
+        See ``--help``.
+    detector : str or Path, optional
+        Model file of the face detector.
+    source : str
+
+    Returns
+    -------
+    (list of Row, Survey)
+
+    Raises
+    ------
+    UsageError
+        There is no such folder, `frames` is below 1, or the detector is needed and missing.
+    ManifestError
+        The tree is not MMI's, a session is not well-formed, or the csv is wrong.
+    """
+    root = existing(root)
+    check_frames(frames)
+    names = [
+        "Sessions",
+        "",
+        *(f"{path.name}/Sessions" for path in root.glob("mmi*") if path.is_dir()),
+    ]
+    top = first_of(root, names, _is_sessions, "MMI Sessions (numbered folders with a session.xml)")
+    peaks = _peaks(apex, top) if apex else {}
+    survey, rows, finder = Survey(where=top), [], _FaceFinder(detector)
+    for session in folders_in(top):
+        found = _session(session, survey)
+        if found is None:
+            continue
+        video, view, emotion = found
+        pictures = read_video(video)
+        peak = peaks.get(session.name, len(pictures) // 2)
+        if not 0 < peak < len(pictures):
+            raise ManifestError(
+                f"{apex or video}: session {session.name}: apex {peak}; wanted 1 to "
+                f"{len(pictures) - 1}, the frames of {video.name} after the first"
+            )
+        if session.name not in peaks:
+            survey.noted["sequences without a given apex, the middle frame was taken"] += 1
+        changes = finder.changes(pictures[0], view, turn, half)
+        if changes is None:
+            survey.skipped["no upright frontal face found"] += 1
+            continue
+        rows += sequence_rows(
+            [",".join((f"{video}#{i}", *changes)) for i in range(len(pictures))],
+            _around(peak, frames, len(pictures)),
+            EMOTIONS[emotion],
+            _VIDEO.match(video.name).group(1),
+            session.name,
+            source,
+            neutral_queries,
+        )
+    if not rows:
+        raise ManifestError(f"{top}: no frontal session of Emotion 1 to 6{survey.instead()}")
+    survey.known = {
+        "sequences": (len({row.sequence for row in rows}), "205 frontal ones in the paper"),
+        "subjects": (len({row.subject for row in rows}), "30 in the paper"),
+    }
+    return rows, survey
+
+
+def _around(peak, frames, count):
+    """The `frames` places nearest to `peak`, in order, without the first frame."""
+    nearest = sorted(range(1, count), key=lambda place: (abs(place - peak), place))
+    return sorted(nearest[:frames])
+
+
+def _is_sessions(folder):
+    return folder.is_dir() and any(folder.glob("*/session.xml"))
+
+
+def _peaks(path, sessions):
+    """{session: frame} of the apex csv."""
+    try:
+        with open_lines(path, ManifestError) as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: no such apex csv") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    header = reader.fieldnames or []
+    if not {"session", "apex"} <= set(header):
+        raise ManifestError(f"{path}: header: {shown(','.join(header))}; wanted session,apex")
+    for number, row in enumerate(rows, start=1):
+        if not (row["apex"] or "").strip().isdigit():
+            found = shown(row["apex"])
+            raise ManifestError(f"{path}: row {number}: apex {found} is not a frame number")
+        if not (sessions / (row["session"] or "").strip() / "session.xml").is_file():
+            raise ManifestError(
+                f"{path}: row {number}: session {shown(row['session'])}: "
+                f"no such folder in {sessions}"
+            )
+    return {row["session"].strip(): int(row["apex"]) for row in rows}
+
+
+def _session(folder, survey):
+    """(video, view, emotion) of a session; None, counted, where it cannot serve."""
+    videos = [p for p in sorted(folder.iterdir()) if _VIDEO.match(p.name) and is_video(p)]
+    if not videos:
+        survey.skipped["sessions without a video"] += 1
+        return None
+    video = videos[0]
+    tag = _tag(video.with_suffix(".xml"))
+    emotion = int(tag) if tag.isdigit() else 0
+    if emotion not in EMOTIONS:
+        survey.skipped["sessions without one of the six expressions"] += 1
+        return None
+    view = _view(folder / "session.xml", video)
+    if view not in (_FRONTAL, _DUAL):
+        survey.skipped["sessions in profile" if view == "1" else "sessions of unknown view"] += 1
+        return None
+    return video, view, emotion
+
+
+def _elements(path):
+    if not path.is_file():
+        return []
+    try:
+        return list(ElementTree.parse(path).iter())
+    except ElementTree.ParseError as error:
+        raise ManifestError(f"{path}: not well-formed XML: {error}") from None
+
+
+def _name(element):
+    return element.tag.rpartition("}")[2].lower()
+
+
+def _tag(path):
+    """The value of the Emotion tag, "" where there is none."""
+    for element in _elements(path):
+        if _name(element) == "metatag" and element.get("Name") == "Emotion":
+            return (element.get("Value") or "").strip()
+    return ""
+
+
+def _view(path, video):
+    """The view of the track that is `video`, or of the only ones there are."""
+    tracks = [e for e in _elements(path) if _name(e) == "track" and e.get("view") is not None]
+    own = [e for e in tracks if video.name in (e.get("filename") or "")]
+    views = {element.get("view").strip() for element in own or tracks}
+    return views.pop() if len(views) == 1 else ""
+
+
+class _FaceFinder:
+    """Tells how to turn and cut a video by looking for a face; opens the detector when needed."""
+
+    def __init__(self, model):
+        self._model, self._detector = model, None
+
+    def changes(self, picture, view, turn, half):
+        """Return the changes of a member's name; None where no upright frontal face is seen."""
+        turns = [turn] if turn != "auto" else _TURNS
+        if picture.shape[0] == _UPRIGHT_HEIGHT:
+            turns = ["none"]
+        halves = [half] if half != "auto" else ["left", "right"]
+        options = [
+            (*(() if way == "none" else (way,)), *((side,) if view == _DUAL else ()))
+            for way in turns
+            for side in (halves if view == _DUAL else [""])
+        ]
+        if len(options) == 1:
+            return options[0]
+        if self._detector is None:
+            self._detector = Detector(detector_model(self._model))
+        scores = [self._detector.score(changed(picture, option)) for option in options]
+        return options[int(np.argmax(scores))] if max(scores) > 0 else None

@@ -1,0 +1,190 @@
+r"""Plain folders: a regular expression tells subject and expression from each file's path.
+
+The expression is matched against the whole path below --root, with forward slashes. Its named
+groups are subject, and optionally expression, sequence and rank; files that do not match are left
+out. Identities without expressions, and a set with a neutral image of each subject:
+
+  --root orl --pattern 's(?P<subject>\d+)/\d+\.pgm'
+  --root yale --pattern 'subject(?P<subject>\d+)\.(?P<expression>\w+)'
+      --reference normal --expressions happy,sad,sleepy,surprised=surprise,wink
+"""
+
+import re
+from pathlib import Path
+
+from gcnet_caffe.datasets.expressions import NEUTRAL
+from gcnet_caffe.datasets.manifest import Row
+from gcnet_caffe.datasets.natural import natural_key
+from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.errors import ManifestError, UsageError, shown
+
+_GROUPS = ("subject", "expression", "sequence", "rank")
+
+
+def add_arguments(parser):
+    """Add this reader's options."""
+    parser.add_argument("--root", required=True, help="folder of the images")
+    parser.add_argument("--pattern", required=True, help="regular expression with named groups")
+    parser.add_argument(
+        "--expressions",
+        metavar="FOUND[=NAME],...",
+        help="the expressions to take, and their names in the manifest; all by default",
+    )
+    parser.add_argument(
+        "--reference",
+        default=NEUTRAL,
+        metavar="FOUND",
+        help="the expression of each subject's reference image; it is named neutral",
+    )
+    parser.add_argument(
+        "--no-neutral-queries",
+        dest="neutral_queries",
+        action="store_false",
+        help="leave the neutral images out of the queries",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        metavar="REGEX",
+        help="leave out files whose whole path below the root matches; may be repeated",
+    )
+    parser.add_argument("--source", help="name of the data set; by default the root's name")
+
+
+def read(
+    root,
+    pattern,
+    expressions=None,
+    reference=NEUTRAL,
+    neutral_queries=True,
+    exclude=None,
+    source=None,
+):
+    """List the images below `root` that match `pattern`.
+
+    A subject's reference is its first neutral image in natural order, within the same sequence
+    where the pattern tells sequences apart.
+
+    Parameters
+    ----------
+    root : str or Path
+    pattern : str
+        Regular expression with the named groups.
+    expressions : str, optional
+        ``found=name`` pairs or plain names, separated by commas.
+    reference : str
+        The found expression that is neutral.
+    neutral_queries : bool
+        Whether neutral images are queries too.
+    exclude : sequence of str, optional
+        Regular expressions of paths to leave out.
+    source : str, optional
+
+    Returns
+    -------
+    (list of Row, Survey)
+
+    Raises
+    ------
+    UsageError
+        There is no such folder, or an expression of the options makes no sense.
+    ManifestError
+        Nothing matches.
+    """
+    root = Path(root)
+    pattern = _compile(pattern, "--pattern")
+    exclude = [_compile(regex, "--exclude") for regex in exclude or ()]
+    unknown = sorted(set(pattern.groupindex) - set(_GROUPS))
+    if unknown or "subject" not in pattern.groupindex:
+        found = f"unknown group {unknown[0]!r}" if unknown else "no group 'subject'"
+        raise UsageError(f"--pattern {pattern.pattern!r}: {found}; wanted {', '.join(_GROUPS)}")
+    survey = Survey()
+    matches = list(_matches(root, pattern, exclude, survey.skipped))
+    if not matches:
+        raise ManifestError(f"{root}: no file below it matches --pattern {pattern.pattern!r}")
+    names = _names(expressions, reference, {_group(match, "expression") for match in matches})
+    rows = []
+    for match in matches:
+        found = _group(match, "expression")
+        if found in names:
+            rows.append(_row(root, match, names[found], source or root.resolve().name))
+        else:
+            survey.skipped[f"expression {found!r} is not listed"] += 1
+    rows = _with_references(rows)
+    return [row for row in rows if neutral_queries or row.expression != NEUTRAL], survey
+
+
+def _compile(regex, option):
+    try:
+        return re.compile(regex)
+    except re.error as error:
+        raise UsageError(f"{option} {regex!r}: not a regular expression: {error}") from None
+
+
+def _matches(root, pattern, exclude, skipped):
+    for path in _files(root):
+        match = pattern.fullmatch(path)
+        if not match:
+            skipped["does not match the pattern"] += 1
+        elif any(regex.fullmatch(path) for regex in exclude):
+            skipped["excluded"] += 1
+        else:
+            yield match
+
+
+def _files(root):
+    """The paths of all files below `root`, relative to it, in natural order."""
+    if not root.is_dir():
+        raise UsageError(f"--root {root}: no such folder")
+    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    return sorted(paths, key=natural_key)
+
+
+def _group(match, name):
+    return match.groupdict().get(name) or ""
+
+
+def _names(expressions, reference, found):
+    """The manifest's name of each expression found that is to be taken."""
+    names = {name: name for name in found}
+    if expressions:
+        names = dict(_pair(item) for item in expressions.split(","))
+        for name in names:
+            if name not in found:
+                raise UsageError(
+                    f"--expressions: no image has {name!r}; there are {', '.join(sorted(found))}"
+                )
+    if reference in found:
+        names[reference] = NEUTRAL
+    elif reference != NEUTRAL:
+        raise UsageError(
+            f"--reference: no image has {reference!r}; there are {', '.join(sorted(found))}"
+        )
+    return names
+
+
+def _pair(item):
+    found, _, name = item.strip().partition("=")
+    return found, name or found
+
+
+def _row(root, match, expression, source):
+    rank = _group(match, "rank")
+    if rank and not rank.isdigit():
+        raise ManifestError(f"{root / match.string}: rank {shown(rank)} is not a whole number")
+    return Row(
+        path=str(root / match.string),
+        subject=_group(match, "subject"),
+        expression=expression,
+        sequence=_group(match, "sequence"),
+        rank=int(rank) if rank else None,
+        source=source,
+    )
+
+
+def _with_references(rows):
+    references = {}
+    for row in rows:
+        if row.expression == NEUTRAL:
+            references.setdefault((row.subject, row.sequence), row.path)
+    return [row._replace(reference=references.get((row.subject, row.sequence), "")) for row in rows]

@@ -1,0 +1,120 @@
+"""RAF-DB, the basic expressions: faces in the wild for the cross-database tests.
+
+  official   [basic/]EmoLabel/list_patition_label.txt (or partition), with Image/original and the
+             five points of Annotation/manual, or else Image/aligned
+  re-packed  [DATASET/ | raf-db/]test/1..7/*.jpg, train or valid likewise
+
+There are no subjects, so no folds by subject, and no reference images.
+"""
+
+import numpy as np
+
+from gcnet_caffe import text
+from gcnet_caffe.datasets.manifest import Row
+from gcnet_caffe.datasets.readers._common import add_root, existing, first_of, images_in
+from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.errors import ManifestError, shown
+
+#: Expression names by label - 1.
+EMOTIONS = ("surprise", "fear", "disgust", "happy", "sad", "anger", "neutral")
+PUBLISHED = {"train": 12271, "test": 3068}
+
+_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
+_TOPS = ("", "DATASET/", "raf-db/")
+
+
+def add_arguments(parser):
+    """Add this reader's options."""
+    add_root(parser, "folder that holds RAF-DB's", "RAF-DB")
+    parser.add_argument("--split", choices=tuple(PUBLISHED), default="test", help="images to take")
+    parser.add_argument(
+        "--aligned", action="store_true", help="the aligned images, although originals are there"
+    )
+
+
+def read(root, split="test", aligned=False, source="RAF-DB"):
+    """List the images of one split of RAF-DB.
+
+    Returns
+    -------
+    (list of Row, Survey)
+
+    Raises
+    ------
+    UsageError
+        There is no such folder.
+    ManifestError
+        It is not RAF-DB, or a line or annotation is wrong.
+    """
+    root = existing(root)
+    numbered = {"test": ("test", "valid"), "train": ("train",)}[split]
+    lists = [f"{top}EmoLabel/{name}" for top in ("", "basic/") for name in _LISTS]
+    folders = [f"{top}{name}" for top in _TOPS for name in numbered]
+    found = first_of(root, [*lists, *folders], _fits, f"RAF-DB with {split} images")
+    survey = Survey(where=found)
+    if found.is_file():
+        rows = _official(found, split, aligned, survey)
+    else:
+        rows = [
+            Row(path=str(path), subject="", expression=name)
+            for label, name in enumerate(EMOTIONS, start=1)
+            for path in images_in(found / str(label), survey)
+        ]
+    if not rows:
+        raise ManifestError(f"{found}: no {split} image{survey.instead()}")
+    survey.known = {f"images of {split}": (len(rows), PUBLISHED[split])}
+    return [row._replace(source=f"{source} {split}") for row in rows], survey
+
+
+def _fits(path):
+    return path.is_file() or all((path / str(i)).is_dir() for i in range(1, 8))
+
+
+def _official(listing, split, aligned, survey):
+    basic = listing.parent.parent
+    originals = basic / "Image/original"
+    aligned = aligned or not originals.is_dir()
+    rows = []
+    for number, line in enumerate(text.read(listing, ManifestError).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2 or words[1] not in {"1", "2", "3", "4", "5", "6", "7"}:
+            raise ManifestError(f"{listing}: line {number}: {shown(line)}; wanted NAME.jpg 1..7")
+        name, expression = words[0], EMOTIONS[int(words[1]) - 1]
+        if not name.startswith(split):
+            survey.skipped[f"not of {split}"] += 1
+            continue
+        stem = name.rpartition(".")[0]
+        path = basic / f"Image/aligned/{stem}_aligned.jpg" if aligned else originals / name
+        if not path.is_file():
+            survey.skipped["listed, but no such image"] += 1
+            continue
+        points = None if aligned else _points(basic / f"Annotation/manual/{stem}_manu_attri.txt")
+        if points is None and not aligned:
+            survey.noted["images without a manual annotation"] += 1
+        rows.append(
+            Row(
+                path=str(path),
+                subject="",
+                expression=expression,
+                landmarks=points,
+                route="" if points is None else "annotation",
+            )
+        )
+    return rows
+
+
+def _points(path):
+    """The five points of an annotation, eyes and mouth corners from the picture's left."""
+    if not path.is_file():
+        return None
+    lines = path.read_text(errors="replace").splitlines()[:5]
+    try:
+        points = np.array([[float(word) for word in line.split()] for line in lines])
+    except ValueError:
+        points = np.empty(0)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise ManifestError(f"{path}: wanted five lines of two numbers first")
+    eyes, mouth = (part[np.argsort(part[:, 0])] for part in (points[:2], points[3:]))
+    return np.vstack([eyes, points[2:3], mouth])

@@ -1,0 +1,215 @@
+"""What a manifest holds: class balance, subjects and images per fold, image sizes, landmarks."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from gcnet_caffe.datasets.expressions import NEUTRAL
+from gcnet_caffe.datasets.folds import assign_folds, read_fold_sheet, subjects_of
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.faces.images import read_grey
+from gcnet_caffe.formats.log import import_pyplot, save_figure
+
+
+@dataclass
+class ManifestStatistics:
+    """Counts of a manifest's rows.
+
+    Attributes
+    ----------
+    images, subjects, sequences : int
+    expressions, sources, routes, references : Counter
+    folds : list of (subjects, expressive images, neutral images)
+        What each fold tests on; empty where there are no subjects.
+    folds_note : str
+        Why there are no folds.
+    sizes : Counter of (width, height)
+        Of at most `sampled` images.
+    unreadable : list of str
+    sampled : int
+    """
+
+    images: int
+    subjects: int
+    sequences: int
+    expressions: Counter
+    sources: Counter
+    routes: Counter
+    references: Counter
+    folds: list
+    folds_note: str
+    sizes: Counter
+    unreadable: list
+    sampled: int
+
+
+def count_manifest(manifest, folds=10, sample=500, sheet=None):
+    """Count the rows of `manifest`.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    folds : int
+        Folds the subjects are dealt into.
+    sample : int
+        Images to open for their sizes, evenly spread over the rows.
+    sheet : str or Path, optional
+        A fold sheet to use instead of dealing the subjects into `folds`.
+
+    Returns
+    -------
+    ManifestStatistics
+
+    Raises
+    ------
+    ManifestError
+        The manifest or the fold sheet is missing or wrong.
+    UsageError
+        A number makes no sense.
+    """
+    if sample < 0:
+        raise UsageError(f"--sample {sample}: wanted 0 or more")
+    rows = read_manifest(manifest)
+    sheet, note = _folds_of(rows, folds, sheet, manifest)
+    dealt = [[set(), 0, 0] for _ in range(max(sheet.values(), default=-1) + 1)]
+    for row in rows if sheet else ():
+        fold = dealt[sheet[row.subject]]
+        fold[0].add(row.subject)
+        fold[2 if row.expression == NEUTRAL else 1] += 1
+    places = np.linspace(0, len(rows) - 1, min(sample, len(rows))).astype(int)
+    sizes, unreadable = _sizes([rows[i].path for i in places])
+    return ManifestStatistics(
+        images=len(rows),
+        subjects=len({row.subject for row in rows if row.subject}),
+        sequences=len({(row.source, row.sequence) for row in rows if row.sequence}),
+        expressions=Counter(row.expression or "(none)" for row in rows),
+        sources=Counter(row.source or "(none)" for row in rows),
+        routes=Counter(row.route or "to be detected" for row in rows),
+        references=Counter(_reference(row) for row in rows),
+        folds=[(len(subjects), shown, neutral) for subjects, shown, neutral in dealt],
+        folds_note=note,
+        sizes=sizes,
+        unreadable=unreadable,
+        sampled=len(places),
+    )
+
+
+def _folds_of(rows, folds, sheet, manifest):
+    """(subject -> fold, why there are none)."""
+    if sheet:
+        return read_fold_sheet(sheet, subjects_of(rows, manifest)), ""
+    if not all(row.subject for row in rows):
+        return {}, "no folds by subject: rows without a subject"
+    try:
+        return assign_folds((row.subject for row in rows), folds), ""
+    except UsageError as error:
+        return {}, str(error)
+
+
+def _reference(row):
+    if not row.reference:
+        return "none (test only)"
+    return "the image itself" if row.reference == row.path else "another image"
+
+
+def _sizes(paths):
+    sizes, unreadable = Counter(), []
+    for path in tqdm(paths, "reading images", unit="image", disable=None):
+        try:
+            sizes[read_grey(path).shape[::-1]] += 1
+        except ImageError as error:
+            unreadable.append(str(error))
+    return sizes, unreadable
+
+
+def statistics_text(found):
+    """Return `found` (ManifestStatistics) as lines of text."""
+    lines = [
+        f"images: {found.images}",
+        f"subjects: {found.subjects}",
+        f"sequences: {found.sequences}",
+    ]
+    for name in ("sources", "expressions", "references", "routes"):
+        counts = getattr(found, name).most_common()
+        title = {"references": "reference", "routes": "landmarks"}.get(name, name)
+        lines.append(f"{title}: {', '.join(f'{key} {count}' for key, count in counts)}")
+    sizes = [f"{width}x{height} {count}" for (width, height), count in found.sizes.most_common(5)]
+    more = len(found.sizes) - len(sizes)
+    lines.append(
+        f"sizes of {found.sampled} images: {', '.join(sizes) or 'none read'}"
+        + (f", {more} others" if more > 0 else "")
+    )
+    lines += [f"unreadable: {reason}" for reason in found.unreadable[:5]]
+    if len(found.unreadable) > 5:
+        lines.append(f"unreadable: {len(found.unreadable) - 5} more")
+    if found.folds_note:
+        lines.append(found.folds_note)
+    else:
+        lines.append("fold  subjects  test images  neutral")
+        for fold, (subjects, shown, neutral) in enumerate(found.folds):
+            lines.append(f"{fold:4}  {subjects:8}  {shown:11}  {neutral:7}")
+    return "\n".join(lines)
+
+
+def draw_statistics(found, out, title):
+    """Draw `found` (ManifestStatistics) into the picture file `out` (replacing it).
+
+    Raises
+    ------
+    UsageError
+        `out` does not end in .png, .jpg, .pdf or .svg.
+    GcnetError
+        Matplotlib is not installed.
+    """
+    plt = import_pyplot()
+    figure, axes = plt.subplots(2, 2, figsize=(11, 7))
+    _bars(axes[0, 0], "images by expression", found.expressions)
+    _folds(axes[0, 1], found)
+    _points(axes[1, 0], found)
+    _bars(axes[1, 1], "images by origin of the landmarks", found.routes)
+    figure.suptitle(f"{title}: {found.images} images, {found.subjects} subjects")
+    figure.tight_layout()
+    save_figure(figure, out, dpi=100)
+
+
+def _bars(axis, title, counts):
+    names = sorted(counts, key=lambda name: (name == NEUTRAL, name))
+    bars = axis.barh(names, [counts[name] for name in names], color="C0")
+    axis.bar_label(bars, padding=2, fontsize=8)
+    axis.set_ylim(max(len(names), 5) - 0.5, -0.5)  # few bars stay slim
+    axis.margins(x=0.12)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_title(title)
+
+
+def _folds(axis, found):
+    axis.set_title("test images by fold, with the number of subjects")
+    if not found.folds:
+        axis.text(0.5, 0.5, found.folds_note, ha="center", va="center", wrap=True)
+        axis.set_axis_off()
+        return
+    subjects, shown, neutral = zip(*found.folds)
+    places = range(len(subjects))
+    axis.bar(places, shown, color="C0", label="expressive")
+    bars = axis.bar(places, neutral, bottom=shown, color="0.75", label=NEUTRAL)
+    axis.set_ylim(0, 1.25 * max(one + other for one, other in zip(shown, neutral)))
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.bar_label(bars, labels=[str(count) for count in subjects], fontsize=8)
+    axis.set_xticks(list(places))
+    axis.set_xlabel("fold")
+    if any(neutral):
+        axis.legend(fontsize=8, ncols=2, loc="upper right", frameon=False)
+
+
+def _points(axis, found):
+    axis.set_title(f"sizes of {found.sampled} images (pixels)")
+    axis.set_xlabel("width")
+    axis.set_ylabel("height")
+    if found.sizes:
+        (widths, heights), counts = zip(*found.sizes), found.sizes.values()
+        axis.scatter(widths, heights, s=[20 + 200 * n / found.sampled for n in counts], alpha=0.6)
+        axis.set_xlim(0, 1.15 * max(widths))
+        axis.set_ylim(0, 1.15 * max(heights))

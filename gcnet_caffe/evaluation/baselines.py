@@ -1,0 +1,165 @@
+"""Two classifiers without a network, on the same LMDBs: HOG or LBP features and a linear SVM.
+
+Both see what the nets see in the TEST phase: the centre 64x64 crop of the query. They train on the
+copies that are not augmented (``_000``) and standardise each feature by the training images.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from skimage.feature import hog, local_binary_pattern
+
+from gcnet_caffe.errors import LmdbError, UsageError
+from gcnet_caffe.evaluation.classification import classification
+from gcnet_caffe.inference.images import CROP, read_images
+from gcnet_caffe.packing.test_table import read_classes, read_test_records
+
+#: Penalty of the SVM's errors, one value for every data set: for HOG the best of 1e-4, 1e-3, ..., 1
+#: in five-fold cross-validation by subject over synthetic faces (seed 1000) of no experiment.
+C = 0.001
+_ITERATIONS = 20000  # of the solver, at most; it stops at its tolerance long before
+_LBP_CELL = 8  # pixels
+_LBP_CODES = 59  # 58 uniform patterns of 8 neighbours, and one for all the others
+
+
+def hog_features(images):
+    """Histograms of oriented gradients.
+
+    Parameters
+    ----------
+    images : (N, 64, 64) array of uint8
+
+    Returns
+    -------
+    (N, 1764) array
+        9 orientations in 8x8 cells of 8x8 pixels, normalised (L2-Hys) in 7x7 blocks of 2x2 cells.
+
+    References
+    ----------
+    Dalal and Triggs, Histograms of oriented gradients for human detection, CVPR 2005.
+    """
+    layout = {"orientations": 9, "pixels_per_cell": (8, 8), "cells_per_block": (2, 2)}
+    return np.array([hog(image, block_norm="L2-Hys", **layout) for image in images])
+
+
+def lbp_features(images):
+    """Histograms of uniform local binary patterns.
+
+    Parameters
+    ----------
+    images : (N, 64, 64) array of uint8
+
+    Returns
+    -------
+    (N, 3776) array
+        The shares of the 59 codes LBP(8, 1; u2) in each of 8x8 cells of 8x8 pixels.
+
+    References
+    ----------
+    Shan, Gong and McOwan, Facial expression recognition based on local binary patterns, Image and
+    Vision Computing 27 (2009).
+    """
+    return np.array([_lbp_histograms(image) for image in images])
+
+
+def _lbp_histograms(image):
+    codes = local_binary_pattern(image, P=8, R=1, method="nri_uniform").astype(int)
+    count = CROP // _LBP_CELL
+    cells = codes.reshape(count, _LBP_CELL, count, _LBP_CELL).swapaxes(1, 2).reshape(count**2, -1)
+    counts = [np.bincount(cell, minlength=_LBP_CODES) for cell in cells]
+    return np.concatenate(counts) / _LBP_CELL**2
+
+
+#: Name of a baseline -> its features of (N, 64, 64) images of uint8.
+KINDS = {"hog-svm": hog_features, "lbp-svm": lbp_features}
+
+
+def baseline(kind, data):
+    """Train the baseline `kind` on `data`/train_lmdb, score it on `data`/test_lmdb.
+
+    Training images with the ignored label K (neutral, where it is no class) are left out.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    data : path
+        A folder that packing wrote.
+
+    Returns
+    -------
+    scores : dict
+        `images` and what `classification` returns.
+    outputs : dict
+        `records` of the test LMDB, `about` (its `classes` and `records`, as `classification` takes
+        them) and `score` (N x K, signed distances to the planes; no probabilities).
+
+    Raises
+    ------
+    LmdbError
+        The folder is not of packed pairs.
+    UsageError
+        scikit-learn is missing.
+    """
+    data, features = Path(data), KINDS[kind]
+    classes = read_classes(data)
+    if not classes:
+        raise LmdbError(f"{data}: no packed.json with classes; wanted what make-lmdb pairs writes")
+    images, labels = training_images(data / "train_lmdb", len(classes))
+    test = read_images(data / "test_lmdb")
+    about = {"classes": classes, "records": read_test_records(data, test.keys)}
+    score = svm_scores(features(images), labels, features(_pixels(test)), len(classes))
+    scores = {"images": len(test.labels)}
+    scores.update(classification(score, test.labels, **about, origin=kind))
+    return scores, {"records": test, "about": about, "score": score}
+
+
+def training_images(path, classes):
+    """Return what a baseline trains on: the first copies of the LMDB `path`, without neutral ones.
+
+    Returns
+    -------
+    images : (M, 64, 64) array of uint8
+    labels : (M,) array of int
+        Below `classes`, the number of them.
+    """
+    records = read_images(path, suffix="_000")
+    kept = records.labels < classes
+    if len(set(records.labels[kept])) < 2:
+        raise LmdbError(f"{path}: the images have less than two of the {classes} classes")
+    return _pixels(records)[kept], records.labels[kept]
+
+
+def _pixels(records):
+    return np.rint(records.images[:, 0] * 255).astype(np.uint8)
+
+
+def svm_scores(train, labels, test, classes):
+    """Train a linear SVM, one class against the rest, and return its decisions on `test`.
+
+    Parameters
+    ----------
+    train, test : (M, F) and (N, F) array
+    labels : (M,) array of int
+        0..classes-1, at least two of them.
+    classes : int
+
+    Returns
+    -------
+    (N, classes) array
+        Signed distances; -inf for a class that was not trained on.
+    """
+    try:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import LinearSVC
+    except ModuleNotFoundError:
+        raise UsageError("baselines need scikit-learn: pip install 'gcnet-caffe[report]'") from None
+    machine = LinearSVC(C=C, dual=True, random_state=0, max_iter=_ITERATIONS)
+    machine = make_pipeline(StandardScaler(), machine).fit(train, labels)
+    decisions = machine.decision_function(test)
+    if decisions.ndim == 1:  # two classes: the second's distance
+        decisions = np.stack([-decisions, decisions], 1)
+    scores = np.full((len(test), classes), -np.inf)
+    scores[:, machine.classes_] = decisions
+    return scores

@@ -1,0 +1,101 @@
+"""A classifier's scores of the test images against their labels: of a net, or of a baseline."""
+
+import csv
+
+import numpy as np
+
+from gcnet_caffe import files
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.evaluation.sequences import sequence_groups, vote
+
+
+def classification(scores, labels, classes=None, records=None, origin="the classifier"):
+    """Score predictions per image and, where the test set has sequences, per sequence.
+
+    Parameters
+    ----------
+    scores : (N, K) array
+        One row per image, the largest is the prediction.
+    labels : (N,) array of int
+        0..K-1.
+    classes : sequence of K str, optional
+        The names of the labels; without them no confusion matrix is made.
+    records : sequence of N RecordRow, optional
+        What the images are of.
+    origin : str
+        What gave the scores, for messages.
+
+    Returns
+    -------
+    dict
+        `accuracy` per image, `chance` (share of the largest class) and `recall` by label; with
+        `classes` also these and `confusion` (counts, row = true label, column = predicted); with
+        sequences `sequences` (how many) and `sequence_accuracy` (see `sequences.vote`).
+
+    Raises
+    ------
+    GcnetError
+        A label or the number of classes does not fit the scores.
+    """
+    count = scores.shape[1]
+    if labels.max() >= count:
+        raise GcnetError(f"{origin}: {count} classes, the test LMDB has label {labels.max()}")
+    if classes and len(classes) != count:
+        raise GcnetError(f"{origin}: {count} classes, the data's packed.json names {len(classes)}")
+    predicted = scores.argmax(1)
+    right = predicted == labels
+    found = {
+        "accuracy": float(right.mean()),
+        "chance": float(np.bincount(labels).max() / len(labels)),
+        "recall": {int(k): float(right[labels == k].mean()) for k in np.unique(labels)},
+    }
+    if classes:
+        found["classes"] = list(classes)
+        found["confusion"] = confusion_matrix(labels, predicted, count).tolist()
+    groups = sequence_groups(records) if records else None
+    if groups:
+        first, voted = vote(scores, groups)
+        found["sequences"] = len(first)
+        found["sequence_accuracy"] = float((labels[first] == voted).mean())
+    return found
+
+
+def confusion_matrix(labels, predicted, count):
+    """Return how often each true label (row) was predicted as each label (column)."""
+    matrix = np.zeros((count, count), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    return matrix
+
+
+def write_predictions(path, keys, labels, scores, column, classes=None, records=None):
+    """Write one row per image to the CSV file `path`.
+
+    Parameters
+    ----------
+    keys, labels, scores
+        As `Records` and `classification` have them.
+    column : str
+        What the scores are called: `prob` makes prob0, prob1, ...
+    classes, records : optional
+        As for `classification`. `records` add path, subject, sequence, rank and expression,
+        `classes` the predicted expression; without `classes`, which may be thousands of
+        identities, the largest score is the only one written.
+    """
+    header = ["key", "label", "predicted"]
+    if records:
+        header += ["path", "subject", "sequence", "rank", "expression"]
+    if classes:
+        header += ["predicted_expression"]
+    header += [f"{column}{label}" for label in range(len(classes))] if classes else [column]
+    with files.atomic(path, overwrite=True) as scratch, open(scratch, "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for i, (key, label, row) in enumerate(zip(keys, labels, scores)):
+            best = row.argmax()
+            about = records[i][1:6] if records else ()
+            shown = (classes[best], *map(_digits, row)) if classes else (_digits(row[best]),)
+            writer.writerow([key, label, best, *about, *shown])
+
+
+def _digits(score):
+    return f"{score:.6f}"

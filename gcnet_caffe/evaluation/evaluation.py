@@ -1,0 +1,136 @@
+"""A trained net over its test LMDB, image by image, beside the trivial answers."""
+
+import functools
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe import files
+from gcnet_caffe.evaluation.classification import classification, write_predictions
+from gcnet_caffe.evaluation.generation import identity_scores, image_scores, others
+from gcnet_caffe.formats import read_net
+from gcnet_caffe.inference.images import read_images, sheet
+from gcnet_caffe.packing.test_table import read_classes, read_test_records
+from gcnet_caffe.real_caffe.tool import run_python, scratch_folder
+
+#: Image blob of a deploy net -> channel of the Datum that it should equal.
+IMAGE_TARGETS = {
+    "generated_reference": 1,
+    "reconstructed_reference": 1,
+    "reconstructed_query": 0,
+    "reconstruction": 0,
+}
+
+
+def evaluate(model, weights, data, forward, identity=None):
+    """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
+
+    Parameters
+    ----------
+    model, weights : path
+        Deploy prototxt and .caffemodel.
+    data : path
+        Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors; what packing wrote
+        beside them (`test.csv`, `packed.json`) is used where it is there.
+    forward : callable
+        (model, weights, images, blobs) -> {blob: array}, by one engine or the other.
+    identity : (path, path), optional
+        Deploy net and weights of pretrain-identity: its blob `embedding` tells how well identity
+        is preserved.
+
+    Returns
+    -------
+    scores : dict
+        `images`: how many; where the net classifies, what `classification` returns; and
+        `image_scores` (and `identity_scores`) of each image blob.
+    outputs : dict
+        `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
+        `classification` takes them) and the blobs.
+    """
+    tops = {top for layer in read_net(model).layer for top in layer.top}
+    blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
+    test = read_images(Path(data) / "test_lmdb")
+    outputs = forward(model, weights, test.images, blobs)
+    scores = {"images": len(test.labels)}
+    about = {"classes": read_classes(data), "records": read_test_records(data, test.keys)}
+    if "prob" in blobs:
+        scores.update(classification(outputs["prob"], test.labels, **about, origin=model))
+    wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
+    means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else None
+    for blob in wanted:
+        channel = IMAGE_TARGETS[blob]
+        images, targets = outputs[blob][:, 0], test.images[:, channel]
+        trivial = _trivial(test, channel, means[channel], about["records"])
+        scores[blob] = image_scores(images, targets, trivial)
+        if identity:
+            embed = functools.partial(_embeddings, forward, identity)
+            scores[blob].update(identity_scores(embed, images, targets, trivial))
+    return scores, {"records": test, "about": about, **outputs}
+
+
+def _trivial(test, channel, mean, records):
+    """The answers that need no net: see `generation.image_scores`."""
+    trivial = {"mean_image": mean}
+    if channel:  # where the query is not the target itself
+        trivial["query"] = test.images[:, 0]
+    place = others([record.subject for record in records]) if records else None
+    if place:
+        trivial["other"] = test.images[place, channel]
+    return trivial
+
+
+def _embeddings(forward, identity, images):
+    return forward(*identity, images, ["embedding"])["embedding"]
+
+
+def write_evaluation(scores, outputs, folder, columns=12):
+    """Write evaluation.json, predictions.csv, features.npz and faces.png to `folder`.
+
+    features.npz holds `feature` (N x 384, what the last layer reads), `labels` and `keys`.
+    """
+    folder = Path(folder)
+    records = outputs["records"]
+    if "prob" in outputs:
+        path, about = folder / "predictions.csv", outputs["about"]
+        write_predictions(path, records.keys, records.labels, outputs["prob"], "prob", **about)
+    if "feature" in outputs:
+        feature = outputs["feature"]
+        with files.atomic(folder / "features.npz", overwrite=True) as scratch:
+            np.savez(scratch, feature=feature, labels=records.labels, keys=records.keys)
+    rows = _picture_rows(outputs, columns)
+    if len(rows) > 1:
+        with files.atomic(folder / "faces.png", overwrite=True) as scratch:
+            cv2.imwrite(str(scratch), sheet(rows))
+    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+
+
+def _picture_rows(outputs, columns):
+    """Query, true reference, then what the net made of them; `columns` images spread evenly."""
+    records = outputs["records"]
+    chosen = np.linspace(0, len(records.labels) - 1, min(columns, len(records.labels))).astype(int)
+    rows = [records.images[chosen, channel] for channel in range(records.images.shape[1])]
+    rows += [outputs[blob][chosen, 0] for blob in IMAGE_TARGETS if blob in outputs]
+    return [list(row) for row in rows]
+
+
+def by_torch(model, weights, images, blobs):
+    """The `forward` of `evaluate` by the torch engine."""
+    from gcnet_caffe.inference.engine_forward import forward
+
+    return forward(model, weights, images, blobs)
+
+
+def by_real_caffe(model, weights, images, blobs):
+    """The `forward` of `evaluate` by real Caffe."""
+    with scratch_folder() as folder:
+        given, out = folder / "images.npy", folder / "blobs.npz"
+        np.save(given, images)
+        run_python("gcnet_caffe.real_caffe.forward", model, weights, given, out, *blobs)
+        with np.load(out) as found:
+            return {blob: found[blob] for blob in blobs}
+
+
+#: Engine -> the `forward` of `evaluate`.
+ENGINES = {"torch": by_torch, "caffe": by_real_caffe}

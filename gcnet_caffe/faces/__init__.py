@@ -1,0 +1,1 @@
+"""One photograph: reading it, its kind, its face, landmarks, alignment, augmentation."""

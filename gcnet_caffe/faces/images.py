@@ -1,0 +1,237 @@
+"""Reading a photograph as pixels: upright, whole, and not larger than memory.
+
+The bytes tell the format, not the name. What lies behind the image's end does not matter: phones
+put a short video there (Motion Photos), or more pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.errors import ImageError
+from gcnet_caffe.faces.kinds import HEAD, IMAGE, RAW, UNREAD, Kind, kind_of
+from gcnet_caffe.faces.members import read_member, split_member
+from gcnet_caffe.faces.quiet import silent_opencv
+from gcnet_caffe.text import check_name
+
+#: An image of more pixels is refused, from its header, and a larger file before it is read.
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 500_000_000
+
+#: What is read, by Pillow's names (PPM: PGM and PBM as well). Other decoders are not let near.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+
+def read_grey(path: str | Path) -> np.ndarray:
+    """Read the image file `path`, whatever its name ends with, as grey.
+
+    The path may name an image inside another file: see `members`. A photograph whose EXIF data
+    say that the camera was turned is turned upright.
+
+    Returns
+    -------
+    (H, W) ndarray of uint8
+        0..255. Of a GIF, the first frame.
+
+    Raises
+    ------
+    ImageError
+        The file is missing, not a whole image, or larger than `MAX_PIXELS` or `MAX_BYTES`.
+    """
+    file, member = split_member(path)
+    if not member:
+        return decode(read_file(path), path)
+    found = read_member(file, member)
+    return found if isinstance(found, np.ndarray) else decode(found, path)
+
+
+def decode(data: bytes, name: str | Path, colour: bool = False) -> np.ndarray:
+    """Decode the bytes of an image file.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str or Path
+        Of the image, for the error message.
+    colour : bool
+        Whether to keep the colours.
+
+    Returns
+    -------
+    (H, W) or, in colour, (H, W, 3) ndarray of uint8
+        0..255, upright; colours in the order blue, green, red.
+
+    Raises
+    ------
+    ImageError
+    """
+    if not data:
+        raise ImageError(f"{name}: the image is cut off after 0 bytes")
+    kind = kind_of(data[:HEAD])
+    _refuse_other_kinds(kind, name)
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{name}: more than {MAX_BYTES} bytes; not decoded")
+    _check(data, kind, name)
+    if data.startswith(b"GIF8"):
+        return _read_gif(data, name, colour)
+    with silent_opencv():
+        try:
+            way = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), way)
+        except cv2.error:
+            image = None
+    if image is None:
+        raise ImageError(f"{name}: not an image that OpenCV can decode, or not a whole one")
+    return image
+
+
+def image_exists(path: str | Path) -> bool:
+    """Whether the image's file is there (not whether it can be read)."""
+    return os.path.isfile(split_member(path)[0])
+
+
+def file_state(path: str | Path) -> tuple[int, int, int] | None:
+    """What tells that the image's file has changed: (size, time, mode), or None without a file."""
+    try:
+        state = os.stat(split_member(path)[0])
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_mode
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the bytes of the image file `path`.
+
+    Raises
+    ------
+    ImageError
+        It is missing, no ordinary file, larger than `MAX_BYTES`, or by its first bytes no image.
+    """
+    check_name(path, ImageError)
+    try:
+        state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode):
+            raise ImageError(f"{path}: not a file; wanted an image")
+        with open(path, "rb") as file:
+            _refuse_other_kinds(kind_of(file.read(HEAD)), path)
+            file.seek(0)
+            if state.st_size <= MAX_BYTES:
+                return file.read()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read the image: {error.strerror}") from None
+    raise ImageError(f"{path}: {state.st_size} bytes; wanted at most {MAX_BYTES}")
+
+
+def not_read(kind: Kind) -> str:
+    """Say of a kind that is not an image that is read what it is, for an error message."""
+    if kind.sort == UNREAD:
+        return f"{kind.words}, which is not read; convert it to JPEG or PNG"
+    return f"{kind.words}; wanted an image"
+
+
+def _refuse_other_kinds(kind: Kind | None, name: str | Path) -> None:
+    if kind is not None and kind.sort != IMAGE:
+        raise ImageError(f"{name}: {not_read(kind)}")
+
+
+def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
+    """Raise an ImageError unless Pillow finds the image whole, and it is not too large.
+
+    OpenCV refuses what is cut off in every format but one: before 4.12 it fills the rest of a JPEG
+    with grey. Pillow decodes JPEGs at an eighth of their size for that.
+    """
+    from PIL import Image  # comes with scikit-image
+
+    if data.startswith((b"II", b"MM")):
+        _check_tiff(data, name)
+    try:
+        stream = io.BytesIO(data)
+        with _strict_pillow(), Image.open(stream, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                pass
+            elif data.startswith(b"\xff\xd8"):
+                image.draft("L", (1, 1))
+                image.load()
+            else:
+                image.verify()  # of a PNG all chunks up to IEND; libpng would print
+                if image.format == "PNG" and len(data) < stream.tell() + 4:
+                    raise OSError("truncated in IEND's checksum")
+    except Image.DecompressionBombError:
+        width, height = MAX_PIXELS, 2  # at least
+    except Exception as error:  # of many kinds: whatever Pillow stumbles over in broken data
+        if kind is None:
+            raise ImageError(f"{name}: not a whole image; wanted {', '.join(FORMATS)}") from None
+        if "truncated" in str(error).lower():
+            raise ImageError(f"{name}: the image is cut off after {len(data)} bytes") from None
+        what = kind.words.partition(" ")[2]
+        raise ImageError(f"{name}: not a whole image: cut off or damaged {what}") from None
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{name}: more than {MAX_PIXELS // 10**6} million pixels; not decoded")
+
+
+@contextlib.contextmanager
+def _strict_pillow() -> Iterator[None]:
+    """Have Pillow refuse what is cut off, whatever the program has set, and not warn of size."""
+    from PIL import ImageFile
+
+    kept, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's about large images; the limit is ours
+            yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = kept
+
+
+#: TIFF 6.0's tags, and DNG's.
+_NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _DNG_VERSION = 254, 258, 339, 50706
+_REDUCED, _FLOATING_POINT = 1, 3
+
+
+def _check_tiff(data: bytes, name: str | Path) -> None:
+    """Raise an ImageError for a TIFF that holds a camera's raw data or has too deep pixels."""
+    from PIL import TiffImagePlugin
+
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stream = io.BytesIO(data)
+            stream.seek(tags.next)
+            tags.load(stream)
+        reduced = tags.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED
+        bits = max(tags.get(_BITS_PER_SAMPLE, (1,)))
+        real = _FLOATING_POINT in tags.get(_SAMPLE_FORMAT, ())
+    except Exception:  # of many kinds; a broken TIFF is told by what follows
+        return
+    if reduced or _DNG_VERSION in tags:  # the first picture is a small preview
+        raise ImageError(f"{name}: {not_read(Kind(UNREAD, RAW))}")
+    if bits > 16 or real:
+        pixels = f"{bits}-bit {'floating point ' if real else ''}pixels"
+        raise ImageError(
+            f"{name}: a TIFF image of {pixels}, which is not read; convert it to 8 or 16 bits"
+        )
+
+
+def _read_gif(data: bytes, name: str | Path, colour: bool) -> np.ndarray:
+    """The first frame of a GIF, which OpenCV reads only from 4.11 on."""
+    from PIL import Image
+
+    try:
+        with _strict_pillow():
+            image = Image.open(io.BytesIO(data), formats=("GIF",))
+            if not colour:
+                return np.array(image.convert("L"))
+            return np.ascontiguousarray(np.array(image.convert("RGB"))[:, :, ::-1])
+    except Exception:  # of many kinds: whatever Pillow stumbles over in broken data
+        raise ImageError(f"{name}: not a whole GIF image: cut off or damaged") from None

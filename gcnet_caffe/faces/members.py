@@ -1,0 +1,192 @@
+"""Images inside other files, named ``FILE#MEMBER`` where a path is expected.
+
+==================  =============================================================================
+FILE                MEMBER
+==================  =============================================================================
+a RecordIO file     byte offset of an MXNet RecordIO record that holds an encoded image
+a csv               byte offset of a line with a cell of blank-separated pixels, a square
+a video             frame number from 0, then optionally ``,cw`` or ``,ccw`` (turned by 90 degrees)
+                    and ``,left`` or ``,right`` (that half of it)
+==================  =============================================================================
+
+What the file is, its first bytes tell, and its name only where they do not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.errors import GcnetError, ImageError
+from gcnet_caffe.faces.kinds import HEAD, VIDEO, VIDEO_NAMES, file_kind, kind_of
+from gcnet_caffe.faces.quiet import silent_opencv
+from gcnet_caffe.faces.recordio import read_image_record, starts_record
+
+#: A longer line is no row of pixels, but another file.
+_LINE_BYTES = 1 << 20
+
+_TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def split_member(path: str | Path) -> tuple[str, str]:
+    """Return (file, member) of a path; member is "" for a plain file.
+
+    A file whose own name holds a ``#`` is a plain file.
+    """
+    path = str(path)
+    file, mark, member = path.rpartition("#")
+    if not mark or os.path.isfile(path):
+        return path, ""
+    named = file.lower().endswith((".rec", ".csv", *VIDEO_NAMES))  # the file may be missing
+    return (file, member) if named or os.path.isfile(file) else (path, "")
+
+
+def read_member(file: str, member: str) -> bytes | np.ndarray:
+    """Return the image `member` of `file`: encoded bytes, or a (H, W) array of grey uint8.
+
+    Raises
+    ------
+    ImageError
+        There is no such file or member, or it is no image.
+    """
+    try:
+        if is_video(file):
+            return _frame(file, member)
+        if not member.isdigit():
+            raise ValueError("wanted a byte offset")
+        return _record(file, int(member)) if _is_records(file) else _pixels(file, int(member))
+    except OSError as error:
+        raise ImageError(f"{file}: cannot read the image: {error.strerror}") from None
+    except (GcnetError, ValueError) as error:
+        raise ImageError(f"{file}#{member}: {error}") from None
+
+
+def is_video(file: str | Path) -> bool:
+    """Whether the file is a video, as its first bytes tell, or its name where they do not.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    kind = file_kind(file)
+    return kind is not None and kind.sort == VIDEO
+
+
+def _is_records(file: str) -> bool:
+    with open(file, "rb") as stream:
+        return file.lower().endswith(".rec") or starts_record(stream)
+
+
+def _record(file: str, offset: int) -> bytes:
+    with open(file, "rb") as stream:
+        return read_image_record(stream, offset)[1]
+
+
+def _pixels(file: str, offset: int) -> np.ndarray:
+    with open(file, "rb") as stream:
+        stream.seek(offset)
+        line = stream.readline(_LINE_BYTES).decode("utf-8", "replace")
+    try:
+        cells = next(csv.reader([line]), [])
+    except csv.Error:
+        cells = []
+    return square_of(max(cells, key=len, default=""))
+
+
+def square_of(text: str) -> np.ndarray:
+    """Return the square image of blank-separated grey values.
+
+    Raises
+    ------
+    ValueError
+        The values are not those of a square image.
+    """
+    digits = re.fullmatch(r"[0-9\s]+", text)  # else the next line might stop half-way
+    values = np.fromstring(text, sep=" ") if digits else np.empty(0)
+    side = round(values.size**0.5)
+    if not side or side * side != values.size or values.max() > 255:
+        raise ValueError(f"{len(text.split())} pixels; wanted those of a square, 0 to 255")
+    return values.astype(np.uint8).reshape(side, side)
+
+
+def _frame(file: str, member: str) -> np.ndarray:
+    number, *changes = member.split(",")
+    if not number.isdigit() or set(changes) - {*_TURNS, "left", "right"}:
+        raise ValueError("wanted FRAME[,cw|ccw][,left|right]")
+    frames = _frames(file, os.stat(file).st_mtime_ns)
+    if int(number) >= len(frames):
+        raise ValueError(f"the video has {len(frames)} frames, counted from 0")
+    return changed(frames[int(number)], changes)
+
+
+def changed(frame: np.ndarray, changes: Sequence[str]) -> np.ndarray:
+    """Return `frame` turned (cw, ccw) and then cut (left, right)."""
+    for change in changes:
+        if change in _TURNS:
+            frame = cv2.rotate(frame, _TURNS[change])
+        else:
+            middle = frame.shape[1] // 2
+            frame = frame[:, :middle] if change == "left" else frame[:, -middle:]
+    return np.ascontiguousarray(frame)
+
+
+@functools.lru_cache(maxsize=1)  # neighbouring rows show frames of one video
+def _frames(file: str, _modified: int) -> list[np.ndarray]:
+    return read_video(file)
+
+
+def read_video(file: str | Path) -> list[np.ndarray]:
+    """Return the frames of the video `file` as (H, W) arrays of grey uint8.
+
+    Raises
+    ------
+    ImageError
+        OpenCV cannot decode it.
+    """
+    return [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file)]
+
+
+def video_frames(file: str | Path) -> Iterator[np.ndarray]:
+    """Yield the frames of the video `file` as (H, W, 3) arrays of uint8: blue, green, red.
+
+    Raises
+    ------
+    ImageError
+        OpenCV cannot decode it.
+    """
+    video = open_video(file)
+    try:
+        found, frame = video.read()
+        if not found:
+            raise ImageError(f"{file}: not a video that OpenCV can decode")
+        while found:
+            yield frame
+            found, frame = video.read()
+    finally:
+        video.release()
+
+
+def open_video(file: str | Path) -> cv2.VideoCapture:
+    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name.
+
+    FFmpeg guesses, too (of a short MPEG video named .jpg, it is an image), and is given a link
+    without such a name, unless the first bytes tell nothing.
+    """
+    with silent_opencv():
+        with contextlib.suppress(OSError), open(file, "rb") as stream:
+            if kind_of(stream.read(HEAD)) is None:
+                return cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+        with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
+            link = os.path.join(folder, "video")
+            os.symlink(os.path.abspath(file), link)
+            return cv2.VideoCapture(link, cv2.CAP_FFMPEG)

@@ -1,0 +1,28 @@
+"""Compile caffe.proto into caffe.desc (python -m gcnet_caffe.formats.compile; needs grpcio-tools).
+
+The compiled form is a serialized FileDescriptorSet, which every protobuf release reads; generated
+`_pb2` modules do not cross releases.
+"""
+
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def compile_schema():
+    """Return caffe.proto as the bytes of a FileDescriptorSet."""
+    from grpc_tools import protoc
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "caffe.desc"
+        status = protoc.main(
+            ["protoc", f"-I{HERE}", f"--descriptor_set_out={out}", str(HERE / "caffe.proto")]
+        )
+        if status:
+            raise SystemExit(status)
+        return out.read_bytes()
+
+
+if __name__ == "__main__":
+    (HERE / "caffe.desc").write_bytes(compile_schema())

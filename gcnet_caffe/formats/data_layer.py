@@ -1,0 +1,185 @@
+"""What a Data layer wants of its records: one rule for the engine and for `gcnet check`.
+
+Source: Caffe src/caffe/layers/data_layer.cpp and src/caffe/data_transformer.cpp. The rule is
+stricter than Caffe where Caffe would read memory that is not there, or stop at a record that it
+meets later: all records of an LMDB must be of one shape, unless a batch is one record.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gcnet_caffe.errors import GcnetError, LmdbError, NetError
+from gcnet_caffe.formats import caffe_pb, read_binary
+from gcnet_caffe.formats.blobs import blob_from_proto
+from gcnet_caffe.formats.datum import Shape
+from gcnet_caffe.formats.labels import LabelRange, check_labels
+from gcnet_caffe.formats.lmdb_file import holds_lmdb
+from gcnet_caffe.formats.lmdb_survey import read_images
+
+
+class DataRules:
+    """The rules of one Data layer.
+
+    Parameters
+    ----------
+    layer : LayerParameter
+    origin : str
+        The net's file, for messages.
+
+    Attributes
+    ----------
+    source : str
+        The folder of the records.
+    color : bool or None
+        An encoded image is made BGR (true), grey (false), or left as it is.
+    mean : array of float32, or None
+        What is subtracted: (C, H, W) of a mean_file, (C, 1, 1) or (1, 1, 1) of mean_value.
+
+    Raises
+    ------
+    NetError
+        The layer cannot read any records: batch_size, or fields of transform_param that exclude
+        each other, or the mean_file is missing or broken.
+    """
+
+    def __init__(self, layer: Any, origin: str) -> None:
+        self._layer, self._origin = layer, origin
+        self._param = layer.transform_param
+        self.source, self.batch_size = layer.data_param.source, layer.data_param.batch_size
+        if self.batch_size < 1:
+            raise self._error("batch_size: found 0, wanted 1 or more")
+        if self._param.HasField("mean_file") and self._param.mean_value:
+            raise self._error("transform_param: give mean_file or mean_value, not both")
+        self.color = True if self._param.force_color else False if self._param.force_gray else None
+        self.mean = self._read_mean()
+
+    def _error(self, text: str) -> NetError:
+        return NetError(f"{self._origin}: layer {self._layer.name!r} (Data): {text}")
+
+    def _read_mean(self) -> np.ndarray | None:
+        if self._param.mean_value:
+            return np.array(self._param.mean_value, np.float32).reshape(-1, 1, 1)
+        if not self._param.HasField("mean_file"):
+            return None
+        try:
+            mean = blob_from_proto(read_binary(self._param.mean_file, caffe_pb.BlobProto))
+            if mean.ndim > 4 or not mean.size:
+                raise ValueError(f"of shape {mean.shape}, wanted 1 x C x H x W")
+            shape = (mean.shape + (1,) * 4)[:4]
+            return mean.reshape(shape)[0]
+        except (GcnetError, ValueError) as error:
+            raise self._error(f"mean_file: {error}") from None
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the numbers of an image stay as they are."""
+        return self.mean is None and self._param.scale == 1
+
+    def leveldb(self) -> NetError:
+        """Return (not raise) the error of an engine that reads no LEVELDB."""
+        if holds_lmdb(self.source):
+            return self._error(
+                f"backend: LEVELDB, as where none is given, and {self.source} is an LMDB; say "
+                "backend: LMDB"
+            )
+        return self._error(
+            f"{self.source}: backend LEVELDB is not read; convert the images to an LMDB with "
+            "`gcnet make-lmdb`, or with Caffe's convert_imageset -backend lmdb, and say "
+            "backend: LMDB"
+        )
+
+    def output_shape(self, shape: Shape, record: str) -> Shape:
+        """Return the (C, H, W) that an image of `shape` becomes; `record` names it in errors.
+
+        Raises
+        ------
+        LmdbError
+            The image is smaller than crop_size, or the mean does not fit it.
+        """
+        crop = self._param.crop_size
+        if crop > min(shape[1:]):
+            raise LmdbError(f"{record}: {shape[1]} x {shape[2]}, crop_size wants {crop} x {crop}")
+        if self.mean is not None:
+            self._check_mean(shape, record)
+        return (shape[0], crop, crop) if crop else shape
+
+    def _check_mean(self, shape: Shape, record: str) -> None:
+        if self._param.mean_value:
+            if len(self.mean) not in (1, shape[0]):
+                raise LmdbError(
+                    f"{record}: {shape[0]} channels, mean_value: found {len(self.mean)}, wanted 1 "
+                    f"or {shape[0]}"
+                )
+        elif self.mean.shape != tuple(shape):
+            raise LmdbError(
+                f"{record}: of shape {tuple(shape)}, the mean_file's is {self.mean.shape}"
+            )
+
+    def check_alike(self, first: Shape, other: Shape, record: str, encoded: bool) -> None:
+        """Refuse an image of the shape `other` beside one of the shape `first`.
+
+        Parameters
+        ----------
+        record : str
+            Names the record of the `other` shape in errors.
+        encoded : bool
+            Whether it is an encoded image.
+
+        Raises
+        ------
+        LmdbError
+            It does not suit the layer by itself; or what the two become differs, and a batch is
+            more than one record, or the one mean_value is for all channels. The message says what
+            would make them equal.
+        """
+        if encoded and self._param.force_color and self._param.force_gray:
+            raise LmdbError(f"{record}: encoded; give force_color or force_gray, not both")
+        made, wanted = self.output_shape(other, record), self.output_shape(first, self.source)
+        alike = made == wanted
+        if self.batch_size == 1:  # Caffe repeats one mean_value for the channels, once for all
+            alike = made[0] == wanted[0] or len(self._param.mean_value) != 1
+        if alike:
+            return
+        hints = []
+        if made[0] != wanted[0]:
+            hints.append(
+                "force_color or force_gray makes the channels equal"
+                if encoded
+                else "nothing makes the channels of raw records (not encoded) equal"
+            )
+        if made[1:] != wanted[1:] and self.batch_size > 1:
+            hints.append("crop_size makes the sizes equal")
+        batch = f"a batch of {self.batch_size}" if self.batch_size > 1 else "mean_value"
+        raise LmdbError(
+            f"{record}: records of different shapes {sorted([made, wanted])}; wanted one shape in "
+            f"{batch}: {', '.join(hints)}"
+        )
+
+
+def check_layer_labels(
+    rules: DataRules, records: Any, top: int, wanted: LabelRange, reader: str
+) -> None:
+    """Refuse labels from a Data layer that another layer cannot take.
+
+    Parameters
+    ----------
+    records : Survey, or the engine's Records
+        What the Data layer reads.
+    top : int
+        Which of its tops holds the labels: 1, or 0 where the images are labels, a pixel each.
+    reader : str
+        Names the layer that reads them.
+
+    Raises
+    ------
+    LmdbError
+        The message names the first such record.
+    """
+    if top == 1:
+        check_labels(records.labels, wanted, reader, records.name)
+    elif rules.keeps_values:
+        for name, image in read_images(rules.source, rules.color):
+            check_labels(np.unique(image), wanted, reader, lambda _, name=name: name)

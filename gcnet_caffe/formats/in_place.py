@@ -1,0 +1,64 @@
+"""Layers whose top is their bottom: which of them Caffe refuses, or cannot compute.
+
+Source: Caffe src/caffe/layers/<name>_layer.cpp: a CHECK against in-place computation, or a forward
+that writes its top before it has read its bottom. tests/engine/test_in_place.py holds this to real
+Caffe for every layer type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gcnet_caffe.formats._messages import caffe_pb
+from gcnet_caffe.formats.shapes import Shape, per_axis
+
+_REFUSED = ("AbsVal", "Flatten", "Reshape", "Split")
+
+
+def in_place_fault(
+    layer: Any, bottoms: Sequence[Shape | None], tops: Sequence[Shape | None]
+) -> str:
+    """Return why a LayerParameter cannot be in place, or nothing where it is not, or can be.
+
+    Parameters
+    ----------
+    layer : LayerParameter
+    bottoms, tops : sequences of shapes
+        None, or an axis of None, where that cannot be told.
+    """
+    for name, other, bottom, top in zip(layer.bottom, layer.top, bottoms, tops):
+        if name != other:
+            continue
+        again = f"; give the top {name!r} another name"
+        if layer.type in _REFUSED:
+            return f"{layer.type} Layer does not allow in-place computation{again}"
+        if _count(bottom) != _count(top) and None not in (_count(bottom), _count(top)):
+            return f"in place, but the bottom is of shape {bottom} and the top of {top}{again}"
+        if _overwrites_unread(layer):
+            return (
+                "in place, Caffe overwrites the bottom before it has read it and computes "
+                f"something else{again}"
+            )
+    return ""
+
+
+def _count(shape: Shape | None) -> int | None:
+    sizes = [size for size in shape or () if size is not None]
+    return None if shape is None or len(sizes) < len(shape) else math.prod(sizes)
+
+
+def _overwrites_unread(layer: Any) -> bool:
+    if layer.type in ("Convolution", "Deconvolution"):  # larger ones are read by im2col first
+        return set(per_axis(layer.convolution_param, "kernel_size", "kernel", 2, 0)) == {1}
+    if layer.type == "Eltwise":
+        return layer.eltwise_param.operation != caffe_pb.EltwiseParameter.PROD
+    if layer.type == "LRN":
+        return layer.lrn_param.norm_region == caffe_pb.LRNParameter.ACROSS_CHANNELS
+    if layer.type == "MaxUnpool":
+        param = layer.pooling_param
+        kernel = per_axis(param, "kernel_size", "kernel", 2, 0)
+        stride = per_axis(param, "stride", "stride", 2, 1)
+        return any(step < size for step, size in zip(stride, kernel))
+    return layer.type in ("InnerProduct", "Pooling")

@@ -1,0 +1,79 @@
+"""The nets that a SolverParameter names: one to train, any number to test.
+
+Source: Caffe src/caffe/solver.cpp, InitTrainNet and InitTestNets.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats._io import read_net
+from gcnet_caffe.formats._messages import caffe_pb
+from gcnet_caffe.formats.net_state import merged_state
+from gcnet_caffe.formats.upgrade import upgrade_net
+
+_TRAIN_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+class NetSource(NamedTuple):
+    """A NetParameter with its state merged in, and where it comes from."""
+
+    param: Any
+    origin: str
+
+
+def train_net(solver: Any, origin: str) -> NetSource:
+    """Return the `NetSource` of the net that `solver` trains.
+
+    Raises
+    ------
+    NetError
+        The solver names no net, or more than one.
+    """
+    given = [field for field in _TRAIN_FIELDS if solver.HasField(field)]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise NetError(f"{origin}: found {found}; wanted one of {', '.join(_TRAIN_FIELDS)}")
+    source = _load(getattr(solver, given[0]), origin, given[0])
+    source.param.state.CopyFrom(
+        merged_state(caffe_pb.TRAIN, source.param.state, solver.train_state)
+    )
+    return source
+
+
+def test_nets(solver: Any, origin: str) -> list[NetSource]:
+    """Return the `NetSource` of each test net, in the order of the solver's test_iter.
+
+    Raises
+    ------
+    NetError
+        The numbers of test nets, test_iter and test_state do not match, or test_interval is
+        missing.
+    """
+    named = [(text, "test_net_param") for text in solver.test_net_param]
+    named += [(path, "test_net") for path in solver.test_net]
+    generic = [field for field in ("net_param", "net") if solver.HasField(field)]
+    count, wanted = len(solver.test_iter), len(named)
+    if count < wanted or (count > wanted and not generic):
+        raise NetError(f"{origin}: test_iter: found {count}, wanted one for each of {wanted} nets")
+    for field in generic[:1]:
+        named += [(getattr(solver, field), field)] * (count - wanted)
+    if solver.test_state and len(solver.test_state) != count:
+        raise NetError(f"{origin}: test_state: found {len(solver.test_state)}, wanted 0 or {count}")
+    if count and solver.test_interval <= 0:
+        raise NetError(f"{origin}: test_interval: found {solver.test_interval}, wanted 1 or more")
+    sources = [_load(value, origin, field) for value, field in named]
+    for index, source in enumerate(sources):
+        states = [source.param.state, *solver.test_state[index : index + 1]]
+        source.param.state.CopyFrom(merged_state(caffe_pb.TEST, *states))
+    return sources
+
+
+def _load(value: Any, origin: str, field: str) -> NetSource:
+    if isinstance(value, str):
+        return NetSource(read_net(value), value)
+    param = caffe_pb.NetParameter()
+    param.CopyFrom(value)
+    upgrade_net(param, f"{origin}: {field}")
+    return NetSource(param, f"{origin}: {field}")

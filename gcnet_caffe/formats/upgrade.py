@@ -1,0 +1,165 @@
+"""Bring old nets and solvers to today's form, as Caffe does when it reads them.
+
+Source: Caffe src/caffe/util/upgrade_proto.cpp. The V0 syntax of 2013 (`layers { layer { } }`) is
+not read; Caffe's own upgrade_net_proto_text turns it into a form that is.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Union
+
+from gcnet_caffe.errors import SchemaError
+from gcnet_caffe.formats._messages import caffe_pb
+
+_V1 = caffe_pb.V1LayerParameter
+
+#: V1 type names that do not become a V2 name by dropping underscores and capitalising the words.
+_TYPE_NAMES = {
+    "ABSVAL": "AbsVal",
+    "ARGMAX": "ArgMax",
+    "BNLL": "BNLL",
+    "HDF5_DATA": "HDF5Data",
+    "HDF5_OUTPUT": "HDF5Output",
+    "IM2COL": "Im2col",
+    "LRN": "LRN",
+    "MVN": "MVN",
+    "RELU": "ReLU",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "TANH": "TanH",
+}
+_TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
+_DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param"}
+_DATA_PARAMS["WINDOW_DATA"] = "window_data_param"
+#: V1 fields that `_param_specs` and `_upgrade_layer` turn into something else.
+_V1_ONLY = {"type", "param", "blob_share_mode", "blobs_lr", "weight_decay"}
+
+_SOLVER_TYPES = {
+    "SGD": "SGD",
+    "NESTEROV": "Nesterov",
+    "ADAGRAD": "AdaGrad",
+    "RMSPROP": "RMSProp",
+    "ADADELTA": "AdaDelta",
+    "ADAM": "Adam",
+}
+
+
+def upgrade_net(net, origin="net"):
+    """Upgrade a NetParameter in place; `origin` names it in errors.
+
+    Raises
+    ------
+    SchemaError
+        The net mixes `layer` and `layers`, or gives too few `input_dim`.
+    """
+    if net.layers:
+        if net.layer:
+            raise SchemaError(f"{origin}: has both 'layer' and 'layers'; use 'layer' only")
+        for old in net.layers:
+            _move_transform(old)
+            _upgrade_layer(old, net.layer.add(), origin)
+        net.ClearField("layers")
+    if net.input:
+        _upgrade_input(net, origin)
+    for layer in net.layer:
+        if layer.type == "BatchNorm" and len(layer.param) == 3:
+            for spec in layer.param:  # the statistics are not learned
+                spec.lr_mult = spec.decay_mult = 0
+
+
+def upgrade_solver(solver, origin="solver"):
+    """Upgrade a SolverParameter in place: the `solver_type` enum becomes the `type` string."""
+    if not solver.HasField("solver_type"):
+        return
+    if solver.HasField("type"):
+        raise SchemaError(f"{origin}: has both 'solver_type' and 'type'; use 'type' only")
+    enum = solver.DESCRIPTOR.enum_types_by_name["SolverType"]
+    solver.type = _SOLVER_TYPES[enum.values_by_number[solver.solver_type].name]
+    solver.ClearField("solver_type")
+
+
+def upgrade_snapshot_prefix(solver: Any, path: Union[str, Path]) -> None:
+    """Set a snapshot_prefix that is missing or a folder, in place.
+
+    Parameters
+    ----------
+    solver : SolverParameter
+    path : str or Path
+        Its file. A missing prefix becomes the file's path without its ending, a folder that folder
+        and the file's name without its ending.
+
+    References
+    ----------
+    Caffe src/caffe/util/upgrade_proto.cpp, UpgradeSnapshotPrefixProperty (since January 2018).
+    """
+    folder, slash, name = str(path).rpartition("/")
+    stem = name.rpartition(".")[0] if "." in name else name
+    prefix = solver.snapshot_prefix
+    if not solver.HasField("snapshot_prefix"):
+        solver.snapshot_prefix = f"{folder}{slash}{stem}"
+    elif prefix and os.path.isdir(prefix) and stem:
+        solver.snapshot_prefix = f"{prefix}{'' if prefix.endswith('/') else '/'}{stem}"
+
+
+def _v1_type(layer):
+    return _V1.DESCRIPTOR.enum_types_by_name["LayerType"].values_by_number[layer.type].name
+
+
+def _move_transform(layer):
+    name = _DATA_PARAMS.get(_v1_type(layer))
+    if name is None:
+        return
+    param = getattr(layer, name)
+    for field in _TRANSFORM_FIELDS:
+        if param.HasField(field):
+            setattr(layer.transform_param, field, getattr(param, field))
+            param.ClearField(field)
+
+
+def _upgrade_layer(old, new, origin):
+    name = _v1_type(old)
+    if old.HasField("type"):
+        if name == "NONE":
+            raise SchemaError(f"{origin}: layer {old.name!r} has type NONE")
+        camel = "".join(word.capitalize() for word in name.split("_"))
+        new.type = _TYPE_NAMES.get(name, camel)
+    for field, value in old.ListFields():
+        if field.name in _V1_ONLY:
+            continue
+        if isinstance(value, str):
+            setattr(new, field.name, value)
+        else:  # a message, or a repeated field: the same type on both sides
+            getattr(new, field.name).MergeFrom(value)
+    _param_specs(old, new)
+
+
+def _param_specs(old, new):
+    for new_name, values in (
+        ("name", old.param),
+        ("share_mode", old.blob_share_mode),
+        ("lr_mult", old.blobs_lr),
+        ("decay_mult", old.weight_decay),
+    ):
+        for index, value in enumerate(values):
+            while len(new.param) <= index:
+                new.param.add()
+            setattr(new.param[index], new_name, value)
+
+
+def _upgrade_input(net, origin):
+    shapes = [list(shape.dim) for shape in net.input_shape]
+    if not shapes:
+        dims = list(net.input_dim)
+        shapes = [dims[i : i + 4] for i in range(0, len(dims), 4)]
+    if shapes:  # otherwise a caffemodel of old, whose input names carry nothing
+        if len(shapes) < len(net.input) or (net.input_dim and len(shapes[-1]) < 4):
+            raise SchemaError(f"{origin}: {len(net.input)} inputs, but shapes for {shapes} only")
+        layer = caffe_pb.LayerParameter(name="input", type="Input", top=net.input)
+        for shape in shapes[: len(net.input)]:
+            layer.input_param.shape.add(dim=shape)
+        rest = [layer, *net.layer]
+        copies = caffe_pb.NetParameter()
+        copies.layer.extend(rest)
+        net.ClearField("layer")
+        net.layer.extend(copies.layer)
+    for field in ("input", "input_shape", "input_dim"):
+        net.ClearField(field)

@@ -1,0 +1,211 @@
+"""A trained network with what its use needs: classes, preprocessing, where it comes from.
+
+A *model folder* holds it in four files, and nothing in them names a path::
+
+    deploy.prototxt      the network of Caffe's TEST phase, without losses
+    weights.caffemodel   the weights of its layers
+    model.json           network, classes, preprocessing, training
+    SHA256SUMS           of the three; `sha256sum -c SHA256SUMS` checks them, and so does opening
+
+The sums tell that a folder is as it was written. They do not tell who wrote it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.faces import align
+from gcnet_caffe.files import sha256
+from gcnet_caffe.formats import read_net
+from gcnet_caffe.inference.images import CROP
+
+NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json", "SHA256SUMS"
+FORMAT = 1
+
+#: The model folder that comes with this package: trained on synthetic faces.
+SYNTHETIC = Path(__file__).with_name("synthetic_model")
+
+#: The blobs that are of use, by Caffe's names, in the order of the network.
+OUTPUTS = ("generated_reference", "delta", "feature", "prob")
+
+#: What a deploy net may be made of: layers that compute. Others read or write files, or run code.
+LAYER_TYPES = (
+    "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Convolution", "Crop", "Deconvolution",
+    "Dropout", "DummyData", "ELU", "Eltwise", "Exp", "Flatten", "InnerProduct", "Input", "Log",
+    "LRN", "MaxUnpool", "MVN", "NormalizedDistance", "Pooling", "Power", "PReLU", "Reduction",
+    "ReLU", "Reshape", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "TanH", "Tile",
+)  # fmt: skip
+
+
+class TrainedModel(NamedTuple):
+    """A network that can be run.
+
+    Attributes
+    ----------
+    net, weights : Path
+        Deploy prototxt and .caffemodel.
+    classes : tuple of str
+        Expressions; the position is the index into ``prob``.
+    facts : dict
+        The contents of ``model.json``: see `model_facts`.
+    outputs : tuple of str
+        Those of `OUTPUTS` that the network gives.
+    """
+
+    net: Path
+    weights: Path
+    classes: tuple
+    facts: dict
+    outputs: tuple
+
+
+def preprocessing():
+    """What is done to a face before the network sees it, as it stands in ``model.json``."""
+    return {
+        "colour": "grey",
+        "five_points": align.CANONICAL.tolist(),
+        "size": align.SIZE,
+        "clahe_clip_limit": align.CLAHE_CLIP_LIMIT,
+        "clahe_tiles": list(align.CLAHE_TILES),
+        "crop": CROP,
+        "range": [0, 1],
+    }
+
+
+def model_facts(network, classes, training):
+    """The contents of ``model.json``.
+
+    Parameters
+    ----------
+    network : str
+        The name in the deploy prototxt.
+    classes : sequence of str
+    training : dict
+        Where the weights come from; `synthetic` (bool) must be told.
+    """
+    return {
+        "format": FORMAT,
+        "network": network,
+        "classes": list(classes),
+        "preprocessing": preprocessing(),
+        "training": training,
+    }
+
+
+def read_model_folder(folder):
+    """Open a model folder, verified.
+
+    Raises
+    ------
+    UsageError
+        `folder` is no model folder.
+    ModelError
+        A file is missing, is a link, or is not as it was written; the network or ``model.json``
+        is not of the kind that is wanted.
+    """
+    folder = Path(folder)
+    if not (folder / SUMS).is_file():
+        raise UsageError(f"{folder}: no {SUMS} here; wanted a folder that `gcnet package` wrote")
+    for name, wanted in _read_sums(folder / SUMS).items():
+        found = sha256(_own_file(folder / name))
+        if found != wanted:
+            raise ModelError(
+                f"{folder / name}: not as it was written: SHA-256 {found[:16]}..., "
+                f"wanted {wanted[:16]}..."
+            )
+    facts = _read_facts(folder / FACTS)
+    return make_model(folder / NET, folder / WEIGHTS, facts)
+
+
+def make_model(net, weights, facts):
+    """Check a deploy prototxt against its `facts`, and return the `TrainedModel`."""
+    param = read_net(net)
+    for layer in param.layer:
+        if layer.type not in LAYER_TYPES:
+            raise ModelError(
+                f"{net}: layer {layer.name!r}: type {layer.type!r} has no place in a deploy net; "
+                "wanted layers that only compute"
+            )
+    inputs = [(layer.top[:], layer.input_param) for layer in param.layer if layer.type == "Input"]
+    names = [top for tops, _ in inputs for top in tops]
+    if names != ["query"]:
+        raise ModelError(f"{net}: inputs: found {', '.join(names) or 'none'}, wanted query alone")
+    shape = [list(shape.dim) for shape in inputs[0][1].shape]
+    if [found[1:] for found in shape] != [[1, CROP, CROP]]:
+        raise ModelError(f"{net}: input query: found {shape}, wanted n x 1 x {CROP} x {CROP}")
+    made_by = {top: layer for layer in param.layer for top in layer.top}
+    outputs = tuple(blob for blob in OUTPUTS if blob in made_by)
+    if "prob" not in outputs:
+        raise ModelError(f"{net}: gives no blob 'prob'; wanted the deploy net of a classifier")
+    score = made_by["prob"].bottom[0]
+    count = made_by[score].inner_product_param.num_output if score in made_by else 0
+    if count != len(facts["classes"]):
+        raise ModelError(f"{net}: classes: found {count}, wanted {len(facts['classes'])}")
+    return TrainedModel(Path(net), Path(weights), tuple(facts["classes"]), facts, outputs)
+
+
+def sums_text(folder):
+    """The text of ``SHA256SUMS`` of `folder`."""
+    return "".join(f"{sha256(folder / name)}  {name}\n" for name in (NET, WEIGHTS, FACTS))
+
+
+def _read_sums(path):
+    text = _own_file(path).read_bytes()[: 1 << 16].decode("utf-8", "replace")
+    sums = {}
+    for line in text.splitlines():
+        found = re.fullmatch(r"([0-9a-f]{64}) [ *](.*)", line)
+        if not found or found[2] not in (NET, WEIGHTS, FACTS) or found[2] in sums:
+            raise ModelError(
+                f"{path}: found {line[:100]!r}, wanted the SHA-256 of {NET}, {WEIGHTS} and {FACTS}"
+            )
+        sums[found[2]] = found[1]
+    for name in (NET, WEIGHTS, FACTS):
+        if name not in sums:
+            raise ModelError(f"{path}: tells nothing of {name}")
+    return sums
+
+
+def _own_file(path):
+    """The path, which must be of an ordinary file: a link may lead anywhere."""
+    if path.is_symlink():
+        raise ModelError(f"{path}: a link; wanted an ordinary file")
+    if not path.is_file():
+        raise ModelError(f"{path}: missing")
+    return path
+
+
+def _read_facts(path):
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON: {error}") from None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        found = facts.get("format") if isinstance(facts, dict) else type(facts).__name__
+        raise ModelError(f"{path}: format: found {found!r}, wanted {FORMAT}")
+    for key, kind in (("network", str), ("classes", list), ("training", dict)):
+        if not isinstance(facts.get(key), kind):
+            raise ModelError(f"{path}: key {key!r}: wanted a {kind.__name__}")
+    classes = facts["classes"]
+    if not all(isinstance(name, str) and name for name in classes):
+        raise ModelError(f"{path}: key 'classes': wanted names")
+    check_preprocessing(facts.get("preprocessing"), path)
+    return facts
+
+
+def check_preprocessing(found, path):
+    """Raise a ModelError unless faces are prepared today as `found` (a dict) says."""
+    found = found if isinstance(found, dict) else {}
+    for key, value in preprocessing().items():
+        if found.get(key) != value:
+            raise ModelError(
+                f"{path}: preprocessing {key!r}: found {found.get(key)!r}, and this version's is "
+                f"{value!r}"
+            )
+
+
+def latent_channels(model):
+    """Channels of the latent whose embeddings ``delta`` compares: those of the last convolution."""
+    layers = [layer for layer in read_net(model.net).layer if layer.type == "Convolution"]
+    return layers[-1].convolution_param.num_output

@@ -1,0 +1,214 @@
+"""Hold the nets that a solver trains and tests against their LMDBs, before Caffe does.
+
+Debian's Caffe is built without its debug checks: a label out of range corrupts memory without a
+word. What is refused here, the engine refuses, too, by the same rules (data.data_layer,
+data.labels, schema.solver_nets, schema.solver_fields). Layers that only Caffe has are passed over
+with a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats.data_layer import DataRules, check_layer_labels
+from gcnet_caffe.formats.in_place import in_place_fault
+from gcnet_caffe.formats.kinds import read_solver_or_net
+from gcnet_caffe.formats.labels import label_range, label_sources, reads_labels
+from gcnet_caffe.formats.lmdb_survey import Survey, read_survey
+from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.shapes import top_shapes
+from gcnet_caffe.formats.snapshots import check_folder, check_hdf5_names, snapshot_folder
+from gcnet_caffe.formats.solver_fields import check_fields
+from gcnet_caffe.formats.solver_nets import NetSource, test_nets, train_net
+from gcnet_caffe.formats.wiring import Wiring
+
+_PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}
+#: Layers without a bottom whose blobs the prototxt itself describes.
+_DESCRIBED = ("Data", "DummyData", "Input", "Parameter")
+
+
+class Findings(NamedTuple):
+    """`facts` say what each LMDB holds; `warnings` what will not be as one might think."""
+
+    facts: list[str]
+    warnings: list[str]
+
+
+def check(path: Any, level: int = 0, stages: Sequence[str] = ()) -> Findings:
+    """Check the net at `path` in both phases, or the nets that the solver at `path` names.
+
+    Paths inside the prototxts are relative to the current folder, as in Caffe.
+
+    Parameters
+    ----------
+    path : str or Path
+    level, stages
+        As `caffe train -level -stage` are given.
+
+    Raises
+    ------
+    GcnetError
+        Training would not start, or would read memory that is not its own.
+    """
+    param = read_solver_or_net(path)
+    if isinstance(param, caffe_pb.SolverParameter):
+        param.train_state.level = level
+        param.train_state.stage.extend(stages)
+        return check_solver(param, str(path))
+    checker = _Checker()
+    for phase in _PHASES:
+        copy = caffe_pb.NetParameter()
+        copy.CopyFrom(param)
+        given = caffe_pb.NetState(phase=phase, level=level, stage=stages)
+        copy.state.CopyFrom(merged_state(phase, param.state, given))
+        if any(layer.type == "Data" for layer in select_layers(copy, str(path))):
+            checker.check_net(NetSource(copy, str(path)))
+    return checker.findings
+
+
+def check_solver(solver: Any, origin: str) -> Findings:
+    """Check a SolverParameter in today's form and its nets; as `check`."""
+    check_fields(solver, origin)
+    check_folder(solver, origin)
+    checker = _Checker()
+    checker.warn_of_folder(solver, origin)
+    net = train_net(solver, origin)
+    if solver.snapshot_format == solver.HDF5 and (solver.snapshot or solver.snapshot_after_train):
+        names = (layer.name for layer in select_layers(net.param, net.origin))
+        check_hdf5_names(names, net.origin)
+    checker.check_net(net)
+    for index, source in enumerate(test_nets(solver, origin)):
+        checker.check_net(source, solver.test_iter[index])
+    return checker.findings
+
+
+class _Checker:
+    """Checks nets one after the other; an LMDB that several read is read once."""
+
+    def __init__(self) -> None:
+        self.findings = Findings([], [])
+        self._surveys: dict[tuple[str, bool | None, int], Survey] = {}
+
+    def warn_of_folder(self, solver: Any, origin: str) -> None:
+        """Warn of a folder that the engine makes at the end, and Caffe does not."""
+        folder = snapshot_folder(solver)
+        if solver.snapshot_after_train and not folder.is_dir():
+            self.findings.warnings.append(
+                f"{origin}: snapshot_prefix: there is no folder {folder}; make it: Caffe cannot "
+                "write the last snapshot"
+            )
+
+    def check_net(self, net: NetSource, test_iter: int = 0) -> None:
+        """Check one net; of a test net with the number of its batches."""
+        wiring, steps = Wiring(net.origin), []
+        shapes: dict[int, Any] = {}
+        surveys: dict[int, tuple[DataRules, Survey]] = {}
+        for layer in select_layers(net.param, net.origin):
+            bottoms = wiring.bottoms(layer)
+            if layer.type == "Data" and (found := self._check_data(layer, net)):
+                surveys[len(steps)] = found
+                self._check_count(layer, found[1], test_iter)
+                made = _batch_shapes(*found)
+            else:
+                made = top_shapes(layer, [shapes.get(b) for b in bottoms], len(layer.top))
+            self._warn_of_others(layer)
+            tops = wiring.tops(layer, len(layer.top))
+            fault = in_place_fault(layer, [shapes.get(b) for b in bottoms], made)
+            if fault:
+                raise NetError(f"{net.origin}: layer {layer.name!r} ({layer.type}): {fault}")
+            shapes.update(zip(tops, made))
+            steps.append((layer, bottoms, tops))
+        wiring.check_not_empty(net.param.state.phase)
+        self._check_labels(steps, shapes, surveys, net)
+        self._check_channels(net.param, surveys, steps)
+
+    def _warn_of_others(self, layer: Any) -> None:
+        if not layer.bottom and layer.top and layer.type not in _DESCRIBED:
+            self.findings.warnings.append(
+                f"layer {layer.name!r} ({layer.type}): what it reads is not looked into"
+            )
+
+    def _check_data(self, layer: Any, net: NetSource) -> tuple[DataRules, Survey] | None:
+        rules = DataRules(layer, net.origin)
+        if layer.data_param.backend != caffe_pb.DataParameter.LMDB:
+            if not (Path(rules.source) / "CURRENT").is_file():
+                raise rules.leveldb()
+            self.findings.warnings.append(f"{rules.source}: a LEVELDB, which is not looked into")
+            return None
+        survey = self._survey(rules)
+        for (shape, encoded), index in survey.shapes.items():
+            rules.check_alike(survey.first_shape, shape, survey.name(index), encoded)
+        self._say(_PHASES[layer.phase], survey)
+        return rules, survey
+
+    def _survey(self, rules: DataRules) -> Survey:
+        key = rules.source, rules.color, rules.batch_size
+        if key not in self._surveys:
+            self._surveys[key] = read_survey(*key)
+        return self._surveys[key]
+
+    def _say(self, phase: str, survey: Survey) -> None:
+        shapes = [
+            "x".join(map(str, shape)) for shape in sorted({shape for shape, _ in survey.shapes})
+        ]
+        more = f" and {len(shapes) - 3} other sizes" if len(shapes) > 3 else ""
+        self.findings.facts.append(
+            f"{phase} {survey.source}: {len(survey.keys)} records, {' '.join(shapes[:3])}{more}, "
+            f"labels {survey.labels.min()}..{survey.labels.max()}"
+        )
+
+    def _check_count(self, layer: Any, survey: Survey, test_iter: int) -> None:
+        batch, count = layer.data_param.batch_size, len(survey.keys)
+        if batch > count:
+            self.findings.warnings.append(
+                f"{survey.source}: {count} records, fewer than batch_size {batch}: batches repeat "
+                "some"
+            )
+        if test_iter and test_iter * batch != count:
+            self.findings.warnings.append(
+                f"{survey.source}: test_iter {test_iter} x batch_size {batch} = "
+                f"{test_iter * batch} of {count} records; `gcnet make-net` and `gcnet make-solver` "
+                "with --fit-test match them"
+            )
+
+    def _check_labels(
+        self, steps: list[Any], shapes: dict[int, Any], surveys: dict[int, Any], net: NetSource
+    ) -> None:
+        sources = label_sources(steps)
+        for layer, bottoms, _ in steps:
+            number = reads_labels(layer)
+            if number is None or number >= len(bottoms):
+                continue
+            found = sorted(place for place in sources[bottoms[number]] if place[0] in surveys)
+            reader = f"layer {layer.name!r} ({layer.type})"
+            wanted = label_range(layer, shapes[bottoms[0]])
+            if found and wanted is None:
+                self.findings.warnings.append(
+                    f"{net.origin}: {reader}: how many classes it has cannot be told, and the "
+                    "labels are not held against it"
+                )
+                continue
+            for step, top in found:
+                check_layer_labels(*surveys[step], top, wanted, reader)
+
+    def _check_channels(self, net: Any, surveys: dict[int, Any], steps: list[Any]) -> None:
+        """Warn where a net of ours is given another number of images than it is made for."""
+        if not net.name.startswith("gcnet_"):
+            return
+        for step, (_, survey) in surveys.items():
+            readers = [cut for cut, bottoms, _ in steps if bottoms[:1] == steps[step][2][:1]]
+            cuts = [len(cut.top) for cut in readers if cut.type == "Slice"]
+            wanted = cuts[0] if cuts else 1
+            for channels in sorted({shape[0] for shape, _ in survey.shapes} - {wanted}):
+                self.findings.warnings.append(
+                    f"{survey.source}: {channels} channel(s), {net.name} is made for {wanted}"
+                )
+
+
+def _batch_shapes(rules: DataRules, survey: Survey) -> list[Any]:
+    made = rules.output_shape(survey.first_shape, survey.name(0))
+    return [(rules.batch_size, *made), (rules.batch_size,)]

@@ -1,0 +1,90 @@
+"""A contact sheet: what packing makes of some of a manifest's faces, for its user to look at.
+
+Two lines of pictures for each row of the manifest, the query above its reference: the photograph
+with its five landmarks, the aligned crop, and augmented copies as packed with the same seed.
+"""
+
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.faces.augment import draw, face_crop
+from gcnet_caffe.files import atomic
+from gcnet_caffe.packing.crops import load_face
+from gcnet_caffe.packing.detection import complete_landmarks
+from gcnet_caffe.packing.pictures import CELL, GAP, blank, caption, framed, photograph, write
+from gcnet_caffe.packing.shards import Work
+
+_CAPTION = 110  # width of the captions
+_HEADER = 24
+
+
+def write_contact_sheet(manifest, path, rows=6, copies=6, seed=0, detector=None):
+    """Draw the contact sheet of `manifest` into the picture file `path` (replacing it).
+
+    Parameters
+    ----------
+    manifest, path : str or Path
+    rows : int
+        How many of its rows to show, drawn by the seed.
+    copies : int
+        Pictures of each face, the first not augmented.
+    seed : int
+        Of the augmentation.
+    detector : str or Path, optional
+        Model file of the face detector, for images without landmarks.
+
+    Raises
+    ------
+    UsageError
+        `path` does not end in .png or .jpg, or a number makes no sense.
+    ManifestError, ImageError
+        The manifest or one of the images cannot be read, or shows no face.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg"):
+        raise UsageError(f"{path}: wanted a name that ends in .png or .jpg")
+    if rows < 1 or copies < 1:
+        raise UsageError(f"--rows {rows}, --copies {copies}: wanted 1 or more")
+    listed = read_manifest(manifest)
+    chosen = sorted(np.random.default_rng(seed).permutation(len(listed))[:rows].tolist())
+    with tempfile.TemporaryDirectory() as folder:
+        listed, failures, _ = complete_landmarks(listed, chosen, True, Work(folder), detector)
+    for i, failure in failures.items():
+        raise ImageError(f"{manifest}: row {i + 1}: {failure.reason}")
+    titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
+    blocks = [_block(listed[i], i, seed, copies) for i in chosen]
+    sheet = np.vstack([_header(titles), *blocks])
+    with atomic(path, overwrite=True) as scratch:
+        scratch.write_bytes(cv2.imencode(path.suffix, sheet)[1].tobytes())
+
+
+def _block(row, number, seed, copies):
+    """The lines of one manifest row, as a (height, width, 3) BGR picture."""
+    lines = [(row.path, row.landmarks, [f"row {number + 1}", row.subject, row.expression])]
+    if row.reference:
+        lines.append((row.reference, row.reference_landmarks, ["", "reference"]))
+    pictures = []
+    for path, points, text in lines:
+        image = load_face(path, points)
+        crops = [face_crop(image, points, draw(seed, number, copy)) for copy in range(copies)]
+        left = caption(text, _CAPTION), photograph(image, points)
+        pictures.append(np.hstack([*left, *_cells(crops)]))
+    return np.vstack(pictures)
+
+
+def _cells(crops):
+    for crop in crops:
+        large = cv2.resize(crop, (CELL, CELL), interpolation=cv2.INTER_NEAREST)
+        yield framed(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
+
+
+def _header(titles):
+    picture = blank(_HEADER, _CAPTION + (CELL + GAP) * len(titles))
+    for i, title in enumerate(titles):
+        write(picture, title, (_CAPTION + (CELL + GAP) * i, 16))
+    return picture

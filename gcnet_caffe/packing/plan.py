@@ -1,0 +1,315 @@
+"""Which record of which manifest row goes into which LMDB, and under which key."""
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gcnet_caffe.datasets.expressions import NEUTRAL, labels_of
+from gcnet_caffe.datasets.folds import (
+    assign_folds,
+    check_disjoint,
+    fold_sheet,
+    ordered_subjects,
+    read_fold_sheet,
+    subjects_of,
+)
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.rows import Rows
+from gcnet_caffe.errors import ManifestError, UsageError
+
+
+class Target:
+    """One LMDB to be written: the manifest `rows` it holds, how many records of each, their order.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the output folder.
+    rows : sequence of int
+        Places in the manifest, from 0.
+    copies : int
+        Records per row.
+    rng : numpy Generator, optional
+        Shuffles the records; without it they keep the manifest's order.
+    """
+
+    def __init__(self, path, rows, copies=1, rng=None):
+        self.path, self.rows, self.copies = path, np.array(rows), copies
+        count = len(rows) * copies
+        self._order = np.arange(count) if rng is None else np.argsort(rng.permutation(count))
+
+    def records(self):
+        """Yield (key, row, copy) of each record, in the order of the keys.
+
+        A key tells the place in the LMDB, the row (from 1) and the copy (from 0).
+        """
+        for place, index in enumerate(self._order):
+            at, copy = divmod(int(index), self.copies)
+            row = int(self.rows[at])
+            yield f"{place:08d}_{row + 1:07d}_{copy:03d}", row, copy
+
+
+@dataclass
+class Plan:
+    """What to pack: `rows` of `manifest` with their `labels`, into `targets`.
+
+    `paired` tells whether the reference is packed as well; `options` are recorded in packed.json,
+    and `fold_sheet` (CSV) in folds.csv. From `test_from` on the rows are those of `test_manifest`,
+    where there is one.
+    """
+
+    manifest: Path
+    rows: list
+    labels: list
+    targets: list
+    paired: bool
+    seed: int
+    options: dict = field(default_factory=dict)
+    fold_sheet: str = ""
+    test_manifest: Path = None
+    test_from: int = 0
+
+    def where(self, row):
+        """Return the manifest that a row is of, and its number there, from 1."""
+        if row < self.test_from or not self.test_manifest:
+            return self.manifest, row + 1
+        return self.test_manifest, row - self.test_from + 1
+
+    def copies(self):
+        """How many records of each row are needed, an array; 0 where no LMDB holds it."""
+        copies = np.zeros(len(self.rows), int)
+        for target in self.targets:
+            copies[target.rows] = np.maximum(copies[target.rows], target.copies)
+        return copies
+
+
+def plan_pairs(
+    manifest,
+    classes,
+    folds=10,
+    only=None,
+    copies=10,
+    neutral_queries=True,
+    seed=0,
+    together=False,
+    sheet=None,
+):
+    """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
+
+    The train LMDB holds `copies` records of each query, shuffled; the test LMDB one of each, in the
+    manifest's order. Where neutral is no class, neutral queries have the label K and are in the
+    train LMDB only: there is nothing to score.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    classes : sequence of str
+        Expression names; a name's label is its position.
+    folds : int
+        Number of folds the subjects are dealt into.
+    only : sequence of int, optional
+        The folds to pack; all by default.
+    copies : int
+        Records per train query, the first of them not augmented.
+    neutral_queries : bool
+        Whether to pack queries that are neutral themselves.
+    seed : int
+        Of the shuffle and the augmentation.
+    together : bool
+        Whether the folds of `only` are one test set (``fold0+1/``), and the others train.
+    sheet : str or Path, optional
+        A fold sheet to use instead of dealing the subjects into `folds`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ManifestError
+        Unknown expression, missing reference, a subject or image in both train and test, or a fold
+        without images.
+    UsageError
+        An argument makes no sense, or a fold has no subject.
+    """
+    rows = read_manifest(manifest, Rows)
+    labels = labels_of(rows, classes, manifest)
+    subjects = subjects_of(rows, manifest)
+    sheet = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
+    folds = max(sheet.values()) + 1
+    _check_numbers(copies=copies, seed=seed)
+    if not neutral_queries and NEUTRAL in classes:
+        raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
+    kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
+    _check_references(rows, kept, manifest)
+    fold_of = [sheet[subject] for subject in subjects]
+    targets = []
+    for tested in _chosen(only, folds, together):
+        name = "+".join(map(str, tested))
+        train = [i for i in kept if fold_of[i] not in tested]
+        test = [i for i in kept if fold_of[i] in tested and labels[i] < len(classes)]
+        _check_fold(rows, train, test, name, manifest)
+        rng = np.random.default_rng([seed, *tested])
+        targets.append(Target(f"fold{name}/train_lmdb", train, copies, rng))
+        targets.append(Target(f"fold{name}/test_lmdb", test))
+    options = {
+        "classes": list(classes),
+        "folds": folds,
+        "copies": copies,
+        "neutral_queries": neutral_queries,
+    }
+    return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(sheet))
+
+
+def plan_cross(manifest, test, classes, drop=(), copies=10, seed=0):
+    """Plan a test on another data set: all rows of `manifest` train, all of `test` test.
+
+    Test images without a reference are packed with the query in both channels; they can only be
+    tested on. Rows of the expressions `drop` are left out of both.
+
+    Parameters
+    ----------
+    manifest, test : str or Path
+    classes : sequence of str
+        Expression names; a name's label is its position.
+    drop : sequence of str
+        Expressions to leave out.
+    copies : int
+        Records per train query, the first of them not augmented.
+    seed : int
+        Of the shuffle and the augmentation.
+
+    Returns
+    -------
+    Plan
+        For ``train_lmdb`` (shuffled) and ``test_lmdb``.
+
+    Raises
+    ------
+    ManifestError
+        Unknown expression, no row left, a train row without a reference, or an image in both.
+    UsageError
+        An argument makes no sense.
+    """
+    _check_numbers(copies=copies, seed=seed)
+    taken = (*classes, *drop)
+    train_rows, test_rows = read_manifest(manifest, Rows), read_manifest(test, Rows)
+    rows = Rows(itertools.chain(train_rows, test_rows))
+    labels = labels_of(train_rows, taken, manifest) + labels_of(test_rows, taken, test)
+    split = len(train_rows)
+    train = [i for i, row in enumerate(train_rows) if row.expression not in drop]
+    tested = [i for i in range(split, len(rows)) if labels[i] < len(classes)]
+    _check_references(rows, train, manifest)
+    for members, name in ((train, manifest), (tested, test)):
+        if not members:
+            raise ManifestError(f"{name}: no row with one of {', '.join(classes)}")
+    both = {rows[i].path for i in train} & {rows[i].path for i in tested}
+    if both:
+        raise ManifestError(f"{test}: image {min(both)} is in both the train and the test images")
+    targets = [
+        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
+        Target("test_lmdb", tested),
+    ]
+    options = {
+        "classes": list(classes),
+        "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
+        "test_only": sum(not rows[i].reference for i in tested),
+        "copies": copies,
+    }
+    return Plan(
+        manifest, rows, labels, targets, True, seed, options, test_manifest=test, test_from=split
+    )
+
+
+def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
+    """Plan single faces labelled by identity, for ``train_lmdb`` and ``test_lmdb``.
+
+    The label is the rank of the subject in natural order. Of each subject with at least two images
+    a share goes to the test LMDB, at least one image and never all of them, drawn by the seed.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    held_out : float
+        The share, above 0 and below 1.
+    copies : int
+        Records per train image, the first of them not augmented.
+    seed : int
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ManifestError
+        No subject has two images.
+    UsageError
+        An argument makes no sense.
+    """
+    _check_numbers(copies=copies, seed=seed)
+    if not 0 < held_out < 1:
+        raise UsageError(f"--held-out {held_out}: wanted a share above 0 and below 1")
+    rows = read_manifest(manifest, Rows)
+    subjects = subjects_of(rows, manifest)
+    ranks = {subject: i for i, subject in enumerate(ordered_subjects(subjects))}
+    labels = [ranks[subject] for subject in subjects]
+    test = _held_out_rows(labels, held_out, seed)
+    if not test:
+        raise ManifestError(f"{manifest}: no subject has two images, none can be held out")
+    train = np.setdiff1d(np.arange(len(rows)), test)
+    targets = [
+        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
+        Target("test_lmdb", test),
+    ]
+    options = {"identities": len(ranks), "held_out": held_out, "copies": copies}
+    return Plan(manifest, rows, labels, targets, False, seed, options)
+
+
+def _held_out_rows(labels, share, seed):
+    order = np.argsort(labels, kind="stable")
+    found, starts = np.unique(np.array(labels)[order], return_index=True)
+    test = []
+    for label, rows in zip(found.tolist(), np.split(order, starts[1:])):
+        count = min(len(rows) - 1, max(1, int(share * len(rows) + 0.5)))
+        rng = np.random.default_rng([seed, 1, label])
+        test += rng.choice(rows, count, replace=False).tolist()
+    return sorted(test)
+
+
+def _check_numbers(copies, seed):
+    if not 1 <= copies <= 1000:
+        raise UsageError(f"--copies {copies}: wanted 1 to 1000")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: wanted 0 or more")
+
+
+def _check_references(rows, kept, manifest):
+    for i in kept:
+        if not rows[i].reference:
+            raise ManifestError(
+                f"{manifest}: row {i + 1}: column 'reference': empty; a pair needs an image of the "
+                f"neutral face of subject {rows[i].subject!r}"
+            )
+
+
+def _chosen(only, folds, together):
+    """The test sets, each as the folds it holds."""
+    for fold in only or ():
+        if not 0 <= fold < folds:
+            raise UsageError(f"--fold {fold}: wanted 0 to {folds - 1}")
+    chosen = sorted(set(only)) if only else list(range(folds))
+    if not together:
+        return [(fold,) for fold in chosen]
+    if not 1 < len(chosen) < folds:
+        raise UsageError("--together: wanted two folds or more by --fold, and not all of them")
+    return [tuple(chosen)]
+
+
+def _check_fold(rows, train, test, fold, manifest):
+    for name, members in (("train", train), ("test", test)):
+        if not members:
+            raise ManifestError(f"{manifest}: fold {fold} has no {name} image")
+    check_disjoint((rows[i] for i in train), (rows[i] for i in test), manifest)

@@ -1,0 +1,83 @@
+"""What was packed, from what, with what: the text of packed.json, and a digest of the settings."""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Union
+
+import cv2
+import numpy as np
+
+from gcnet_caffe import __version__, files
+from gcnet_caffe.faces import align, augment
+
+
+def provenance_text(plan, routes, lmdbs, left_out):
+    """Describe some LMDBs of `plan` as JSON.
+
+    Parameters
+    ----------
+    plan : Plan
+    routes : dict of str to int
+        Where landmarks come from -> number of images.
+    lmdbs : dict of str to LmdbFacts
+        By folder name.
+    left_out : dict of int to str
+        Row number, from 1 -> reason.
+    """
+    facts = {
+        **_inputs(plan),
+        "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
+        "landmarks": routes,
+        "left_out": left_out,
+        **_settings(),
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def plan_digest(plan):
+    """A digest of all that the records of `plan` depend on, save the images and their landmarks."""
+    facts = {
+        **_inputs(plan),
+        "lmdbs": [target.path for target in plan.targets],
+        "folds": plan.fold_sheet,
+        **_settings(),
+    }
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _inputs(plan):
+    return {
+        "manifest": _file(plan.manifest),
+        **({"test_manifest": _file(plan.test_manifest)} if plan.test_manifest else {}),
+        "options": {**plan.options, "seed": plan.seed},
+    }
+
+
+def _settings():
+    return {
+        "crop": {
+            "size": align.SIZE,
+            "five_points": align.CANONICAL.tolist(),
+            "clahe_clip_limit": align.CLAHE_CLIP_LIMIT,
+            "clahe_tiles": align.CLAHE_TILES,
+            "scale_range": augment.SCALE_RANGE,
+            "angle_range_degrees": augment.ANGLE_RANGE,
+            "gain_range": augment.GAIN_RANGE,
+        },
+        "versions": {
+            "gcnet-caffe": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
+    }
+
+
+def _lmdb(facts):
+    return {"records": facts.count, "labels": facts.labels, "sha256": facts.sha256}
+
+
+def _file(path: Union[str, Path]) -> dict[str, str]:
+    return {"name": Path(path).name, "sha256": files.sha256(path)}

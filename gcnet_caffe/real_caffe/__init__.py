@@ -1,0 +1,1 @@
+"""Real Caffe as a process: the tool, pycaffe's worker, two players."""

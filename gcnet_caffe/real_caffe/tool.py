@@ -1,0 +1,162 @@
+"""Real Caffe as a subprocess: `caffe` on PATH, or the image's through docker/caffe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gcnet_caffe import lifeline
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.formats import read_solver
+from gcnet_caffe.formats.log import parse_progress
+from gcnet_caffe.formats.snapshots import snapshot_files
+
+#: Caffe prints the bytes of a prototxt as they are.
+_AS_TEXT = {"encoding": "utf-8", "errors": "replace"}
+_LAUNCHER = Path(__file__).resolve().parents[2] / "docker" / "caffe"
+
+
+def launcher():
+    """Return the words before a program's name: none where `caffe` is on PATH.
+
+    Raises
+    ------
+    GcnetError
+        There is neither `caffe` nor this checkout's docker/caffe.
+    """
+    if shutil.which("caffe"):
+        return []
+    if _LAUNCHER.exists():
+        return [str(_LAUNCHER)]
+    raise GcnetError(
+        "no Caffe here: put `caffe` on PATH, or run from a checkout after `make image`"
+    )
+
+
+def train(
+    solver: str | Path,
+    log: str | Path,
+    weights: Sequence[str | Path] = (),
+    snapshot: str = "",
+    gpu: int | None = None,
+    discriminator_solver: str | None = None,
+) -> Path:
+    """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
+
+    Parameters
+    ----------
+    weights : sequence of str
+        .caffemodel files whose layers are adopted by name.
+    snapshot : str
+        .solverstate to resume from; the log is added to, then.
+    gpu : int, optional
+        Number of the GPU; by default the CPU.
+    discriminator_solver : str, optional
+        A second player's: the two train in turns (pycaffe_adversarial.py), and `snapshot` names
+        two, separated by a comma.
+
+    Raises
+    ------
+    GcnetError
+        Caffe stopped; the message carries its own last words.
+    """
+    settings = read_solver(solver)
+    command = [*launcher(), "caffe", "train", "-solver", str(solver)]
+    if discriminator_solver:
+        command = python_command("gcnet_caffe.real_caffe.two_players", "-solver", solver)
+        command += ["-discriminator_solver", str(discriminator_solver)]
+    if weights:
+        command += ["-weights", ",".join(map(str, weights))]
+    if snapshot:
+        command += ["-snapshot", str(snapshot)]
+    if gpu is not None:
+        command += ["-gpu", str(gpu)]
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with open(log, "a" if snapshot else "w", encoding="utf-8") as lines:
+        with subprocess.Popen(command, **_AS_TEXT, **pipe) as process:
+            _follow(process.stdout, lines, settings.max_iter)
+    if process.returncode:
+        raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
+    return Path(snapshot_files(settings, settings.max_iter).model)
+
+
+def run_python(module, *args):
+    """Run `python3 -m module args` where pycaffe is.
+
+    Raises
+    ------
+    GcnetError
+        It failed; the message carries the last line it printed.
+    """
+    command = python_command(module, *args)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with contextlib.ExitStack() as stack:
+        process = lifeline.start(stack, command, **pipes, **_AS_TEXT)
+        said, error = process.communicate()
+    if process.returncode:
+        raise GcnetError(f"{module}: {last_words(error or said)}")
+
+
+def python_command(module, *args):
+    """Return the words of `python3 -m module args` where pycaffe is.
+
+    Raises
+    ------
+    GcnetError
+        As `launcher`.
+    """
+    return [*launcher(), "python3", "-m", module, *map(str, args)]
+
+
+def last_words(said):
+    """Return the line that tells why a program stopped, of all that it printed."""
+    lines = said.strip().splitlines() or ["no output"]
+    return ([line for line in lines if _FATAL.match(line)] or lines)[-1]
+
+
+_FATAL = re.compile(r"F\d{4} ")
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for temporary files that real Caffe sees, and remove it afterwards.
+
+    It is in the system's folder for such files (TMPDIR): when this process is killed by SIGKILL,
+    nothing is left among the user's files. Programs in the image see it by way of GCNET_MOUNT.
+    """
+    before = os.environ.get("GCNET_MOUNT")
+    with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
+        os.environ["GCNET_MOUNT"] = f"{before}:{folder}" if before else folder
+        try:
+            yield Path(folder)
+        finally:
+            if before is None:
+                del os.environ["GCNET_MOUNT"]
+            else:
+                os.environ["GCNET_MOUNT"] = before
+
+
+def _follow(stream, lines, max_iter):
+    with tqdm(total=max_iter, unit="it", disable=None, leave=False) as bar:
+        for line in stream:
+            lines.write(line)
+            lines.flush()
+            found = parse_progress(line)
+            if found and found.loss is not None:
+                bar.update(found.iteration - bar.n)
+                bar.set_postfix_str(f"loss {found.loss:g}")
+
+
+def _last_words(log):
+    words = Path(log).read_text(**_AS_TEXT).strip().splitlines() or ["no output"]
+    fatal = [line.split("] ", 1)[-1] for line in words if _FATAL.match(line)]
+    return fatal[0] if fatal else words[-1]

@@ -1,0 +1,64 @@
+"""Confusion matrices over all test images."""
+
+import numpy as np
+
+from gcnet_caffe.report.blocks import Cell, Figure, Hole, Section, Table, percent
+from gcnet_caffe.report.pictures import INK, drawing, panels, svg_uri
+
+
+def confusion_section(run):
+    """A matrix for each method, pooled over folds, and the recall of each class."""
+    section = Section("confusion", "Confusion matrices", short="Confusion")
+    shown = {m.method: m for m in reversed(run.main) if m.confusion}
+    methods = [m for m in run.main if shown.get(m.method) is m]  # the first seed of each
+    if not methods:
+        section.blocks.append(Hole("No method of this run has a confusion matrix."))
+        return section
+    labels = ", ".join(m.label for m in methods)
+    section.blocks.append(
+        Figure(
+            _draw(methods, run.classes),
+            f"Confusion matrices of {labels}; the recall of each class is in the table below",
+            "Confusion matrices, test images of all folds: the row is the true expression, the "
+            "column the predicted one, in percent of the row (no counterpart in the paper).",
+            wide=True,
+        )
+    )
+    section.blocks.append(_recalls(methods, run.classes))
+    return section
+
+
+def _draw(methods, classes):
+    short = [name[:9] for name in classes]
+    with drawing() as plt:
+        figure, axes = panels(plt, len(methods), 4, (2.4, 2.35), legend=0)
+        for axis, method in zip(axes, methods):
+            counts = np.array(method.confusion, float)
+            share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+            axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
+            for (row, column), value in np.ndenumerate(share):
+                if value >= 0.5:
+                    colour = "white" if value > 55 else INK
+                    axis.text(
+                        column, row, f"{value:.0f}", ha="center", va="center",
+                        fontsize=7, color=colour,
+                    )  # fmt: skip
+            axis.set_title(method.label)
+            axis.set_xticks(range(len(short)), short, rotation=45, ha="right", fontsize=7)
+            axis.set_yticks(range(len(short)), short, fontsize=7)
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+        return svg_uri(figure)
+
+
+def _recalls(methods, classes):
+    counts = np.array(methods[0].confusion).sum(1)
+    rows = [[m.label, *(percent(value, 0) for value in m.recall)] for m in methods]
+    rows.append([Cell("test images"), *(str(int(count)) for count in counts)])
+    return Table(
+        "recall",
+        "Recall (%) of each expression, test images of all folds (no counterpart in the paper).",
+        ["method", *classes],
+        rows,
+        words=("method",),
+    )

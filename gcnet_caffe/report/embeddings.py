@@ -1,0 +1,140 @@
+"""Figure 5: t-SNE of one fold's pixels, CNN features and GCNet features."""
+
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.inference.images import read_images
+from gcnet_caffe.report.blocks import Figure, Hole, Section
+from gcnet_caffe.report.pictures import class_colours, class_name, drawing, panels, svg_uri
+from gcnet_caffe.report.run import LABELS
+
+#: Of t-SNE's start and of nothing else: the same features give the same map.
+SEED = 0
+_MOST = 1500  # points of a map; of more, as many spread evenly are drawn
+_PERPLEXITY = 30
+
+
+class Features(NamedTuple):
+    """(N, 384) feature, (N,) labels and keys of a features.npz."""
+
+    feature: np.ndarray
+    labels: np.ndarray
+    keys: list
+
+
+def read_features(path):
+    """Read the features.npz at `path` into `Features`.
+
+    Raises
+    ------
+    GcnetError
+        It is missing, or holds something else.
+    """
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as found:
+            keys = [k.decode() if isinstance(k, bytes) else str(k) for k in found["keys"]]
+            return Features(found["feature"], found["labels"].astype(int), keys)
+    except FileNotFoundError:
+        raise GcnetError(f"{path}: not there") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise GcnetError(f"{path}: no features can be read: {error}") from None
+
+
+def tsne(features, seed=SEED):
+    """The (N, 2) t-SNE map of (N, p) features; equal features and seed give equal maps.
+
+    References
+    ----------
+    Paper, section IV-D; van der Maaten and Hinton, 2008.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    if len(features) < 4:
+        raise GcnetError(f"{len(features)} images are too few for a map")
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    with threadpool_limits(1):  # sums in another order would give another map
+        maker = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+        return maker.fit_transform(np.asarray(features, np.float64))
+
+
+def silhouette(features, labels):
+    """How well the classes separate in the features themselves, -1..1 (0: not at all)."""
+    from sklearn.metrics import silhouette_score
+
+    if not 1 < len(set(labels)) < len(labels):
+        return float("nan")
+    return float(silhouette_score(features, labels))
+
+
+def thin(count):
+    """At most _MOST places, spread evenly over `count`."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int))
+
+
+def figure5_section(run):
+    """t-SNE of pixels, of the CNN's and of GCNet's features on the first fold both have."""
+    section = Section("figure5", "Figure 5: t-SNE of one fold", short="Fig. 5")
+    try:
+        section.blocks.append(_figure5(run))
+    except (GcnetError, OSError) as error:
+        section.blocks.append(Hole(f"The map cannot be drawn: {error}"))
+    return section
+
+
+def _figure5(run):
+    nets = [n for n in ("cnn", "S1R1") if run.first(n)]
+    if not nets:
+        raise GcnetError("the run holds no trained CNN or S1R1")
+    folds = [f for f in run.folds if all(f in run.first(n)[0].folds for n in nets)]
+    if not folds:
+        raise GcnetError("CNN and S1R1 share no fold")
+    fold = folds[0]
+    records = read_images(run.folder / "data/pairs" / fold / "test_lmdb")
+    chosen = thin(len(records.labels))
+    shown = {"image pixels": records.images[:, 0].reshape(len(records.labels), -1)[chosen]}
+    for name in nets:
+        folder = run.folder / run.first(name)[0].folds[fold]["folder"]
+        found = read_features(folder / "features.npz")
+        if found.keys != records.keys:
+            raise GcnetError(f"{folder / 'features.npz'}: not the images of {fold}'s test_lmdb")
+        shown[f"{LABELS[name]}, {found.feature.shape[1]}-d"] = found.feature[chosen]
+    labels = records.labels[chosen]
+    scores = {name: silhouette(x, labels) for name, x in shown.items()}
+    missing = " ".join(
+        f"There is no {LABELS[n]} in this run." for n in ("cnn", "S1R1") if n not in nets
+    )
+    return Figure(
+        _draw({name: tsne(x) for name, x in shown.items()}, labels, run.classes),
+        f"Three scatter plots of {len(labels)} test images, coloured by expression",
+        f"As figure 5 of the paper: t-SNE of the {len(labels)} test images of {fold}, perplexity "
+        f"{_PERPLEXITY} at most, random_state {SEED}. A map does not measure; the silhouette by "
+        "expression in the features themselves does (1: apart, 0: not): "
+        + ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+        + f". {missing}",
+        wide=True,
+    )
+
+
+def _draw(maps, labels, classes):
+    colours = class_colours(classes)
+    with drawing() as plt:
+        figure, axes = panels(plt, len(maps), 3, (3.1, 3.0))
+        for letter, axis, (title, points) in zip("abc", axes, maps.items()):
+            scaled = points / np.abs(points).max()
+            for label in np.unique(labels):
+                x, y = scaled[labels == label].T.round(4)
+                axis.scatter(
+                    x, y, s=14, color=colours[int(label)], alpha=0.85, linewidths=0,
+                    label=class_name(classes, int(label)),
+                )  # fmt: skip
+            axis.set_title(f"({letter}) {title}")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(True)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=8, fontsize=8)
+        return svg_uri(figure)

@@ -1,0 +1,74 @@
+"""The outcome in a few sentences, computed from the results."""
+
+from gcnet_caffe.report import compare
+from gcnet_caffe.report.blocks import words
+from gcnet_caffe.report.run import LABELS
+
+#: The net that the headline speaks of, in order of preference.
+_PREFERRED = ("S1R1", "S0R1", "S1R0", "S0R0", "metric", "cnn")
+
+
+def outcome(run):
+    """Sentences: the proposed net beside the other nets, the baselines and chance."""
+    methods = [m for m in run.main if m.folds]
+    names = list(dict.fromkeys(m.method for m in methods))
+    if not names:
+        return ["No method of this run has a result."]
+    kinds = {m.method: m.kind for m in methods}
+    shown = next((n for n in _PREFERRED if kinds.get(n) == "net"), names[0])
+    sentences = [_accuracy(run, methods, shown)]
+    ranked = [n for n in compare.ranking(methods) if n != shown]
+    others = [f"{_label(n)} {_mean(methods, n)} %" for n in ranked]
+    if others:
+        sentences.append(f"On the same folds: {', '.join(others)}.")
+    rivals = [n for n in compare.ranking(methods) if kinds[n] == "baseline"]
+    for rival in dict.fromkeys([*rivals[:1], *(["cnn"] if "cnn" in names else [])]):
+        if rival != shown and (found := compare.difference(methods, shown, rival)):
+            sentences.append(_versus(shown, rival, found))
+    return sentences
+
+
+def _accuracy(run, methods, name):
+    folds = compare.by_fold(methods, name)
+    images = next(
+        sum(s.get("images", 0) for s in m.folds.values()) for m in methods if m.method == name
+    )
+    over = f"mean of {len(folds)} folds" if len(folds) > 1 else "one fold"
+    return (
+        f"{_label(name)} names the expression of {_mean(methods, name)} % of the test images "
+        f"({over}, {images} images); always answering the largest class gives {chance(run)} %."
+    )
+
+
+def _versus(name, other, found):
+    points = 100 * found.mean
+    apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+    apart = "level with" if abs(points) < 0.05 else apart
+    if found.clear is None:
+        doubt = (
+            f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to tell it from chance"
+        )
+    else:
+        word = "more" if found.clear else "less"
+        doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
+    return f"{_label(name)} is {apart} {_label(other)} ({doubt})."
+
+
+def chance(run):
+    """The share of the largest class, over the test images of all folds, in percent."""
+    value = run.results.get("chance")
+    return "?" if value is None else f"{100 * value:.1f}"
+
+
+def data_text(run):
+    """What the run was trained and tested on, in words."""
+    return words(run.experiment.get("data")) or "not told by the run"
+
+
+def _label(name):
+    return LABELS.get(name, name)
+
+
+def _mean(methods, name):
+    values = list(compare.by_fold(methods, name).values())
+    return f"{100 * sum(values) / len(values):.1f}"

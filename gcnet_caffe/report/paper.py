@@ -1,0 +1,143 @@
+"""Tables II to VI of the paper: its numbers and the literature's, ours where a run is theirs."""
+
+import json
+from pathlib import Path
+
+from gcnet_caffe.datasets.protocols import PROTOCOLS
+from gcnet_caffe.report.blocks import EMPTY, Cell, Section, Table, Text, spread
+from gcnet_caffe.report.run import LABELS
+
+_DATA = Path(__file__).with_name("paper_tables.json")
+
+
+def paper_tables():
+    """The paper's tables as a list of dicts (paper_tables.json)."""
+    return json.loads(_DATA.read_text(encoding="utf-8"))["tables"]
+
+
+def paper_accuracy(number):
+    """{variant: accuracy in percent} that the paper's table `number` prints."""
+    table = next(t for t in paper_tables() if t["number"] == number)
+    return {r["variant"]: float(r["accuracy"]) for r in table["rows"] if "variant" in r}
+
+
+def refusal(run, protocol, sources):
+    """Why `run` fills no cell of the `protocol` on the databases `sources`, or None if it does."""
+    if run.synthetic:
+        return "its faces are synthetic, and a synthetic run fills no table of the paper"
+    if run.protocol != protocol:
+        return f"its protocol is {run.protocol}"
+    found = run.sources
+    if not found:
+        return "it holds no manifests/train.csv, which names the databases it was trained on"
+    if set(found) != set(sources):
+        return f"it was trained on {', '.join(found)}"
+    wanted = max(PROTOCOLS[protocol].folds, 1)
+    if len(run.folds) != wanted:
+        return f"it has {len(run.folds)} of the protocol's {wanted} folds"
+    return None
+
+
+def paper_section(runs):
+    """The five tables with a column for each run that may stand in them."""
+    section = Section("paper", "Beside the paper: tables II to VI", short="Paper’s tables")
+    section.blocks.append(
+        Text(
+            "The paper's and the literature's numbers are copied from the paper. A column of ours "
+            "appears only where a run with that protocol on that database was given, with every "
+            "fold of it done; an empty cell says that there is none."
+        )
+    )
+    for table in paper_tables():
+        section.blocks.append(_table(table, runs))
+    return section
+
+
+def _table(table, runs):
+    rows = table["rows"]
+    targets = [_target(table, row) for row in rows]
+    filling = [
+        run for run in runs if any(t and refusal(run, *t) is None for t in dict.fromkeys(targets))
+    ]
+    across = "test" in rows[0]
+    columns = ["method", *(["test", "training"] if across else []), "paper"]
+    for run in filling:
+        columns += [f"{run.name}, images", f"{run.name}, sequences"]
+    columns += [] if filling else ["ours"]
+    lines = []
+    for row, target in zip(rows, targets):
+        line = [row["method"], *([row["test"], row["training"]] if across else [])]
+        line.append(Cell(row["accuracy"]))
+        for run in filling:
+            line += _ours(run, row, target)
+        lines.append(line if filling else [*line, EMPTY if target else Cell("", "empty")])
+    if not across:
+        lines += _not_in_the_paper(table, filling)
+    return Table(
+        f"paper-{table['number']}",
+        f"Table {table['number']} of the paper. {table['caption']}.",
+        columns,
+        lines,
+        words=("method", "test", "training"),
+        note=" ".join(filter(None, [table.get("note"), _why(table, targets, runs, filling)])),
+    )
+
+
+def _target(table, row):
+    """(protocol, sources) of a row of ours, or None for the literature's."""
+    if "variant" not in row:
+        return None
+    return row.get("protocol") or table["protocol"], tuple(row.get("sources") or table["sources"])
+
+
+def _ours(run, row, target):
+    if not target:
+        return [Cell("", "empty")] * 2
+    return _scores(run, row["variant"]) if refusal(run, *target) is None else [EMPTY] * 2
+
+
+def _scores(run, name):
+    """Accuracy per image and per sequence of a method that has every fold."""
+    found = [m for m in run.main if m.method == name]
+    if not found:
+        return [EMPTY, EMPTY]
+    if found[0].missing or len(found[0].folds) < len(run.folds):
+        return [Cell(f"{len(found[0].folds)} of {len(run.folds)} folds", "empty"), EMPTY]
+    return [spread(found[0].accuracy, 2), spread(found[0].sequence_accuracy, 2)]
+
+
+def _not_in_the_paper(table, filling):
+    """Lines of methods that a filling run has and the paper's table does not."""
+    printed = {row.get("variant") for row in table["rows"]}
+    names = dict.fromkeys(m.method for run in filling for m in run.main)
+    lines = []
+    for name in names:
+        if name not in printed:
+            line = [f"{LABELS.get(name, name)} (ours, not in the paper)", EMPTY]
+            for run in filling:
+                line += _scores(run, name)
+            lines.append(line)
+    return lines
+
+
+def _why(table, targets, runs, filling):
+    """What the columns of ours are, or why there is none."""
+    if filling:
+        told = "; ".join(_told(run) for run in filling)
+        return f"Ours: {told}. Mean ± standard deviation over folds."
+    wanted = sorted({protocol for protocol, _ in filter(None, targets)})
+    reasons = []
+    for run in runs:
+        near = [t for t in targets if t and t[0] == run.protocol]
+        reasons.append(f"{run.name}: {refusal(run, *(near or [next(filter(None, targets))])[0])}")
+    return (
+        f"Ours is empty: no run of the protocol {' or '.join(wanted)} on the real database was "
+        f"given ({'; '.join(reasons)})."
+    )
+
+
+def _told(run):
+    iterations = (run.experiment.get("solver") or {}).get("max_iter", "?")
+    seed = next((m.seed for m in run.main if m.seed is not None), "?")
+    commit = run.provenance.get("git_commit", "?")
+    return f"{run.name}, {iterations} iterations, seed {seed}, commit {commit}"

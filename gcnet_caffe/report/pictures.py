@@ -1,0 +1,114 @@
+"""Pictures as data URIs, in one style, the same bytes each time."""
+
+import base64
+import contextlib
+import io
+import re
+
+import cv2
+import numpy as np
+
+from gcnet_caffe.datasets.expressions import NEUTRAL
+from gcnet_caffe.formats.log import import_pyplot
+
+#: Distinct also to colour-blind readers (Okabe and Ito), then two more.
+COLOURS = (
+    "#D55E00", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#0072B2", "#B8A600", "#8C564B",
+    "#6A3D9A",
+)  # fmt: skip
+GREY = "#8a8a8a"
+INK = "#333333"
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.edgecolor": "#999999",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gcnet",
+    "legend.frameon": False,
+}
+
+
+@contextlib.contextmanager
+def drawing():
+    """Yield pyplot in the report's style; figures left open are closed."""
+    plt = import_pyplot()
+    before = set(plt.get_fignums())
+    with plt.rc_context(_STYLE):
+        try:
+            yield plt
+        finally:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+
+
+def svg_uri(figure):
+    """The figure as an SVG data URI."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", text, flags=re.S))
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def png_uri(pixels):
+    """An (H, W) grey or (H, W, 3) RGB uint8 picture as a PNG data URI."""
+    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 3:
+        pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+    data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def figure_pixels(figure, dpi=110):
+    """The figure drawn, as (H, W, 3) uint8 RGB."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi, bbox_inches="tight")
+    data = np.frombuffer(stream.getvalue(), np.uint8)
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+
+def class_colours(classes):
+    """{label: colour}; neutral, or the label above the last class, is grey."""
+    found = {k: COLOURS[k % len(COLOURS)] for k in range(len(classes))}
+    found[len(classes)] = GREY
+    if NEUTRAL in classes:
+        found[classes.index(NEUTRAL)] = GREY
+    return found
+
+
+def class_name(classes, label):
+    """The name of a label; the one above the last class is neutral."""
+    return classes[label] if label < len(classes) else NEUTRAL
+
+
+def panels(plt, count, columns, size, legend=0.6):
+    """A figure of `count` equal panels sharing both axes: (figure, flat list of axes).
+
+    `size` is a panel's (width, height) and `legend` the height below them all, in inches.
+    """
+    columns = min(columns, count)
+    lines = -(-count // columns)
+    figure, axes = plt.subplots(
+        lines,
+        columns,
+        figsize=(size[0] * columns, size[1] * lines + legend),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:count])

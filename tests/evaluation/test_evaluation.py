@@ -1,0 +1,69 @@
+"""A small trained S1R1 over its test LMDB, in both engines."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from gcnet_caffe.cli import main
+from gcnet_caffe.formats.log import read_log
+
+ITERATIONS = 25
+
+
+@pytest.fixture(scope="module")
+def trained(faces, tmp_path_factory):
+    """S1R1 after some iterations of 8 images: far from good, and far from constant."""
+    folder = tmp_path_factory.mktemp("trained")
+    target = f"--variant S1R1 --name small --data {faces} --fit-test -o {folder}"
+    net = f"{folder}/small_fold0_S1R1_train_test.prototxt"
+    for command in (
+        f"make-net {target} --batch-size 8 --moving-average-fraction 0.9",
+        f"make-solver {target} --net {net} --snapshot-prefix {folder}/x --max-iter {ITERATIONS} "
+        f"--test-interval {ITERATIONS} --random-seed 1",
+        f"train -solver {folder}/small_fold0.prototxt --log {folder}/train.log",
+    ):
+        assert main(command.split()) == 0
+    return folder
+
+
+def evaluate(trained, faces, engine):
+    words = f"--model {trained}/small_S1R1_deploy.prototxt --data {faces} --engine {engine}"
+    words += f" --weights {trained}/x_iter_{ITERATIONS}.caffemodel -o {trained}/{engine}"
+    assert main(["evaluate", *words.split()]) == 0
+    with open(trained / engine / "predictions.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_it_writes_agrees_with_itself_and_with_the_log(trained, faces, capsys):
+    rows = evaluate(trained, faces, "torch")
+    scores = json.loads((trained / "torch/evaluation.json").read_text())
+    printed = capsys.readouterr().out
+    assert f"accuracy {scores['sequence_accuracy']:.4f} of 28 sequences" in printed
+    right = [row["expression"] == row["predicted_expression"] for row in rows]
+    assert len(rows) == 84 and np.mean(right) == pytest.approx(scores["accuracy"])
+    assert np.trace(scores["confusion"]) == sum(right)
+    iteration, in_log = read_log(trained / "train.log")["Test", "accuracy"][-1]
+    assert iteration == ITERATIONS and in_log == pytest.approx(scores["accuracy"], abs=1e-4)
+    with np.load(trained / "torch/features.npz") as found:
+        assert found["feature"].shape == (84, 384) and found["feature"].std(0).max() > 0
+        assert found["keys"].tolist() == [row["key"] for row in rows]
+        assert found["labels"].tolist() == [int(row["label"]) for row in rows]
+
+
+@pytest.mark.caffe
+def test_both_engines_give_the_same_labels(trained, faces, caffe, monkeypatch):
+    monkeypatch.chdir(faces.parents[2])  # what the image sees
+    ours, real = (evaluate(trained, faces, engine) for engine in ("torch", "caffe"))
+    assert [row["predicted"] for row in ours] == [row["predicted"] for row in real]
+    assert len({row["predicted"] for row in ours}) > 2  # not a constant answer
+    ours, real = (np.array([probabilities(row) for row in rows]) for rows in (ours, real))
+    difference = abs(ours - real).max(1)
+    # a maximum that two pixels of a pooling window share, but for rounding, may be unpooled at
+    # either: such an image differs visibly, and must be rare
+    assert np.median(difference) <= 1e-6 and (difference > 1e-5).sum() <= 2
+
+
+def probabilities(row):
+    return [float(row[f"prob{k}"]) for k in range(7)]

