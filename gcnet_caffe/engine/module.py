@@ -1,0 +1,130 @@
+"""A Caffe net as an ordinary PyTorch module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gcnet_caffe.engine.layers import TEST, TRAIN
+from gcnet_caffe.engine.net import Net, open_net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.weights import copy_weights
+from gcnet_caffe.errors import UsageError
+
+_PHASES = {"TRAIN": TRAIN, "TEST": TEST}
+
+
+class CaffeModule(nn.Module):
+    """A net of a prototxt: named inputs in, named blobs out, trainable by any PyTorch optimizer.
+
+    Its parameters are the layers' blobs, called ``LAYER.INDEX`` (``conv1.0`` is a convolution's
+    weights, ``conv1.1`` its bias; a dot in a layer's name becomes ``_``). Those with ``lr_mult: 0``
+    do not require a gradient. Layers that share a blob share the parameter.
+
+    Whether dropout drops and BatchNorm takes the batch's statistics is decided by the phase in which
+    the net was opened, as in Caffe; `train` and `eval` do not change it.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of str
+        The blobs that `forward` takes and gives.
+    """
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.inputs, self.outputs = tuple(net.inputs), tuple(net.outputs)
+        self.__dict__["_net"] = net  # its parameters are registered below, under their own names
+        for layer in net.layers:
+            if len(layer.blobs):
+                self.add_module(self._name_of(layer.name), nn.ParameterList(layer.blobs))
+
+    def _name_of(self, layer: str) -> str:
+        name = layer.replace(".", "_") or "_"
+        while hasattr(self, name):
+            name += "_"
+        return name
+
+    def shape(self, blob: str) -> tuple[int, ...]:
+        """Return the shape that the prototxt gives the blob; a batch may have another size."""
+        return tuple(self._net.shape(blob))
+
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run the net.
+
+        Parameters
+        ----------
+        inputs, named : float tensors, N x C x H x W as a rule
+            The input blobs, in the order of `inputs` or by name. The first axis may have any size.
+            What is left out is zeros. A net with data layers reads its next batch itself.
+
+        Returns
+        -------
+        dict
+            Blob name -> tensor, of each of `outputs`.
+
+        Raises
+        ------
+        NetError
+            An input has a name or a shape that the net does not take.
+        """
+        if len(inputs) > len(self.inputs):
+            raise UsageError(f"inputs: found {len(inputs)}, the net takes {list(self.inputs)}")
+        _, outputs = self._net.forward({**dict(zip(self.inputs, inputs)), **named})
+        return dict(outputs)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        """Move or convert (`to`, `cuda`, `double` ...): what the net holds besides goes along."""
+        self._net._apply(fn)
+        return self
+
+
+def load_net(
+    net: str | Path,
+    weights: str | Path | None = None,
+    outputs: Iterable[str] = (),
+    phase: str = "TEST",
+    seed: int = 0,
+) -> CaffeModule:
+    """Open a Caffe net as a PyTorch module.
+
+    Parameters
+    ----------
+    net : path
+        A prototxt, deploy or train_val, of any syntax that Caffe reads.
+    weights : path, optional
+        A .caffemodel, binary or HDF5; without one the net is filled by its fillers.
+    outputs : iterable of str
+        Blobs to give besides those that no layer reads: any blob of the net.
+    phase : str
+        TEST or TRAIN: which layers the net has, and how Dropout and BatchNorm work.
+    seed : int
+        Of the fillers and of dropout, as Caffe's ``random_seed``.
+
+    Returns
+    -------
+    CaffeModule
+
+    Raises
+    ------
+    UsageError
+        There is no such phase.
+    SchemaError, NetError, WeightsError
+        A file cannot be read or executed; or there is no such blob.
+
+    Examples
+    --------
+    >>> net = load_net("deploy.prototxt", "weights.caffemodel", outputs=["fc7"])
+    >>> net(torch.zeros(2, 3, 224, 224))["fc7"].shape
+    torch.Size([2, 4096])
+    """
+    if phase not in _PHASES:
+        raise UsageError(f"phase: found {phase!r}, wanted TEST or TRAIN")
+    opened = open_net(net, _PHASES[phase], CaffeRng(seed))
+    if weights is not None:
+        copy_weights(opened, str(weights), lambda text: None)
+    opened.keep(list(outputs))
+    return CaffeModule(opened)
