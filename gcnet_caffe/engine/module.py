@@ -25,8 +25,8 @@ class CaffeModule(nn.Module):
     weights, ``conv1.1`` its bias; a dot in a layer's name becomes ``_``). Those with ``lr_mult: 0``
     do not require a gradient. Layers that share a blob share the parameter.
 
-    Whether dropout drops and BatchNorm takes the batch's statistics is decided by the phase in which
-    the net was opened, as in Caffe; `train` and `eval` do not change it.
+    The phase in which the net was opened decides whether dropout drops and BatchNorm takes the
+    statistics of the batch, as in Caffe; `train` and `eval` do not change it.
 
     Attributes
     ----------
