@@ -18,6 +18,9 @@ A message names the file, the layer, key or row, what was found (`shown`), and w
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 #: Characters of a value in a message, and of a whole message on the command line.
 _VALUE, _MESSAGE = 60, 2000
 
@@ -80,3 +83,25 @@ class UsageError(GcnetError):
     """An option's value, or a path given, makes no sense."""
 
     exit_code = 2
+
+
+@contextlib.contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """Import libraries of an optional extra in the body; where one is missing, say how to get it.
+
+    Parameters
+    ----------
+    name : str
+        The extra, as `pyproject.toml` calls it.
+    what : str
+        What needs the library: the first words of the message.
+
+    Raises
+    ------
+    UsageError
+        A library is not installed; the message has the command that installs it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{what} needs {error.name}: pip install 'gcnet-caffe[{name}]'") from None

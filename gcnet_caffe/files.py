@@ -1,20 +1,24 @@
-"""Outputs that appear under their final name only when they are complete."""
+"""Outputs that get their final name when they are complete; checksums and locks of files."""
+
+from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Union
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.text import check_name
 
 
 @contextlib.contextmanager
-def atomic(path, overwrite=False):
+def atomic(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling of `path` to write a file or folder at; rename it on success.
 
     Parameters
@@ -42,7 +46,9 @@ def atomic(path, overwrite=False):
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_csv(path, columns, rows):
+def write_csv(
+    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
     """Write a CSV file with a header (replacing it), row by row, whole or not at all.
 
     Parameters
@@ -60,16 +66,53 @@ def write_csv(path, columns, rows):
         writer.writerows(rows)
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` to `path` (replacing it), whole or not at all."""
     with atomic(path, overwrite=True) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def sha256(path: Union[str, "os.PathLike[str]"]) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of the file at `path`, in hexadecimal; it is read block by block."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], patience: float = 0) -> Iterator[bool]:
+    """Lock the file at `path`, which is made if need be, while the body runs.
+
+    Parameters
+    ----------
+    path : str or Path
+    patience : float
+        Seconds to wait while another process has the lock.
+
+    Yields
+    ------
+    bool
+        Whether the lock is ours: no other process has it, and the file is still there.
+    """
+    end = time.monotonic() + patience
+    with open(path, "w") as file:
+        while not (ours := _lock(file.fileno())) and time.monotonic() < end:
+            time.sleep(0.2)
+        yield ours and _is_still(file.fileno(), path)
+
+
+def _is_still(file: int, path: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

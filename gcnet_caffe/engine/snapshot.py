@@ -8,10 +8,8 @@ two files that it belongs to; it is written last.
 
 from __future__ import annotations
 
-import glob
 import json
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +24,12 @@ from gcnet_caffe.errors import GcnetError, NetError, SchemaError, WeightsError
 from gcnet_caffe.formats import caffe_pb, read_binary
 from gcnet_caffe.formats.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
 from gcnet_caffe.formats.hdf5 import is_hdf5, opened
-from gcnet_caffe.formats.snapshots import check_hdf5_names, snapshot_files
+from gcnet_caffe.formats.snapshots import (
+    check_hdf5_names,
+    iteration_of,
+    snapshot_files,
+    states_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -239,14 +242,7 @@ def newest_snapshot(prefix: str, below: int | None = None) -> str:
     below : int, optional
         Only snapshots of earlier iterations than this.
     """
-    found = {}
-    folder, name = os.path.split(prefix)
-    for path in Path(folder).glob(f"{glob.escape(name)}_iter_*.solverstate*"):
-        number = re.fullmatch(r".*_iter_(\d+)\.solverstate(\.h5)?", str(path))
-        if number and (below is None or int(number[1]) < below):
-            found[int(number[1])] = path
-    for number in sorted(found, reverse=True):
-        path = found[number]
+    for _, path in states_of(prefix, below):
         try:
             state = (_read_hdf5 if is_hdf5(path) else _read_binary)(path)
             _read_side(path, _find_model(path, state.learned_net))
@@ -258,6 +254,7 @@ def newest_snapshot(prefix: str, below: int | None = None) -> str:
 
 def _offer(path: str) -> str:
     """Name the newest snapshot before the one at `path` that can be read."""
-    stem = re.fullmatch(r"(.*)_iter_(\d+)\.solverstate(\.h5)?", str(path))
-    earlier = newest_snapshot(stem[1], int(stem[2])) if stem else ""
+    iteration = iteration_of(path)
+    prefix = path.rpartition("_iter_")[0]
+    earlier = newest_snapshot(prefix, iteration) if iteration is not None else ""
     return f"; the snapshot before it: {earlier}" if earlier else ""

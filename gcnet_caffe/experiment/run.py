@@ -6,7 +6,6 @@ the summary and the report of what there is.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -130,9 +129,7 @@ def _stopped_with_us(process):
 
 @contextlib.contextmanager
 def _alone(out):
-    with open(Path(out) / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GcnetError(f"{out}: another `gcnet run` is at work here") from None
+    with files.locked(Path(out) / ".lock") as ours:
+        if not ours:
+            raise GcnetError(f"{out}: another `gcnet run` is at work here")
         yield

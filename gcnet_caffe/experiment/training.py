@@ -8,10 +8,7 @@ change of one of them training starts again.
 """
 
 import contextlib
-import fcntl
-import glob
 import json
-import os
 import re
 import shutil
 import time
@@ -22,7 +19,7 @@ from typing import Any, Optional, Union
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
-from gcnet_caffe.formats.snapshots import snapshot_files, snapshot_folder
+from gcnet_caffe.formats.snapshots import iteration_of, snapshot_files, snapshot_folder, states_of
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
 _SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
@@ -67,7 +64,7 @@ def train_folder(
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
         log = folder / "train.log"
         if snapshots:
-            _cut_log(log, _iteration(snapshots[0]))
+            _cut_log(log, iteration_of(snapshots[0]))
         start = () if snapshots else weights
         _ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
         param = params[0]
@@ -122,9 +119,9 @@ def _newest(engine, prefixes):
     """The newest snapshots of one iteration, of each solver one, or ()."""
     below = None
     while newest := _newest_of(engine, prefixes[0], below):
-        below = _iteration(newest)
+        below = iteration_of(newest)
         found = [_newest_of(engine, prefix, below + 1) for prefix in prefixes]
-        if all(path and _iteration(path) == below for path in found):
+        if all(path and iteration_of(path) == below for path in found):
             return found
     return ()
 
@@ -134,20 +131,12 @@ def _newest_of(engine: str, prefix: str, below: Optional[int]) -> str:
         from gcnet_caffe.engine.snapshot import newest_snapshot
 
         return newest_snapshot(prefix, below)
-    parent, name = os.path.split(prefix)
-    paths = Path(parent).glob(f"{glob.escape(name)}_iter_*.solverstate")
-    for path in sorted(paths, key=_iteration, reverse=True):
-        if below is not None and _iteration(path) >= below:
-            continue
+    for _, path in states_of(prefix, below):
         with contextlib.suppress(SchemaError, OSError):
             state = read_binary(path, caffe_pb.SolverState)
             read_binary(state.learned_net, caffe_pb.NetParameter)
             return str(path)
     return ""
-
-
-def _iteration(path):
-    return int(re.search(r"_iter_(\d+)", Path(path).name)[1])
 
 
 def _origin(folder, engine, weights, data):
@@ -192,8 +181,8 @@ def _cut_log(log, iteration):
 @contextlib.contextmanager
 def _alone(folder, patience=60):
     """Hold the folder; the lock goes with the process, however it ends."""
-    with open(folder / ".lock", "w") as lock:
-        if not _locked(lock, patience):
+    with files.locked(folder / ".lock", patience) as ours:
+        if not ours:
             raise GcnetError(f"{folder}: another process trains here")
         yield
 
@@ -208,21 +197,8 @@ def _gpu(slots):
     folder.mkdir(exist_ok=True)
     while True:
         for place, gpu in enumerate(slots):
-            with open(folder / str(place), "w") as lock:
-                if _locked(lock):
+            with files.locked(folder / str(place)) as ours:
+                if ours:
                     yield gpu
                     return
         time.sleep(1)
-
-
-def _locked(file, patience=0):
-    """Try to lock an open file for `patience` seconds."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(0.2)

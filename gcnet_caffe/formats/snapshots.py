@@ -5,7 +5,9 @@ Source: Caffe src/caffe/solver.cpp (SnapshotFilename) and src/caffe/net.cpp (ToH
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +30,31 @@ def snapshot_files(solver: Any, iteration: int) -> SnapshotFiles:
     return SnapshotFiles(
         f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}", f"{stem}.resume.json"
     )
+
+
+def states_of(prefix: str, below: int | None = None) -> list[tuple[int, Path]]:
+    """Return the .solverstate files of a snapshot_prefix, newest first, each with its iteration.
+
+    Parameters
+    ----------
+    prefix : str
+        The solver's snapshot_prefix.
+    below : int, optional
+        Only those of earlier iterations than this.
+    """
+    folder, name = os.path.split(prefix)
+    found = []
+    for path in Path(folder).glob(f"{glob.escape(name)}_iter_*.solverstate*"):
+        number = iteration_of(path)
+        if number is not None and (below is None or number < below):
+            found.append((number, path))
+    return sorted(found, reverse=True)
+
+
+def iteration_of(path: str | os.PathLike[str]) -> int | None:
+    """Return the iteration that the name of a .solverstate says, or None where it has none."""
+    number = re.search(r"_iter_(\d+)\.solverstate(\.h5)?$", os.fspath(path))
+    return int(number[1]) if number else None
 
 
 def snapshot_folder(solver: Any) -> Path:

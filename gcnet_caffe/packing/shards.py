@@ -7,14 +7,12 @@ made of: where an image or its landmarks have changed since, it is made again.
 """
 
 import contextlib
-import fcntl
 import logging
-import os
 import shutil
 from pathlib import Path
 
+from gcnet_caffe import files
 from gcnet_caffe.errors import LmdbError, UsageError
-from gcnet_caffe.files import atomic
 from gcnet_caffe.parallel import ordered_map
 
 _log = logging.getLogger(__name__)
@@ -88,7 +86,7 @@ def _make(job):
     function, path, size, task = job
     shard = function(task)
     try:
-        with atomic(path, overwrite=True) as scratch:
+        with files.atomic(path, overwrite=True) as scratch:
             scratch.write_bytes(shard)
     except OSError as error:
         raise LmdbError(
@@ -152,13 +150,7 @@ def _remove(folder):
 
 @contextlib.contextmanager
 def _locked(folder):
-    path = folder / _LOCK
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-        except (BlockingIOError, FileNotFoundError):
-            ours = False
+    with files.locked(folder / _LOCK) as ours:
         if not ours:
             raise UsageError(f"{folder.parent}: the same packing is at work there already")
         yield
