@@ -121,31 +121,32 @@ def update_distances(found, wanted):
     return max(errors), float(np.sqrt(squares / sizes))
 
 
-def measure(caffe, tree, what, iterations, orders=("engine",)):
+def measure(caffe, tree, what, iterations, orders=("engine",), two_threads=False):
     """Run `what` in both engines, forced and free; return the deviations from real Caffe.
 
     `orders` are keys of ORDERS: the engine is run once for each.
 
-    Real Caffe with one thread is what is compared with; the calibrations are real Caffe with two
-    threads, and with start weights that are each one float32 step off.
+    Real Caffe with one thread is what is compared with; the calibrations are real Caffe with start
+    weights that are each one float32 step off and, if `two_threads`, with two threads.
 
     Returns
     -------
     dict
         `forced` -> those of `orders`, `caffe` (two threads, weights one step off) -> lists by
         iteration: `loss`, `worst` (update of the worst blob), `all` (of all blobs).
-        `free` -> those of `orders`, `two threads`, `one ulp` -> `loss` and `curve` by iteration,
+        `free` -> those of `orders`, `one ulp`, `two threads` -> `loss` and `curve` by iteration,
         `weights` at the end. `curve`: Caffe's losses.
     """
     path = solver_of(tree, what)
     one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
     forced = record(caffe, tree, path, iterations, "forced ulp", threads=2, out="forced.npz")
-    two = record(caffe, tree, path, iterations, threads=2, out="two.npz")
-    ulp = record(caffe, tree, path, iterations, "ulp", out="ulp.npz")
+    others = {"one ulp": record(caffe, tree, path, iterations, "ulp", out="ulp.npz")}
+    if two_threads:
+        others["two threads"] = record(caffe, tree, path, iterations, threads=2, out="two.npz")
     here = os.getcwd()
     os.chdir(tree)
     try:
-        found = _compare(path, iterations, one, forced, two, ulp, orders)
+        found = _compare(path, iterations, one, forced, others, orders)
     finally:
         os.chdir(here)
         for file in (tree / "snapshots").iterdir():
@@ -153,7 +154,7 @@ def measure(caffe, tree, what, iterations, orders=("engine",)):
     return found
 
 
-def _compare(path, iterations, one, forced, two, ulp, orders):
+def _compare(path, iterations, one, forced, others, orders):
     solvers = {name: make_solver(path, options=ORDERS[name]) for name in orders}
     some = next(iter(solvers.values()))
     losses = total_loss(one, some.net.loss_weights)
@@ -172,8 +173,8 @@ def _compare(path, iterations, one, forced, two, ulp, orders):
             series[name]["worst"].append(float(worst))
             series[name]["all"].append(together)
     runs = {name: _free_run(path, name, iterations) for name in orders}
-    runs["two threads"] = (total_loss(two, some.net.loss_weights), two)
-    runs["one ulp"] = (total_loss(ulp, some.net.loss_weights), ulp)
+    for name, run in others.items():
+        runs[name] = (total_loss(run, some.net.loss_weights), run)
     free = {
         name: {
             "loss": np.abs(values / losses - 1).tolist(),

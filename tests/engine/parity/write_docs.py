@@ -115,7 +115,7 @@ FREE = {
 def run_tables(folder):
     make_tree(folder, batch_size=4)
     found = {
-        name: runs.measure(real_caffe, folder, name, 50, list(runs.ORDERS))
+        name: runs.measure(real_caffe, folder, name, 50, list(runs.ORDERS), two_threads=True)
         for name in runs.VARIANTS + runs.PRETRAININGS + runs.VAES
     }
     parts = {"loss": "loss", "worst": "worst blob", "all": "all blobs"}
