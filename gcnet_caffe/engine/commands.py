@@ -180,7 +180,7 @@ def _open(model, phase, gpus, level, stages, options, weights, log):
         copy_weights(net, path, log)
     net.to(device).use_channels_last()
     if options.compile:
-        net.compile()
+        net.use_torch_compile()
     return net, device
 
 

@@ -188,7 +188,7 @@ class Net(nn.Module):
             elif layer.type == "Pooling":
                 layer.channels_last = True
 
-    def compile(self, **options):
+    def use_torch_compile(self, **options):
         """Run from now on through torch.compile what it makes faster; `options` are its own."""
         device = next(iter(self.parameters()), torch.empty(0)).device
         self._compiled = [

@@ -105,7 +105,7 @@ class Solver:
         snapshot.check_snapshots(self)
         self._smoothed = SmoothedLoss(param.average_loss)
         if self.options.compile:
-            self.net.compile()
+            self.net.use_torch_compile()
         self.log("Solver scaffolding done.")
 
     def _check(self):

@@ -66,7 +66,7 @@ def test_channels_last_and_compiled_are_the_same(tree, monkeypatch):
     assert_same(gradients(first, lambda batch: first.run(batch)[0]), wanted)
     compiled = opened()
     compiled.use_channels_last()
-    compiled.compile()
+    compiled.use_torch_compile()
     assert_same(gradients(compiled, lambda batch: compiled.run(batch)[0]), wanted)
 
 
