@@ -10,9 +10,7 @@ import torch
 from torch import nn
 
 from gcnet_caffe.engine.layers import TEST, TRAIN
-from gcnet_caffe.engine.net import Net, open_net
-from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.engine.weights import copy_weights
+from gcnet_caffe.engine.net import Net, open_trained
 from gcnet_caffe.errors import UsageError
 
 _PHASES = {"TRAIN": TRAIN, "TEST": TEST}
@@ -123,8 +121,4 @@ def load_net(
     """
     if phase not in _PHASES:
         raise UsageError(f"phase: found {phase!r}, wanted TEST or TRAIN")
-    opened = open_net(net, _PHASES[phase], CaffeRng(seed))
-    if weights is not None:
-        copy_weights(opened, str(weights), lambda text: None)
-    opened.keep(list(outputs))
-    return CaffeModule(opened)
+    return CaffeModule(open_trained(net, weights, outputs, _PHASES[phase], seed))

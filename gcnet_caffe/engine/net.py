@@ -3,16 +3,22 @@
 Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward is run once an iteration.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+import os
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
 from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.layers import Context, create_layer
+from gcnet_caffe.engine.layers import TEST, Context, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
+from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.sharing import LearnableBlobs
+from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.data_layer import check_layer_labels
@@ -348,3 +354,37 @@ def open_net(path, phase, rng, level=0, stages=(), **place):
     param.state.level = level
     param.state.stage.extend(stages)
     return Net(param, Context(phase=phase, rng=rng, origin=str(path), **place))
+
+
+def open_trained(
+    net: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None,
+    outputs: Iterable[str] = (),
+    phase: int = TEST,
+    seed: int = 0,
+) -> Net:
+    """Open a net with its weights, on the CPU: the one way to open a net that is not trained here.
+
+    Parameters
+    ----------
+    net : path
+        A prototxt, deploy or train_val.
+    weights : path or None
+        A .caffemodel, binary or HDF5; with None the net has what its fillers give.
+    outputs : iterable of str
+        Blobs that the net gives besides those that no layer reads.
+    phase : int
+        TEST or TRAIN.
+    seed : int
+        Of the fillers and of dropout, as Caffe's ``random_seed``.
+
+    Raises
+    ------
+    SchemaError, NetError, WeightsError
+        A file cannot be read or executed, the weights do not fit, or there is no such blob.
+    """
+    opened = open_net(net, phase, CaffeRng(seed))
+    if weights is not None:
+        copy_weights(opened, weights, lambda text: None)
+    opened.keep(outputs)
+    return opened
