@@ -4,7 +4,16 @@ Neutral always has the highest label. In a class list without neutral, neutral q
 label K (the number of classes), which the classifier ignores; only the pair loss sees them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from gcnet_caffe.errors import ManifestError, UsageError, shown
+
+if TYPE_CHECKING:
+    from gcnet_caffe.datasets.manifest import Row
 
 NEUTRAL = "neutral"
 
@@ -22,8 +31,18 @@ CLASS_SETS = {
 }
 
 
-def parse_classes(text):
-    """The class list that `text` names (``ck7``) or spells out (``happy,sad,wink``).
+def parse_classes(text: str) -> tuple[str, ...]:
+    """Return a class list.
+
+    Parameters
+    ----------
+    text : str
+        The name of one of `CLASS_SETS` (``ck7``), or the classes themselves (``happy,sad,wink``).
+
+    Returns
+    -------
+    tuple of str
+        Expression names; a name's label is its position.
 
     Raises
     ------
@@ -43,8 +62,8 @@ def parse_classes(text):
     return names
 
 
-def labels_of(rows, classes, manifest):
-    """The label of each manifest row.
+def labels_of(rows: Sequence[Row], classes: Sequence[str], manifest: str | Path) -> list[int]:
+    """Return the label of each manifest row.
 
     Parameters
     ----------

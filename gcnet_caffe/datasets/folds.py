@@ -3,35 +3,48 @@
 Subjects in ascending ID order; fold k tests on the subjects k, k+F, k+2F, ... of F folds.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
+from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import ManifestError, UsageError
-from gcnet_caffe.text import open_lines
 
 
-def ordered_subjects(subjects):
-    """The distinct `subjects` in natural order (s2 before s10).
+def ordered_subjects(subjects: Iterable[str]) -> list[str]:
+    """Return the distinct `subjects` in natural order (s2 before s10).
+
+    Parameters
+    ----------
+    subjects : iterable of str
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
     ManifestError
-        Two spellings differ only in leading zeros (S5, S005): one person might then stand in both
-        the train and the test images.
+        Two spellings differ only in leading zeros (S5, S005): one person might then be in both the
+        train and the test images.
     """
     ordered = sorted(set(subjects), key=natural_key)
     for one, other in zip(ordered, ordered[1:]):
         if natural_key(one) == natural_key(other):
             raise ManifestError(
                 f"subjects {one!r} and {other!r} are one number in two spellings; "
-                "wanted one spelling for each subject"
+                "wanted one spelling per subject"
             )
     return ordered
 
 
-def assign_folds(subjects, folds):
+def assign_folds(subjects: Iterable[str], folds: int) -> dict[str, int]:
     """Give each subject the fold that tests on it.
 
     Parameters
@@ -62,14 +75,19 @@ def assign_folds(subjects, folds):
     return {subject: rank % folds for rank, subject in enumerate(ordered)}
 
 
-def check_disjoint(train, test, manifest):
-    """Raise a ManifestError when a subject, or an image, is in both `train` and `test`.
+def check_disjoint(train: Iterable[Row], test: Iterable[Row], manifest: str | Path) -> None:
+    """Check that no subject and no image is in both `train` and `test`.
 
     Parameters
     ----------
     train, test : iterables of Row
     manifest : str or Path
         The manifest's name, for the error message.
+
+    Raises
+    ------
+    ManifestError
+        The message has the first subject or image that is in both.
     """
     for what, one, other in zip(("subject", "image"), _members(train), _members(test)):
         both = one & other
@@ -79,34 +97,44 @@ def check_disjoint(train, test, manifest):
             )
 
 
-def subjects_of(rows, manifest):
+def subjects_of(rows: Sequence[Row], manifest: str | Path) -> list[str]:
     """Return the subject of each row.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    manifest : str or Path
+        The manifest's name, for the error message.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
     ManifestError
-        A row has none.
+        A row has no subject.
     """
     subjects = []
     for number, row in enumerate(rows, start=1):
         if not row.subject:
             raise ManifestError(
-                f"{manifest}: row {number}: column 'subject': empty; without subject ids "
-                f"({row.source or 'this data set'} has none) there are neither folds by subject "
-                "nor identities; `make_lmdb.py cross --test` can test on it"
+                f"{manifest}: row {number}: column 'subject': empty; "
+                f"{row.source or 'this data set'} has no subject ids, so it cannot be split into "
+                "folds or identities; `gcnet make-lmdb cross --test` can test on it"
             )
         subjects.append(sys.intern(row.subject))  # one object for all rows of a subject
     return subjects
 
 
-def read_fold_sheet(path, subjects):
+def read_fold_sheet(path: str | Path, subjects: Iterable[str]) -> dict[str, int]:
     """Read a fold sheet (CSV: subject, fold) and check that it gives each subject one fold.
 
     Parameters
     ----------
     path : str or Path
     subjects : iterable of str
-        Those that must be in it; others in it are ignored.
+        Those that the sheet must have; others are ignored.
 
     Returns
     -------
@@ -119,21 +147,17 @@ def read_fold_sheet(path, subjects):
         The sheet is missing or malformed, has a subject in two folds, lacks one, or leaves a fold
         empty.
     """
-    sheet = {}
-    try:
-        with open_lines(path, ManifestError) as file:
-            reader = csv.DictReader(file)
-            for number, row in enumerate(reader, start=1):
-                subject, fold = row.get("subject"), row.get("fold") or ""
-                if not subject or not fold.isdigit():
-                    raise ManifestError(f"{path}: row {number}: {row}; wanted subject,fold")
-                if sheet.setdefault(subject, int(fold)) != int(fold):
-                    raise ManifestError(
-                        f"{path}: row {number}: subject {subject} is in the folds "
-                        f"{sheet[subject]} and {fold}"
-                    )
-    except FileNotFoundError:
-        raise ManifestError(f"{path}: no such fold sheet") from None
+    sheet: dict[str, int] = {}
+    table = read_table(path, "fold sheet", ("subject", "fold"), ManifestError)
+    for number, row in enumerate(table, start=1):
+        subject, fold = row["subject"], row["fold"] or ""
+        if not subject or not fold.isdigit():
+            raise ManifestError(f"{path}: row {number}: {row}; wanted subject,fold")
+        if sheet.setdefault(subject, int(fold)) != int(fold):
+            raise ManifestError(
+                f"{path}: row {number}: subject {subject} is in the folds {sheet[subject]} and "
+                f"{fold}"
+            )
     ordered = ordered_subjects(subjects)
     for subject in ordered:
         if subject not in sheet:
@@ -145,8 +169,8 @@ def read_fold_sheet(path, subjects):
     return found
 
 
-def fold_sheet(folds):
-    """`folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
+def fold_sheet(folds: Mapping[str, int]) -> str:
+    """Return `folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("subject", "fold"))
@@ -154,9 +178,10 @@ def fold_sheet(folds):
     return text.getvalue()
 
 
-def _members(rows):
+def _members(rows: Iterable[Row]) -> tuple[set[str], set[str]]:
     """The subjects, and the images, of some rows."""
-    subjects, images = set(), set()
+    subjects: set[str] = set()
+    images: set[str] = set()
     for row in rows:
         subjects.add(row.subject)
         images.update(name for name in (row.path, row.reference) if name)

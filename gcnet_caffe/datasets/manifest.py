@@ -5,7 +5,7 @@ column                meaning
 ====================  ==============================================================================
 path                  query image, absolute or relative to the manifest's folder; of an image inside
                       another file, ``FILE#MEMBER`` (see `members`)
-subject               who it shows; empty where the data set does not tell
+subject               who it shows; empty where the data set does not say
 expression            its expression; empty when unlabelled (identity pre-training)
 reference             image of the same person's neutral face; empty when there is none
 sequence              the image sequence it belongs to; empty for stills
@@ -20,16 +20,21 @@ route                 where the landmarks come from (`ROUTES`); empty when there
 Messages count rows from 1, the first below the header.
 """
 
-import csv
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.files import write_csv
-from gcnet_caffe.text import odd_character, open_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COLUMNS = (
     "path",
@@ -61,25 +66,27 @@ class Row(NamedTuple):
     expression: str = ""
     reference: str = ""
     sequence: str = ""
-    rank: Optional[int] = None
+    rank: int | None = None
     source: str = ""
-    landmarks: Optional[np.ndarray] = None
-    reference_landmarks: Optional[np.ndarray] = None
+    landmarks: NDArray[np.float64] | None = None
+    reference_landmarks: NDArray[np.float64] | None = None
     route: str = ""
 
 
-def read_manifest(path, keep=list):
+def read_manifest(
+    path: str | Path, keep: Callable[[Iterable[Row]], Sequence[Row]] = list
+) -> Sequence[Row]:
     """Read and check a manifest.
 
     Parameters
     ----------
     path : str or Path
     keep : callable
-        What holds the rows: `list`, or `Rows` for any number of them.
+        Makes the sequence that holds the rows: `list`, or `Rows` for any number of them.
 
     Returns
     -------
-    list of Row, or what `keep` makes
+    sequence of Row
 
     Raises
     ------
@@ -87,24 +94,24 @@ def read_manifest(path, keep=list):
         The file cannot be read, is empty, lacks a column, or a row is wrong or given twice; the
         message names the file, the row and the column.
     """
-    path = Path(path)
-    try:
-        with open_lines(path, ManifestError) as file:
-            rows = keep(_parse(file, path))
-    except FileNotFoundError:
-        raise ManifestError(f"{path}: no such manifest") from None
-    except csv.Error as error:
-        raise ManifestError(f"{path}: not a CSV file in UTF-8: {error}") from None
+    table = read_table(path, "manifest", COLUMNS, ManifestError)
+    folder = str(Path(path).parent)
+    rows = keep(_row(cells, path, number, folder) for number, cells in enumerate(table, start=1))
     if not rows:
         raise ManifestError(f"{path}: the manifest has no rows")
     _refuse_duplicates(rows, path)
     return rows
 
 
-def write_manifest(path, rows):
+def write_manifest(path: str | Path, rows: Sequence[Row]) -> None:
     """Write `rows` to the manifest `path`, whole or not at all (replacing it).
 
-    Images below the manifest's folder are written relative to it, others absolute.
+    Paths of images below the manifest's folder are written relative to it, others absolute.
+
+    Parameters
+    ----------
+    path : str or Path
+    rows : sequence of Row
 
     Raises
     ------
@@ -115,28 +122,25 @@ def write_manifest(path, rows):
     write_csv(path, COLUMNS, cells(rows, Path(path).parent))
 
 
-def cells(rows, folder):
-    """Return an iterator over the cells of `rows` in a manifest that lies in `folder`."""
-    folder = os.path.abspath(folder)
-    return (_cells(row, folder) for row in rows)
+def cells(rows: Iterable[Row], folder: str | Path) -> Iterator[tuple[object, ...]]:
+    """Return an iterator over the cells of `rows` in a manifest in `folder`.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    folder : str or Path
+
+    Returns
+    -------
+    iterator of tuple
+        One item per row, in the order of `COLUMNS`.
+    """
+    absolute = os.path.abspath(folder)
+    return (_cells(row, absolute) for row in rows)
 
 
-def _parse(file, path):
-    reader = csv.DictReader(file)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        odd = odd_character(",".join(reader.fieldnames or ()))
-        raise ManifestError(
-            f"{path}: header: column {missing[0]!r} is missing; wanted {','.join(COLUMNS)}"
-            + (f" ({odd})" if odd else "")
-        )
-    folder = str(path.parent)
-    for number, cells in enumerate(reader, start=1):
-        yield _row(cells, path, number, folder)
-
-
-def _row(cells, path, number, folder):
-    def wrong(column, what):
+def _row(cells: dict[str, str], path: str | Path, number: int, folder: str) -> Row:
+    def wrong(column: str, what: object) -> ManifestError:
         return ManifestError(f"{path}: row {number}: column {column!r}: {what}")
 
     for column in COLUMNS:
@@ -150,7 +154,7 @@ def _row(cells, path, number, folder):
         found = shown(cells["route"])
         raise wrong("route", f"{found}; wanted one of {', '.join(ROUTES[:-1])}, or none")
 
-    def points(column):
+    def points(column: str) -> NDArray[np.float64] | None:
         try:
             return _points(cells[column])
         except ValueError as error:
@@ -175,7 +179,7 @@ def _row(cells, path, number, folder):
     )
 
 
-def _points(text):
+def _points(text: str) -> NDArray[np.float64] | None:
     words = text.split()
     if not words:
         return None
@@ -190,11 +194,11 @@ def _points(text):
     return points.reshape(5, 2)
 
 
-def _refuse_duplicates(rows, path):
+def _refuse_duplicates(rows: Sequence[Row], path: str | Path) -> None:
     hashes = (hash(os.path.normpath(row.path)) for row in rows)
     if len(np.unique(np.fromiter(hashes, np.int64, len(rows)))) == len(rows):
         return
-    first = {}
+    first: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
         seen = first.setdefault(os.path.normpath(row.path), number)
         if seen != number:
@@ -203,13 +207,13 @@ def _refuse_duplicates(rows, path):
             )
 
 
-def _cells(row, folder):
-    def image(name):
+def _cells(row: Row, folder: str) -> tuple[object, ...]:
+    def image(name: str) -> str:
         full = os.path.abspath(name)
         below = full.startswith(folder + os.sep)
         return full[len(folder) + 1 :] if below else full
 
-    def numbers(points):
+    def numbers(points: NDArray[np.float64] | None) -> str:
         return "" if points is None else " ".join(f"{value:.10g}" for value in points.ravel())
 
     return (

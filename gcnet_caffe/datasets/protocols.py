@@ -1,6 +1,8 @@
 """The paper's evaluation protocols by name (sections IV-B, IV-F and appendix B)."""
 
-from typing import NamedTuple, Optional
+from __future__ import annotations
+
+from typing import NamedTuple
 
 from gcnet_caffe.datasets.expressions import CLASS_SETS
 
@@ -11,6 +13,7 @@ class Protocol(NamedTuple):
     Attributes
     ----------
     about : str
+        One line for --help and the docs.
     classes : tuple of str
         Expression names in the order of their labels.
     folds : int
@@ -18,7 +21,7 @@ class Protocol(NamedTuple):
     only : tuple of int, optional
         The folds to test on; all by default.
     together : bool
-        Whether `only` are one test set, not one run each.
+        Whether the folds `only` are one test set; otherwise each is a test set of its own.
     drop : tuple of str
         Expressions whose images are left out.
     test : str
@@ -26,15 +29,15 @@ class Protocol(NamedTuple):
     """
 
     about: str
-    classes: tuple
+    classes: tuple[str, ...]
     folds: int = 10
-    only: Optional[tuple] = None
+    only: tuple[int, ...] | None = None
     together: bool = False
-    drop: tuple = ()
+    drop: tuple[str, ...] = ()
     test: str = ""
 
 
-def _cross(test):
+def _cross(test: str) -> Protocol:
     about = f"train on sequences, test on {test}; 7 expressions with neutral"
     return Protocol(about, CLASS_SETS["cross7"], 0, drop=("contempt",), test=test)
 

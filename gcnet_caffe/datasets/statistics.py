@@ -1,14 +1,19 @@
 """What a manifest holds: class balance, subjects and images per fold, image sizes, landmarks."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.datasets.folds import assign_folds, read_fold_sheet, subjects_of
-from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.formats.log import import_pyplot, save_figure
@@ -21,7 +26,8 @@ class ManifestStatistics:
     Attributes
     ----------
     images, subjects, sequences : int
-    expressions, sources, routes, references : Counter
+    expressions, sources, routes, references : Counter of str
+        Number of images by what the manifest's columns say.
     folds : list of (subjects, expressive images, neutral images)
         What each fold tests on; empty where there are no subjects.
     folds_note : str
@@ -29,24 +35,28 @@ class ManifestStatistics:
     sizes : Counter of (width, height)
         Of at most `sampled` images.
     unreadable : list of str
+        Why each of the other sampled images cannot be read.
     sampled : int
+        Number of images that were opened.
     """
 
     images: int
     subjects: int
     sequences: int
-    expressions: Counter
-    sources: Counter
-    routes: Counter
-    references: Counter
-    folds: list
+    expressions: Counter[str]
+    sources: Counter[str]
+    routes: Counter[str]
+    references: Counter[str]
+    folds: list[tuple[int, int, int]]
     folds_note: str
-    sizes: Counter
-    unreadable: list
+    sizes: Counter[tuple[int, int]]
+    unreadable: list[str]
     sampled: int
 
 
-def count_manifest(manifest, folds=10, sample=500, sheet=None):
+def count_manifest(
+    manifest: str | Path, folds: int = 10, sample: int = 500, sheet: str | Path | None = None
+) -> ManifestStatistics:
     """Count the rows of `manifest`.
 
     Parameters
@@ -73,12 +83,10 @@ def count_manifest(manifest, folds=10, sample=500, sheet=None):
     if sample < 0:
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)
-    sheet, note = _folds_of(rows, folds, sheet, manifest)
-    dealt = [[set(), 0, 0] for _ in range(max(sheet.values(), default=-1) + 1)]
-    for row in rows if sheet else ():
-        fold = dealt[sheet[row.subject]]
-        fold[0].add(row.subject)
-        fold[2 if row.expression == NEUTRAL else 1] += 1
+    dealt, note = _folds_of(rows, folds, sheet, manifest)
+    of_fold: list[list[Row]] = [[] for _ in range(max(dealt.values(), default=-1) + 1)]
+    for row in rows if dealt else ():
+        of_fold[dealt[row.subject]].append(row)
     places = np.linspace(0, len(rows) - 1, min(sample, len(rows))).astype(int)
     sizes, unreadable = _sizes([rows[i].path for i in places])
     return ManifestStatistics(
@@ -89,7 +97,7 @@ def count_manifest(manifest, folds=10, sample=500, sheet=None):
         sources=Counter(row.source or "(none)" for row in rows),
         routes=Counter(row.route or "to be detected" for row in rows),
         references=Counter(_reference(row) for row in rows),
-        folds=[(len(subjects), shown, neutral) for subjects, shown, neutral in dealt],
+        folds=[_fold_counts(members) for members in of_fold],
         folds_note=note,
         sizes=sizes,
         unreadable=unreadable,
@@ -97,7 +105,9 @@ def count_manifest(manifest, folds=10, sample=500, sheet=None):
     )
 
 
-def _folds_of(rows, folds, sheet, manifest):
+def _folds_of(
+    rows: Sequence[Row], folds: int, sheet: str | Path | None, manifest: str | Path
+) -> tuple[dict[str, int], str]:
     """(subject -> fold, why there are none)."""
     if sheet:
         return read_fold_sheet(sheet, subjects_of(rows, manifest)), ""
@@ -109,23 +119,31 @@ def _folds_of(rows, folds, sheet, manifest):
         return {}, str(error)
 
 
-def _reference(row):
+def _fold_counts(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """The subjects, expressive images and neutral images of one fold."""
+    neutral = sum(row.expression == NEUTRAL for row in rows)
+    return len({row.subject for row in rows}), len(rows) - neutral, neutral
+
+
+def _reference(row: Row) -> str:
     if not row.reference:
         return "none (test only)"
     return "the image itself" if row.reference == row.path else "another image"
 
 
-def _sizes(paths):
-    sizes, unreadable = Counter(), []
+def _sizes(paths: Iterable[str]) -> tuple[Counter[tuple[int, int]], list[str]]:
+    sizes: Counter[tuple[int, int]] = Counter()
+    unreadable = []
     for path in tqdm(paths, "reading images", unit="image", disable=None):
         try:
-            sizes[read_grey(path).shape[::-1]] += 1
+            height, width = read_grey(path).shape
+            sizes[width, height] += 1
         except ImageError as error:
             unreadable.append(str(error))
     return sizes, unreadable
 
 
-def statistics_text(found):
+def statistics_text(found: ManifestStatistics) -> str:
     """Return `found` (ManifestStatistics) as lines of text."""
     lines = [
         f"images: {found.images}",
@@ -154,8 +172,16 @@ def statistics_text(found):
     return "\n".join(lines)
 
 
-def draw_statistics(found, out, title):
-    """Draw `found` (ManifestStatistics) into the picture file `out` (replacing it).
+def draw_statistics(found: ManifestStatistics, out: str | Path, title: str) -> None:
+    """Draw the counts of a manifest.
+
+    Parameters
+    ----------
+    found : ManifestStatistics
+    out : str or Path
+        The picture file to write, or to replace.
+    title : str
+        Shown above the picture.
 
     Raises
     ------
@@ -175,7 +201,7 @@ def draw_statistics(found, out, title):
     save_figure(figure, out, dpi=100)
 
 
-def _bars(axis, title, counts):
+def _bars(axis: Any, title: str, counts: Counter[str]) -> None:
     names = sorted(counts, key=lambda name: (name == NEUTRAL, name))
     bars = axis.barh(names, [counts[name] for name in names], color="C0")
     axis.bar_label(bars, padding=2, fontsize=8)
@@ -185,7 +211,7 @@ def _bars(axis, title, counts):
     axis.set_title(title)
 
 
-def _folds(axis, found):
+def _folds(axis: Any, found: ManifestStatistics) -> None:
     axis.set_title("test images by fold, with the number of subjects")
     if not found.folds:
         axis.text(0.5, 0.5, found.folds_note, ha="center", va="center", wrap=True)
@@ -204,7 +230,7 @@ def _folds(axis, found):
         axis.legend(fontsize=8, ncols=2, loc="upper right", frameon=False)
 
 
-def _points(axis, found):
+def _points(axis: Any, found: ManifestStatistics) -> None:
     axis.set_title(f"sizes of {found.sampled} images (pixels)")
     axis.set_xlabel("width")
     axis.set_ylabel("height")

@@ -1,22 +1,28 @@
 """Alignment: one face of a photograph, from its five points to a 66x66 grey crop.
 
-A similarity transform (scale, rotation, translation) brings the five points as close as it can to a
-canonical layout. The paper gives the five points and the size (section IV-A), not the layout; ours
+A similarity transform (scale, rotation, translation) moves the five points as close as possible to
+a fixed layout. The paper gives the five points and the size (section IV-A), not the layout; ours
 keeps brows and chin inside the crop, with room for a lowered jaw and for the random 64x64 crop.
 """
 
+from __future__ import annotations
+
 import math
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 #: Side of the crop in pixels.
 SIZE = 66
 
-#: x, y in the crop of the right eye, left eye, nose tip, right and left mouth corner (the subject's
-#: right, so on the picture's left): symmetric, with the proportions of an average adult face.
+#: x, y in the crop of the right eye, left eye, nose tip, right and left mouth corner: symmetric,
+#: with the proportions of an average adult face. Right is the subject's right, on the left of the
+#: picture.
 CANONICAL = np.array(
     [[22.0, 22.0], [43.0, 22.0], [32.5, 34.0], [24.0, 46.0], [41.0, 46.0]], dtype=np.float64
 )
@@ -34,18 +40,18 @@ class Similarity(NamedTuple):
     a: complex
     b: complex
 
-    def after(self, first):
-        """The similarity that does `first`, then this one."""
+    def after(self, first: Similarity) -> Similarity:
+        """Return the similarity that does `first`, then this one."""
         return Similarity(self.a * first.a, self.a * first.b + self.b)
 
-    def matrix(self):
-        """As the (2, 3) matrix that takes (x, y, 1) to (x, y)."""
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the (2, 3) matrix that maps (x, y, 1) to (x, y)."""
         a, b = self
         return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def fit_similarity(points):
-    """The similarity that brings `points` closest to `CANONICAL`, by least squares.
+def fit_similarity(points: NDArray[np.float64]) -> Similarity:
+    """Return the similarity that moves `points` closest to `CANONICAL`, by least squares.
 
     Parameters
     ----------
@@ -64,7 +70,7 @@ def fit_similarity(points):
     return Similarity(complex(a), complex(_MIDDLE - a * middle))
 
 
-def _complex(points):
+def _complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
     return np.ascontiguousarray(points, np.float64).view(np.complex128).ravel()
 
 
@@ -72,8 +78,8 @@ _MIDDLE = _complex(CANONICAL).mean()
 _TARGET = _complex(CANONICAL) - _MIDDLE
 
 
-def warp(image, similarity):
-    """Sample the crop that `similarity` maps `image` to, in one interpolation.
+def warp(image: NDArray[np.uint8], similarity: Similarity) -> NDArray[np.uint8]:
+    """Return the crop of a photograph, sampled in one interpolation.
 
     Where the crop is smaller than the face, each of its pixels is the mean of a grid of bilinear
     samples: sampling once would alias.
@@ -87,7 +93,7 @@ def warp(image, similarity):
     Returns
     -------
     (66, 66) ndarray of uint8
-        Beyond the image's border its edge pixels are repeated.
+        Outside the image its edge pixels are repeated.
     """
     grid = max(1, math.ceil(1 / abs(similarity.a) / _SAMPLE_SPACING))
     # (0, 0) is the centre of a pixel, not its corner
@@ -99,18 +105,29 @@ def warp(image, similarity):
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return cv2.resize(samples, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    crop = cv2.resize(samples, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(crop, np.uint8)
 
 
-def equalise(crop):
-    """Contrast-limited adaptive histogram equalisation of a grey uint8 `crop`."""
-    return _own.clahe.apply(crop)
+def equalise(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a crop after contrast-limited adaptive histogram equalisation.
+
+    Parameters
+    ----------
+    crop : (66, 66) ndarray of uint8
+        Grey values, 0..255.
+
+    Returns
+    -------
+    (66, 66) ndarray of uint8
+    """
+    return np.asarray(_own.clahe.apply(crop), np.uint8)
 
 
 class _Own(threading.local):
-    """What each thread has for itself: making it takes a third of the time that using it does."""
+    """What each thread makes for itself, once: it takes a third of the time of one equalisation."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clahe = cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES)
 
 

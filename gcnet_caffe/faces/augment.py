@@ -1,16 +1,21 @@
 """Augmentation of the train faces: scaling, rotation and intensity multiplication.
 
-The paper names the kinds (section IV-A), not the ranges; ours are below. Flipping and the random
-64x64 crop are left to Caffe's Data layer, which draws them anew in every epoch.
+The paper says which kinds (section IV-A), not the ranges; ours are below. Caffe's Data layer does
+the flipping and the random 64x64 crop, with new draws in every epoch.
 """
+
+from __future__ import annotations
 
 import cmath
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gcnet_caffe.faces.align import SIZE, Similarity, equalise, fit_similarity, warp
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Uniform ranges of one draw.
 SCALE_RANGE = (0.9, 1.1)
@@ -19,7 +24,17 @@ GAIN_RANGE = (0.8, 1.2)  # factor on the equalised grey values, clipped at 255
 
 
 class Draw(NamedTuple):
-    """What is done to one face; a query and its reference share one draw."""
+    """What is done to one face; a query and its reference share one draw.
+
+    Attributes
+    ----------
+    scale : float
+        Factor on the size of the face.
+    angle : float
+        Degrees, about the centre of the crop.
+    gain : float
+        Factor on the equalised grey values.
+    """
 
     scale: float
     angle: float
@@ -29,11 +44,11 @@ class Draw(NamedTuple):
 NO_AUGMENTATION = Draw(scale=1.0, angle=0.0, gain=1.0)
 
 
-def draw(seed, row, copy):
-    """The draw of one record; copy 0 is not augmented.
+def draw(seed: int, row: int, copy: int) -> Draw:
+    """Return the draw of one record; copy 0 is not augmented.
 
-    It depends on nothing but its arguments, so that records are the same whichever process makes
-    them, and in whatever order.
+    It depends only on its arguments, so records do not depend on which process makes them, or in
+    which order.
 
     Parameters
     ----------
@@ -46,7 +61,9 @@ def draw(seed, row, copy):
     return Draw(*(rng.uniform(low, high) for low, high in (SCALE_RANGE, ANGLE_RANGE, GAIN_RANGE)))
 
 
-def face_crop(image, points, drawn=NO_AUGMENTATION):
+def face_crop(
+    image: NDArray[np.uint8], points: NDArray[np.float64], drawn: Draw = NO_AUGMENTATION
+) -> NDArray[np.uint8]:
     """Align, augment and equalise one face.
 
     Alignment, scaling and rotation are one warp of the photograph. The intensity is multiplied
@@ -59,6 +76,7 @@ def face_crop(image, points, drawn=NO_AUGMENTATION):
     points : (5, 2) ndarray
         The five landmarks, x, y in pixels.
     drawn : Draw
+        By default the face is not augmented.
 
     Returns
     -------
@@ -70,17 +88,20 @@ def face_crop(image, points, drawn=NO_AUGMENTATION):
     return np.clip(np.rint(crop * drawn.gain), 0, 255).astype(np.uint8)
 
 
-def mirrored(image, points):
+def mirrored(
+    image: NDArray[np.uint8], points: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Mirror a face: the picture, and its five points with right and left exchanged.
 
-    What is the right eye of the mirrored face was the left one. The crop's layout is symmetric, so
-    that up to CLAHE the crop of the mirrored face is the mirrored crop, and Caffe's ``mirror`` may
-    come after it. CLAHE's tiles start at the left, so that it leaves a small difference.
+    The right eye of the mirrored face is the left eye of the face. The crop's layout is symmetric:
+    before CLAHE, the crop of the mirrored face is the mirrored crop, so Caffe's ``mirror`` may be
+    applied to crops. CLAHE's tiles start at the left, which makes a small difference.
 
     Parameters
     ----------
     image : (H, W) ndarray of uint8
     points : (5, 2) ndarray
+        x, y in pixels.
 
     Returns
     -------
@@ -91,7 +112,7 @@ def mirrored(image, points):
     return np.ascontiguousarray(image[:, ::-1]), points
 
 
-def _turn(drawn):
+def _turn(drawn: Draw) -> Similarity:
     """Scaling and rotation about the centre of the crop."""
     turn = cmath.rect(drawn.scale, math.radians(drawn.angle))
     centre = (SIZE - 1) / 2 * (1 + 1j)

@@ -1,7 +1,7 @@
 """Reading a photograph as pixels: upright, whole, and not larger than memory.
 
-The bytes tell the format, not the name. What lies behind the image's end does not matter: phones
-put a short video there (Motion Photos), or more pictures.
+The format is found from the bytes, not from the name. Bytes after the image's end are ignored:
+phones put a short video there (Motion Photos), or more pictures.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.kinds import HEAD, IMAGE, RAW, UNREAD, Kind, kind_of
@@ -23,19 +25,27 @@ from gcnet_caffe.faces.members import read_member, split_member
 from gcnet_caffe.faces.quiet import silent_opencv
 from gcnet_caffe.text import check_name
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 #: An image of more pixels is refused, from its header, and a larger file before it is read.
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 500_000_000
 
-#: What is read, by Pillow's names (PPM: PGM and PBM as well). Other decoders are not let near.
+#: What is read, by Pillow's names (PPM: PGM and PBM as well). No other decoder is used.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
-def read_grey(path: str | Path) -> np.ndarray:
-    """Read the image file `path`, whatever its name ends with, as grey.
+def read_grey(path: str | Path) -> NDArray[np.uint8]:
+    """Read the image file `path` as grey.
 
-    The path may name an image inside another file: see `members`. A photograph whose EXIF data
-    say that the camera was turned is turned upright.
+    A photograph is rotated upright if its EXIF data say that the camera was turned.
+
+    Parameters
+    ----------
+    path : str or Path
+        The name may have any ending. It may also be that of an image inside another file: see
+        `members`.
 
     Returns
     -------
@@ -54,14 +64,14 @@ def read_grey(path: str | Path) -> np.ndarray:
     return found if isinstance(found, np.ndarray) else decode(found, path)
 
 
-def decode(data: bytes, name: str | Path, colour: bool = False) -> np.ndarray:
+def decode(data: bytes, name: str | Path, colour: bool = False) -> NDArray[np.uint8]:
     """Decode the bytes of an image file.
 
     Parameters
     ----------
     data : bytes
     name : str or Path
-        Of the image, for the error message.
+        The image's name, for the error message.
     colour : bool
         Whether to keep the colours.
 
@@ -73,6 +83,7 @@ def decode(data: bytes, name: str | Path, colour: bool = False) -> np.ndarray:
     Raises
     ------
     ImageError
+        The bytes are not a whole image of `FORMATS`, or more than `MAX_PIXELS` or `MAX_BYTES`.
     """
     if not data:
         raise ImageError(f"{name}: the image is cut off after 0 bytes")
@@ -91,16 +102,16 @@ def decode(data: bytes, name: str | Path, colour: bool = False) -> np.ndarray:
             image = None
     if image is None:
         raise ImageError(f"{name}: not an image that OpenCV can decode, or not a whole one")
-    return image
+    return np.asarray(image, np.uint8)
 
 
 def image_exists(path: str | Path) -> bool:
-    """Whether the image's file is there (not whether it can be read)."""
+    """Return whether the image's file exists (not whether it can be read)."""
     return os.path.isfile(split_member(path)[0])
 
 
 def file_state(path: str | Path) -> tuple[int, int, int] | None:
-    """What tells that the image's file has changed: (size, time, mode), or None without a file."""
+    """Return (size, time, mode) of the image's file, which show a change; None without a file."""
     try:
         state = os.stat(split_member(path)[0])
     except OSError:
@@ -114,7 +125,8 @@ def read_file(path: str | Path) -> bytes:
     Raises
     ------
     ImageError
-        It is missing, no ordinary file, larger than `MAX_BYTES`, or by its first bytes no image.
+        It is missing, not an ordinary file, larger than `MAX_BYTES`, or its first bytes are not an
+        image's.
     """
     check_name(path, ImageError)
     try:
@@ -132,7 +144,7 @@ def read_file(path: str | Path) -> bytes:
 
 
 def not_read(kind: Kind) -> str:
-    """Say of a kind that is not an image that is read what it is, for an error message."""
+    """Return, for an error message, what a file is that is not an image that can be read."""
     if kind.sort == UNREAD:
         return f"{kind.words}, which is not read; convert it to JPEG or PNG"
     return f"{kind.words}; wanted an image"
@@ -149,8 +161,6 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
     OpenCV refuses what is cut off in every format but one: before 4.12 it fills the rest of a JPEG
     with grey. Pillow decodes JPEGs at an eighth of their size for that.
     """
-    from PIL import Image  # comes with scikit-image
-
     if data.startswith((b"II", b"MM")):
         _check_tiff(data, name)
     try:
@@ -181,9 +191,7 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
 
 @contextlib.contextmanager
 def _strict_pillow() -> Iterator[None]:
-    """Have Pillow refuse what is cut off, whatever the program has set, and not warn of size."""
-    from PIL import ImageFile
-
+    """Make Pillow refuse what is cut off, whatever the program has set, and not warn of size."""
     kept, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with warnings.catch_warnings():
@@ -200,8 +208,6 @@ _REDUCED, _FLOATING_POINT = 1, 3
 
 def _check_tiff(data: bytes, name: str | Path) -> None:
     """Raise an ImageError for a TIFF that holds a camera's raw data or has too deep pixels."""
-    from PIL import TiffImagePlugin
-
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
         with warnings.catch_warnings():
@@ -212,7 +218,7 @@ def _check_tiff(data: bytes, name: str | Path) -> None:
         reduced = tags.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED
         bits = max(tags.get(_BITS_PER_SAMPLE, (1,)))
         real = _FLOATING_POINT in tags.get(_SAMPLE_FORMAT, ())
-    except Exception:  # of many kinds; a broken TIFF is told by what follows
+    except Exception:  # of many kinds; what follows refuses a broken TIFF
         return
     if reduced or _DNG_VERSION in tags:  # the first picture is a small preview
         raise ImageError(f"{name}: {not_read(Kind(UNREAD, RAW))}")
@@ -223,10 +229,8 @@ def _check_tiff(data: bytes, name: str | Path) -> None:
         )
 
 
-def _read_gif(data: bytes, name: str | Path, colour: bool) -> np.ndarray:
+def _read_gif(data: bytes, name: str | Path, colour: bool) -> NDArray[np.uint8]:
     """The first frame of a GIF, which OpenCV reads only from 4.11 on."""
-    from PIL import Image
-
     try:
         with _strict_pillow():
             image = Image.open(io.BytesIO(data), formats=("GIF",))

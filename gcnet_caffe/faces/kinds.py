@@ -1,6 +1,6 @@
 """What a file is, by its first bytes: an image or video that is read, or one that is not.
 
-Names tell only where the bytes do not: files are renamed, and tools write what they like.
+The name is used only if the bytes are of no known kind: names may be wrong.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 #: Bytes of a file that `kind_of` looks at.
 HEAD = 1024
 
-#: The sorts of files: read as one picture; read frame by frame; a picture that is not read; no
-#: picture, but worth its name in an error message.
+#: The sorts of files: read as one picture; read frame by frame; a picture that is not read; not a
+#: picture, but of a kind that error messages mention.
 IMAGE, VIDEO, UNREAD, OTHER = "image", "video", "unread", "other"
 
 #: How the names of such files end, in lower case.
@@ -102,7 +102,12 @@ _PATTERNS = tuple((Kind(sort, words), re.compile(bytes_, re.S)) for sort, words,
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """Return the kind of a file whose first `HEAD` bytes (or all of them) are `head`.
+    """Return the kind of a file by its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD` bytes, or all of a shorter file.
 
     Returns
     -------
@@ -115,28 +120,28 @@ def kind_of(head: bytes) -> Kind | None:
     return next((kind for kind, pattern in _PATTERNS if pattern.match(head)), None)
 
 
-def file_kind(path: str | os.PathLike) -> Kind | None:
-    """Return the kind of the file `path`, by its first bytes, and where those tell nothing by name.
+def file_kind(path: str | os.PathLike[str]) -> Kind | None:
+    """Return the kind of the file `path` by its first bytes, or if these are unknown by its name.
 
     Returns
     -------
     Kind, or None
-        None for a file that looks like neither image nor video, and for what is no ordinary file.
+        None for a file of no known kind, and for what is not an ordinary file.
 
     Raises
     ------
     OSError
         The file cannot be read.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its writer
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
         return None
     with open(path, "rb") as file:
         kind = kind_of(file.read(HEAD))
     return kind or kind_by_name(path)
 
 
-def kind_by_name(path: str | os.PathLike) -> Kind | None:
-    """Return the kind that the file's name tells, or None."""
+def kind_by_name(path: str | os.PathLike[str]) -> Kind | None:
+    """Return the kind that the name of the file `path` stands for, or None."""
     name = os.fspath(path).lower()
     if name.endswith(VIDEO_NAMES):
         return Kind(VIDEO, "a video by its name")

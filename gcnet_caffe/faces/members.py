@@ -1,4 +1,4 @@
-"""Images inside other files, named ``FILE#MEMBER`` where a path is expected.
+"""Images inside other files; ``FILE#MEMBER`` stands for a path.
 
 ==================  =============================================================================
 FILE                MEMBER
@@ -9,7 +9,7 @@ a video             frame number from 0, then optionally ``,cw`` or ``,ccw`` (tu
                     and ``,left`` or ``,right`` (that half of it)
 ==================  =============================================================================
 
-What the file is, its first bytes tell, and its name only where they do not.
+What the file is, is found from its first bytes, and from its name if they are of no known kind.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -31,16 +32,19 @@ from gcnet_caffe.faces.kinds import HEAD, VIDEO, VIDEO_NAMES, file_kind, kind_of
 from gcnet_caffe.faces.quiet import silent_opencv
 from gcnet_caffe.faces.recordio import read_image_record, starts_record
 
-#: A longer line is no row of pixels, but another file.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: A longer line is not a row of pixels: the file is another one.
 _LINE_BYTES = 1 << 20
 
 _TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 def split_member(path: str | Path) -> tuple[str, str]:
-    """Return (file, member) of a path; member is "" for a plain file.
+    """Return (file, member) of the path of an image; member is "" for a plain file.
 
-    A file whose own name holds a ``#`` is a plain file.
+    An existing file whose own name has a ``#`` is a plain file.
     """
     path = str(path)
     file, mark, member = path.rpartition("#")
@@ -50,13 +54,13 @@ def split_member(path: str | Path) -> tuple[str, str]:
     return (file, member) if named or os.path.isfile(file) else (path, "")
 
 
-def read_member(file: str, member: str) -> bytes | np.ndarray:
+def read_member(file: str, member: str) -> bytes | NDArray[np.uint8]:
     """Return the image `member` of `file`: encoded bytes, or a (H, W) array of grey uint8.
 
     Raises
     ------
     ImageError
-        There is no such file or member, or it is no image.
+        There is no such file or member, or it is not an image.
     """
     try:
         if is_video(file):
@@ -71,7 +75,7 @@ def read_member(file: str, member: str) -> bytes | np.ndarray:
 
 
 def is_video(file: str | Path) -> bool:
-    """Whether the file is a video, as its first bytes tell, or its name where they do not.
+    """Return whether the file is a video (see `file_kind`).
 
     Raises
     ------
@@ -92,7 +96,7 @@ def _record(file: str, offset: int) -> bytes:
         return read_image_record(stream, offset)[1]
 
 
-def _pixels(file: str, offset: int) -> np.ndarray:
+def _pixels(file: str, offset: int) -> NDArray[np.uint8]:
     with open(file, "rb") as stream:
         stream.seek(offset)
         line = stream.readline(_LINE_BYTES).decode("utf-8", "replace")
@@ -103,8 +107,8 @@ def _pixels(file: str, offset: int) -> np.ndarray:
     return square_of(max(cells, key=len, default=""))
 
 
-def square_of(text: str) -> np.ndarray:
-    """Return the square image of blank-separated grey values.
+def square_of(text: str) -> NDArray[np.uint8]:
+    """Return the square image of grey values, 0..255, separated by blanks, row by row.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def square_of(text: str) -> np.ndarray:
     return values.astype(np.uint8).reshape(side, side)
 
 
-def _frame(file: str, member: str) -> np.ndarray:
+def _frame(file: str, member: str) -> NDArray[np.uint8]:
     number, *changes = member.split(",")
     if not number.isdigit() or set(changes) - {*_TURNS, "left", "right"}:
         raise ValueError("wanted FRAME[,cw|ccw][,left|right]")
@@ -129,11 +133,22 @@ def _frame(file: str, member: str) -> np.ndarray:
     return changed(frames[int(number)], changes)
 
 
-def changed(frame: np.ndarray, changes: Sequence[str]) -> np.ndarray:
-    """Return `frame` turned (cw, ccw) and then cut (left, right)."""
+def changed(frame: NDArray[np.uint8], changes: Sequence[str]) -> NDArray[np.uint8]:
+    """Return a frame after some changes, in their order.
+
+    Parameters
+    ----------
+    frame : (H, W) ndarray of uint8
+    changes : sequence of str
+        ``cw`` and ``ccw`` rotate by 90 degrees, ``left`` and ``right`` take that half.
+
+    Returns
+    -------
+    (H, W) ndarray of uint8
+    """
     for change in changes:
         if change in _TURNS:
-            frame = cv2.rotate(frame, _TURNS[change])
+            frame = np.asarray(cv2.rotate(frame, _TURNS[change]), np.uint8)
         else:
             middle = frame.shape[1] // 2
             frame = frame[:, :middle] if change == "left" else frame[:, -middle:]
@@ -141,11 +156,11 @@ def changed(frame: np.ndarray, changes: Sequence[str]) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)  # neighbouring rows show frames of one video
-def _frames(file: str, _modified: int) -> list[np.ndarray]:
+def _frames(file: str, _modified: int) -> list[NDArray[np.uint8]]:
     return read_video(file)
 
 
-def read_video(file: str | Path) -> list[np.ndarray]:
+def read_video(file: str | Path) -> list[NDArray[np.uint8]]:
     """Return the frames of the video `file` as (H, W) arrays of grey uint8.
 
     Raises
@@ -153,10 +168,11 @@ def read_video(file: str | Path) -> list[np.ndarray]:
     ImageError
         OpenCV cannot decode it.
     """
-    return [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file)]
+    grey = (cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file))
+    return [np.asarray(frame, np.uint8) for frame in grey]
 
 
-def video_frames(file: str | Path) -> Iterator[np.ndarray]:
+def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of the video `file` as (H, W, 3) arrays of uint8: blue, green, red.
 
     Raises
@@ -170,17 +186,17 @@ def video_frames(file: str | Path) -> Iterator[np.ndarray]:
         if not found:
             raise ImageError(f"{file}: not a video that OpenCV can decode")
         while found:
-            yield frame
+            yield np.asarray(frame, np.uint8)
             found, frame = video.read()
     finally:
         video.release()
 
 
 def open_video(file: str | Path) -> cv2.VideoCapture:
-    """Return OpenCV's VideoCapture of the file, by FFmpeg alone: others guess from the name.
+    """Return OpenCV's VideoCapture of the file, with FFmpeg: other decoders guess from the name.
 
-    FFmpeg guesses, too (of a short MPEG video named .jpg, it is an image), and is given a link
-    without such a name, unless the first bytes tell nothing.
+    FFmpeg also guesses (a short MPEG video named .jpg is an image to it). If the first bytes are of
+    a known kind, it gets a link to the file that has no such name.
     """
     with silent_opencv():
         with contextlib.suppress(OSError), open(file, "rb") as stream:

@@ -1,4 +1,4 @@
-"""Files that OpenCV cannot read are told by our errors, not by what it prints."""
+"""OpenCV without its own messages: our errors say which files it cannot read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 
 @contextlib.contextmanager
 def silent_opencv() -> Iterator[None]:
-    """Let neither OpenCV nor its FFmpeg write to standard error."""
+    """Keep OpenCV and its FFmpeg from writing to standard error while the body runs."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read once
     logging = getattr(getattr(cv2, "utils", None), "logging", None)  # OpenCV 4.6 and newer
     if logging is None:

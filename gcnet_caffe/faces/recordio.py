@@ -1,13 +1,16 @@
 """MXNet's RecordIO files of images (``train.rec`` with ``train.idx``), read without MXNet.
 
 Source: dmlc-core's recordio format, MXNet's ``IRHeader``. A record is the magic number, a word of
-3 bits of continuation and 29 bits of length, the bytes, and zeros up to a multiple of 4; bytes that
-look like the magic number are cut out there, and the record goes on in the next part. The bytes
-start with flag (uint32), label (float32) and two ids (uint64); where the flag is above 0, that many
-float32 labels follow and count instead. The image is the rest.
+3 bits of continuation and 29 bits of length, the bytes, and zeros up to a multiple of 4. If the
+bytes hold the magic number, it is left out and the record continues in a next part. The bytes start
+with flag (uint32), label (float32) and two ids (uint64); if the flag is above 0, that many float32
+labels follow and are used instead. The image is the rest.
 """
 
+from __future__ import annotations
+
 import struct
+from pathlib import Path
 from typing import BinaryIO
 
 from gcnet_caffe.errors import ManifestError, shown
@@ -18,18 +21,26 @@ _HEADER = struct.Struct("<IfQQ")
 _WHOLE, _FIRST, _LAST = 0, 1, 3
 
 
-def read_index(path):
+def read_index(path: Path) -> dict[int, int]:
     """Return {key: byte offset} of an index file: lines of ``key<TAB>offset``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict of int to int
 
     Raises
     ------
     ManifestError
-        It is missing, empty, or a line is not of that form.
+        The file is missing or empty, or a line is not of that form.
     """
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except FileNotFoundError:
-        raise ManifestError(f"{path}: no such index; it belongs beside the .rec file") from None
+        raise ManifestError(f"{path}: no such index; wanted beside the .rec file") from None
     except UnicodeDecodeError:
         raise ManifestError(f"{path}: not an index of lines KEY<TAB>OFFSET") from None
     index = {}
@@ -44,26 +55,29 @@ def read_index(path):
 
 
 def starts_record(stream: BinaryIO) -> bool:
-    """Whether an open file goes on with a record."""
+    """Return whether a record begins where the open file `stream` is."""
     return stream.read(4) == struct.pack("<I", _MAGIC)
 
 
-def read_image_record(stream, offset, head_only=False):
+def read_image_record(
+    stream: BinaryIO, offset: int, head_only: bool = False
+) -> tuple[tuple[float, ...], bytes, int]:
     """Read the record at `offset` of an open .rec file.
 
     Parameters
     ----------
     stream : binary file
     offset : int
+        Byte at which the record begins.
     head_only : bool
-        Stop after the labels: the image may come back short.
+        Read little more than the labels: the image may be cut off.
 
     Returns
     -------
     labels : tuple of float
-        The label, or the labels the flag announces.
+        The label, or as many labels as the flag says.
     image : bytes
-        The encoded image; empty in a record of labels alone.
+        The encoded image; empty if the record has only labels.
     flag : int
 
     Raises
@@ -82,7 +96,7 @@ def read_image_record(stream, offset, head_only=False):
     return labels, data[end:], flag
 
 
-def _read(stream, offset, most):
+def _read(stream: BinaryIO, offset: int, most: int | None) -> bytes:
     """The bytes of a record, or at least the first `most` of them."""
     stream.seek(offset)
     parts = []

@@ -4,13 +4,21 @@ Source of the combinations: the prototypes of Ekman and Friesen's Facial Action 
 the table that CK+ used to validate its labels (Lucey et al. 2010, table 1).
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gcnet_caffe.rendering.points import MIDLINE, MIRROR
 
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array
+
 #: unit -> {landmark of the subject's right side or the midline: (outwards, upwards)} at strength 1,
 #: in face units (about 31 mm); the left side mirrors it.
-ACTION_UNITS = {
+ACTION_UNITS: dict[int, dict[int, tuple[float, float]]] = {
     # inner brow raiser
     1: {21: (0, 0.34), 20: (0, 0.26), 19: (0, 0.12), 18: (0, 0.03)},
     # outer brow raiser
@@ -103,7 +111,7 @@ UNITS = list(ACTION_UNITS)
 
 #: expression -> variants; a variant maps a unit to its usual strength at the peak. A subject has a
 #: favourite variant of each expression.
-EXPRESSIONS = {
+EXPRESSIONS: dict[str, list[dict[int, float]]] = {
     "anger": [
         {4: 1.0, 5: 0.5, 7: 0.8, 23: 0.9},
         {4: 1.0, 7: 0.9, 17: 0.6, 24: 0.9},
@@ -144,7 +152,7 @@ EXPRESSIONS = {
 ONE_SIDED = {"contempt"}
 
 
-def _moves():
+def _moves() -> Array:
     """(units, 68, 2) displacement of the right side and half of the midline's, on the picture."""
     moves = np.zeros((len(UNITS), 68, 2))
     for row, points in zip(moves, ACTION_UNITS.values()):
@@ -158,13 +166,29 @@ _RIGHT = _moves()
 _LEFT = _RIGHT[:, MIRROR] * (-1, 1)
 
 
-def strengths(actions):
-    """Vector of strengths, in the order of UNITS, of a {unit: strength} dictionary."""
+def draw_variant(rng: np.random.Generator, expression: str) -> dict[int, float]:
+    """Draw one of the variants of an expression: action unit -> strength at the peak."""
+    return rng.choice(np.array(EXPRESSIONS[expression]))
+
+
+def strengths(actions: Mapping[int, float]) -> Array:
+    """Return the strengths of all action units as a vector.
+
+    Parameters
+    ----------
+    actions : dict of int to float
+        Action unit -> strength, usually 0..1; units that are not in it have strength 0.
+
+    Returns
+    -------
+    (len(UNITS),) array
+        In the order of UNITS.
+    """
     return np.array([actions.get(unit, 0.0) for unit in UNITS])
 
 
-def displacement(right, left):
-    """Displacement of the 68 landmarks under the units' strengths.
+def displacement(right: Array, left: Array) -> Array:
+    """Return how far the action units move the 68 landmarks.
 
     Parameters
     ----------

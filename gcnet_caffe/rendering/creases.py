@@ -1,13 +1,21 @@
 """Folds and wrinkles: what the action units, and age, press into the skin."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from gcnet_caffe.rendering.canvas import PIXELS, to_pixels
 from gcnet_caffe.rendering.points import MIRROR, curve
 
-#: (age, {unit: darkening at strength 1}, width, line), for the subject's right side; the left side
-#: mirrors it. The line goes through points given as (landmark, outwards, upwards).
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Grey, Map, Show
+
+#: A point of a line: (landmark, outwards, upwards).
+_Place = tuple[int, float, float]
 _FOREHEAD = [
     (0.10, {1: 0.12, 2: 0.12}, 0.05, [(19, out, up - 0.04 * out**2) for out in (0.6, 0, -0.5, -1)])
     for up in (0.34, 0.56, 0.78)
@@ -20,7 +28,9 @@ _NOSE_WRINKLES = [
     (0.0, {9: 0.35}, 0.04, [(27, 0.10, -y), (27, 0.20, -y - 0.05), (27, 0.30, -y - 0.16)])
     for y in (0.12, 0.28)
 ]
-CREASES = [
+#: (age, {unit: darkening at strength 1}, width, line), for the subject's right side; the left side
+#: mirrors it.
+CREASES: list[tuple[float, dict[int, float], float, list[_Place]]] = [
     *_FOREHEAD,
     *_CROWS_FEET,
     *_NOSE_WRINKLES,
@@ -43,7 +53,12 @@ CREASES = [
 ]
 
 
-def crease_layer(points, show, age, size):
+def crease_layer(
+    points: Array,
+    show: Show,
+    age: float,
+    size: tuple[int, ...],
+) -> Map:
     """Darkening of the skin by folds and wrinkles.
 
     Parameters
@@ -53,9 +68,9 @@ def crease_layer(points, show, age, size):
     show : callable
         show(unit) gives the strengths (right, left) of an action unit.
     age : float
-        0..1, for wrinkles that are always there.
+        0..1; scales the wrinkles that are always there.
     size : (height, width)
-        Of the canvas.
+        Size of the canvas in pixels.
 
     Returns
     -------
@@ -69,15 +84,16 @@ def crease_layer(points, show, age, size):
             darkness = int(255 * min(always * age + pressed, 0.8))
             if darkness > 5:
                 _draw(layer, curve(_line(points, places, side)), darkness, width)
-    return cv2.GaussianBlur(layer, (0, 0), 0.05 * PIXELS).astype(np.float32) / 255
+    soft = cv2.GaussianBlur(layer, (0, 0), 0.05 * PIXELS)
+    return soft.astype(np.float32) / np.float32(255)
 
 
-def _line(points, places, side):
+def _line(points: Array, places: Sequence[_Place], side: int) -> Array:
     marks = np.array([mark for mark, _, _ in places])
     offsets = np.array([(-out, -up) for _, out, up in places])
     return points[MIRROR[marks]] + offsets * (-1, 1) if side else points[marks] + offsets
 
 
-def _draw(layer, line, darkness, width):
+def _draw(layer: Grey, line: Array, darkness: int, width: float) -> None:
     pixels = np.round(to_pixels(line) * 16).astype(np.int32)
     cv2.polylines(layer, [pixels], False, darkness, max(1, round(width * PIXELS)), cv2.LINE_AA, 4)

@@ -1,16 +1,41 @@
 """Painting eyes, brows, nose and mouth from the landmarks."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from gcnet_caffe.rendering.canvas import ellipse
+from gcnet_caffe.rendering.canvas import Canvas, ellipse
 from gcnet_caffe.rendering.points import curve
+from gcnet_caffe.rendering.subject import Looks
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Tone
 
 
-def paint_eyes(canvas, points, looks, sockets, gaze):
+def paint_eyes(
+    canvas: Canvas,
+    points: Array,
+    looks: Looks,
+    sockets: Sequence[Array],
+    gaze: Array,
+) -> None:
     """Paint both eyes.
 
-    `sockets` are the centres of the eyes at rest, (2, 2): the lids move over the eyeball, which
-    stays; `gaze` (x, y) shifts both irises.
+    The lids move over the eyeball, which stays where it is.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    points : (68, 2) array
+        Landmarks in face units.
+    looks : Looks
+    sockets : two (2,) arrays
+        The centres of the eyes at rest.
+    gaze : (2,) array
+        Shift of both irises, in face units.
     """
     skin = looks["skin"]
     for socket, eye in zip(sockets, (points[36:42], points[42:48])):
@@ -28,8 +53,26 @@ def paint_eyes(canvas, points, looks, sockets, gaze):
         canvas.stroke(lower, 0.55 * skin, 0.03, 0.6, soft=0.02)
 
 
-def paint_brows(canvas, points, tone, opacity, thickness):
-    """Paint both brows; their landmarks lie on the brow's middle line."""
+def paint_brows(
+    canvas: Canvas,
+    points: Array,
+    tone: Tone,
+    opacity: float,
+    thickness: float,
+) -> None:
+    """Paint both brows; their landmarks are on the brow's middle line.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    points : (68, 2) array
+        Landmarks in face units.
+    tone : float or (H, W) array
+    opacity : float
+        0..1.
+    thickness : float
+        In face units.
+    """
     for landmarks in (points[17:22], points[26:21:-1]):  # outer to inner
         middle = curve(landmarks)
         t = np.linspace(0, 1, len(middle))[:, None]
@@ -38,8 +81,17 @@ def paint_brows(canvas, points, tone, opacity, thickness):
         canvas.fill(outline, tone, opacity, soft=0.035)
 
 
-def paint_nose(canvas, points, skin):
-    """Paint nostrils and the wings' edge; the rest of the nose is shading."""
+def paint_nose(canvas: Canvas, points: Array, skin: float) -> None:
+    """Paint the nostrils and the edge of the nose wings; the rest of the nose is shading.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    points : (68, 2) array
+        Landmarks in face units.
+    skin : float
+        Tone of the skin, 0..1.
+    """
     for wing, inner, sign in ((31, 32, -1), (35, 34, 1)):
         nostril = 0.35 * points[wing] + 0.65 * points[inner] + (0, -0.01)
         width = 0.42 * abs(points[wing, 0] - points[inner, 0])
@@ -49,11 +101,19 @@ def paint_nose(canvas, points, skin):
     canvas.stroke(curve(points[31:36]), 0.55 * skin, 0.06, 0.5, soft=0.05)
 
 
-def paint_mouth(canvas, points, looks, teeth_edge):
+def paint_mouth(canvas: Canvas, points: Array, looks: Looks, teeth_edge: float) -> None:
     """Paint the opening with what is inside, then the lips.
 
-    `teeth_edge` is the height (y) where the upper teeth end: they belong to the skull and do not
-    move, so that raising the lip shows more of them.
+    The upper teeth belong to the skull and do not move, so raising the lip shows more of them.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    points : (68, 2) array
+        Landmarks in face units.
+    looks : Looks
+    teeth_edge : float
+        y at which the upper teeth end, in face units.
     """
     top, low = curve(points[60:65]), curve(points[[64, 65, 66, 67, 60]])
     opening = np.vstack([top, low])
@@ -69,7 +129,7 @@ def paint_mouth(canvas, points, looks, teeth_edge):
     canvas.stroke(below, 0.6 * looks["skin"], 0.06, 0.5, soft=0.05)
 
 
-def _paint_inside(canvas, points, opening, teeth_edge):
+def _paint_inside(canvas: Canvas, points: Array, opening: Array, teeth_edge: float) -> None:
     """Tongue, lower teeth (they go down with the jaw, behind the lower lip), upper teeth."""
     low = points[66]
     canvas.fill(ellipse(low, (0.36, 0.16)), 0.28, 0.8, soft=0.05, inside=opening)

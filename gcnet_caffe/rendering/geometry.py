@@ -1,5 +1,9 @@
 """Where the 68 landmarks of a subject's face are, at rest and under action units."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gcnet_caffe.rendering.actions import displacement
@@ -13,15 +17,19 @@ from gcnet_caffe.rendering.points import (
     curve,
     resample,
 )
+from gcnet_caffe.rendering.subject import Subject
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Shape
 
 
-def neutral_points(shape):
-    """The 68 landmarks of a face at rest, before its resting actions.
+def neutral_points(shape: Shape) -> Array:
+    """Return the 68 landmarks of a face at rest, without its resting actions.
 
     Parameters
     ----------
-    shape : dict
-        The traits of SHAPE.
+    shape : dict of str to float
+        The traits of `SHAPE`.
 
     Returns
     -------
@@ -46,7 +54,7 @@ def neutral_points(shape):
     return points
 
 
-def _right_jaw(s):
+def _right_jaw(s: Shape) -> Array:
     jaw_y = 0.62 * s["chin"]
     control = [
         (-s["face_width"], -0.25),
@@ -60,14 +68,14 @@ def _right_jaw(s):
     return resample(half, 9)
 
 
-def _right_brow(s):
+def _right_brow(s: Shape) -> Array:
     t = np.linspace(1, 0, 5)  # outer to inner
     x = s["brow_inner"] + t * (s["brow_outer"] - s["brow_inner"])
     up = s["brow_height"] + s["brow_arch"] * np.sin(np.pi * t**1.3) + s["brow_tilt"] * (t - 0.4)
     return np.stack([-x, -up], axis=1)
 
 
-def _right_eye(s):
+def _right_eye(s: Shape) -> Array:
     width, up, low = s["eye_width"], s["eye_upper"], s["eye_lower"]
     eye = np.array(
         [
@@ -83,7 +91,7 @@ def _right_eye(s):
     return eye - (s["eye_distance"], 0)
 
 
-def _right_mouth(s):
+def _right_mouth(s: Shape) -> dict[int, tuple[float, float]]:
     width, y, up, low = s["mouth_width"], s["mouth"], s["upper_lip"], s["lower_lip"]
     corner = y - s["mouth_curve"]
     side = y - 0.3 * s["mouth_curve"]
@@ -103,10 +111,10 @@ def _right_mouth(s):
     }
 
 
-def face_points(subject, right, left):
-    """The subject's 68 landmarks in frontal view under the given strengths of the action units.
+def face_points(subject: Subject, right: Array, left: Array) -> tuple[Array, Array]:
+    """Return a subject's 68 landmarks in frontal view while action units are at work.
 
-    The subject's gains and resting face are applied here; lids and lips do not pass each other.
+    The subject's gains and resting face are applied here; lids and lips do not cross.
 
     Parameters
     ----------
@@ -132,7 +140,7 @@ def face_points(subject, right, left):
     return points, shown
 
 
-def _keep_order(points, upper, lower, gap=0.015):
+def _keep_order(points: Array, upper: int, lower: int, gap: float = 0.015) -> None:
     """Part two landmarks that would cross vertically, half the way each."""
     overlap = points[upper, 1] + gap - points[lower, 1]
     if overlap > 0:

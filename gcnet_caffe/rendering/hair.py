@@ -1,12 +1,24 @@
-"""Painting the head around the features: neck, ears, hair, beard, glasses."""
+"""Painting the head around the features: neck, ears, hair, beard, glasses.
+
+The functions paint on a `Canvas`. They take the subject's traits (`shape`, the keys of `SHAPE`) or
+landmarks (`points`, (68, 2), in face units), the subject's `looks`, and tones of 0..1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.rendering.canvas import ellipse
+from gcnet_caffe.rendering.canvas import Canvas, ellipse
 from gcnet_caffe.rendering.points import curve
+from gcnet_caffe.rendering.subject import Looks
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Shape, Tone
 
 #: style -> (lowest point behind the head, width there relative to the head's, or None for bald)
-BACK_HAIR = {
+BACK_HAIR: dict[str, tuple[float, float] | None] = {
     "bald": None,
     "short": (0.3, 0.94),
     "receding": (0.3, 0.94),
@@ -16,17 +28,22 @@ BACK_HAIR = {
 }
 
 
-def _symmetric(right_half):
+def _symmetric(right_half: Array) -> Array:
     """Closed outline from its half on the picture's right, listed from top to bottom."""
     return np.vstack([right_half, (right_half * (-1, 1))[::-1]])
 
 
-def skull_top(shape):
-    """Height of the bare skull above the eyes."""
+def skull_top(shape: Shape) -> float:
+    """Return the height of the bare skull above the eyes, in face units."""
     return shape["forehead"] + 0.75
 
 
-def paint_skin(canvas, shape, jaw, skin):
+def paint_skin(
+    canvas: Canvas,
+    shape: Shape,
+    jaw: Array,
+    skin: Tone,
+) -> None:
     """The face's skin, from the jaw's 17 landmarks up over the forehead."""
     width, top = shape["face_width"], skull_top(shape)
     dome = [(width, -0.9), (0.88 * width, -0.72 * top), (0.52 * width, -0.94 * top), (0, -top)]
@@ -37,7 +54,7 @@ def paint_skin(canvas, shape, jaw, skin):
     canvas.silhouette(outline)
 
 
-def paint_body(canvas, shape, skin, clothes):
+def paint_body(canvas: Canvas, shape: Shape, skin: float, clothes: float) -> None:
     """Neck and shoulders."""
     neck, chin = 0.62 * shape["face_width"], shape["chin"]
     throat = np.array([(-neck, 1.5), (neck, 1.5), (neck, 6.0), (-neck, 6.0)])
@@ -47,7 +64,7 @@ def paint_body(canvas, shape, skin, clothes):
         canvas.silhouette(outline)
 
 
-def paint_ears(canvas, shape, skin):
+def paint_ears(canvas: Canvas, shape: Shape, skin: float) -> None:
     """Both ears at eye level."""
     for sign in (-1, 1):
         ear = ellipse((sign * (shape["face_width"] + 0.06), 0.35), (0.24, 0.55))
@@ -57,11 +74,12 @@ def paint_ears(canvas, shape, skin):
         canvas.silhouette(ear)
 
 
-def paint_back_hair(canvas, shape, looks, tone):
+def paint_back_hair(canvas: Canvas, shape: Shape, looks: Looks, tone: Tone) -> None:
     """Hair behind the head, which frames it."""
-    if BACK_HAIR[looks["hair_style"]] is None:
+    lowest = BACK_HAIR[looks["hair_style"]]
+    if lowest is None:
         return
-    low, flare = BACK_HAIR[looks["hair_style"]]
+    low, flare = lowest
     width = shape["face_width"] + 0.12 + looks["hair_volume"]
     top = skull_top(shape) + 0.10 + looks["hair_volume"]
     half = [(0, -top), (0.55 * width, -0.92 * top), (0.93 * width, -0.55 * top), (width, 0)]
@@ -71,7 +89,7 @@ def paint_back_hair(canvas, shape, looks, tone):
     canvas.silhouette(outline)
 
 
-def paint_front_hair(canvas, shape, looks, tone):
+def paint_front_hair(canvas: Canvas, shape: Shape, looks: Looks, tone: Tone) -> None:
     """Hair over the forehead, with a parting or a fringe."""
     style, part, sweep = looks["hair_style"], looks["hair_parting"], looks["hair_sweep"]
     if style == "bald":
@@ -91,7 +109,7 @@ def paint_front_hair(canvas, shape, looks, tone):
     canvas.silhouette(outline)
 
 
-def paint_facial_hair(canvas, points, looks, tone):
+def paint_facial_hair(canvas: Canvas, points: Array, looks: Looks, tone: Tone) -> None:
     """Stubble, beard and moustache follow jaw and lips."""
     lip = points[48:55]
     cheeks = (lip[[6, 3, 0]] - (0, 0.25)) * (1.15, 1)
@@ -105,7 +123,7 @@ def paint_facial_hair(canvas, points, looks, tone):
         canvas.fill(np.vstack([curve(edge), curve(lip)[::-1]]), tone, 0.85, soft=0.05)
 
 
-def paint_glasses(canvas, style, tone=0.12):
+def paint_glasses(canvas: Canvas, style: str, tone: float = 0.12) -> None:
     """Glasses sit on the bridge of the nose and follow no lid."""
     if not style:
         return
@@ -117,5 +135,5 @@ def paint_glasses(canvas, style, tone=0.12):
         glare = centre + [(-0.25, -0.35), (-0.05, -0.35), (-0.3, 0.2), (-0.45, 0.2)]
         canvas.fill(glare, 0.95, 0.12, soft=0.04, inside=rim)
         canvas.stroke(np.vstack([rim, rim[:1]]), tone, 0.07, 0.95, soft=0.01)
-        canvas.stroke([centre + (sign * 0.66, -0.05), (sign * 2.2, 0.0)], tone, 0.06)
-        canvas.stroke([centre - (sign * 0.66, 0.05), (0, -0.08)], tone, 0.07)
+        canvas.stroke(np.vstack([centre + (sign * 0.66, -0.05), (sign * 2.2, 0.0)]), tone, 0.06)
+        canvas.stroke(np.vstack([centre - (sign * 0.66, 0.05), (0, -0.08)]), tone, 0.07)

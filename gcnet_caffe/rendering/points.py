@@ -5,9 +5,17 @@ between the eyes, the origin lies midway between them, x grows towards the pictu
 subject's left), y grows downwards. "Right" and "left" are the subject's.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from gcnet_caffe.rendering._types import Array
 
 JAW = list(range(0, 17))
 RIGHT_BROW, LEFT_BROW = list(range(17, 22)), list(range(22, 27))
@@ -32,15 +40,28 @@ MIDLINE = np.flatnonzero(MIRROR == np.arange(68))
 
 
 @functools.cache
-def _catmull_rom(steps):
+def _catmull_rom(steps: int) -> Array:
     """(steps, 4) weights of four control points along the span between the middle two."""
     t = np.arange(steps)[:, None] / steps
     powers = np.hstack([np.ones_like(t), t, t**2, t**3])
     return powers @ (np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2)
 
 
-def curve(points, closed=False, steps=6):
-    """Smooth (Catmull-Rom) curve through the (N, 2) points, `steps` samples to a span."""
+def curve(points: ArrayLike, closed: bool = False, steps: int = 6) -> Array:
+    """Return a smooth (Catmull-Rom) curve through some points.
+
+    Parameters
+    ----------
+    points : (N, 2) array_like
+    closed : bool
+        Whether the last point is joined to the first.
+    steps : int
+        Samples from one point to the next.
+
+    Returns
+    -------
+    (M, 2) array
+    """
     points = np.asarray(points, float)
     if closed:
         padded = np.vstack([points[-1:], points, points[:2]])
@@ -51,8 +72,8 @@ def curve(points, closed=False, steps=6):
     return samples if closed else np.vstack([samples, points[-1:]])
 
 
-def resample(points, count):
-    """`count` points at equal distances along the polyline `points`."""
+def resample(points: Array, count: int) -> Array:
+    """Return `count` points at equal distances along the polyline `points`, (N, 2)."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     length = np.concatenate([[0], np.cumsum(steps)])
     at = np.linspace(0, length[-1], count)

@@ -1,9 +1,17 @@
 """The face as a surface: depth for turning the head, slopes for shading it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from gcnet_caffe.rendering import canvas
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Map, Shape, Show
 
 #: Depth samples per face unit.
 _RESOLUTION = 18
@@ -11,13 +19,17 @@ _X = np.arange(canvas.LEFT, canvas.RIGHT, 1 / _RESOLUTION) + 0.5 / _RESOLUTION
 _Y = np.arange(canvas.TOP, canvas.BOTTOM, 1 / _RESOLUTION) + 0.5 / _RESOLUTION
 
 
-def depth_map(shape, points, show):
+def depth_map(
+    shape: Shape,
+    points: Array,
+    show: Show,
+) -> Map:
     """Depth of the face towards the viewer.
 
     Parameters
     ----------
     shape : dict
-        The subject's traits.
+        The subject's traits, the keys of `SHAPE`.
     points : (68, 2) array
         Landmarks in frontal view, face units.
     show : callable
@@ -36,7 +48,9 @@ def depth_map(shape, points, show):
     return depth.astype(np.float32)
 
 
-def _bumps(s, points, show):
+def _bumps(
+    s: Shape, points: Array, show: Show
+) -> Iterator[tuple[float, float, float, float, float]]:
     """(x, y, width, height, depth) of the Gaussian hills and hollows of the face."""
     tip = points[30, 1]
     yield 0, 0.60 * tip, 0.20, 0.45 * tip, s["nose_ridge"]
@@ -59,26 +73,52 @@ def _bumps(s, points, show):
         yield *corner + (sign * 0.10, 0.02), 0.13, 0.16, -0.10 - 0.16 * show(14)[side]
 
 
-def sample(depth, points):
-    """Depth at points in face units (bilinear, (N,) array)."""
+def sample(depth: Map, points: Array) -> Array:
+    """Return the depth at some points, interpolated.
+
+    Parameters
+    ----------
+    depth : (H, W) array
+        From `depth_map`.
+    points : (N, 2) array
+        In face units.
+
+    Returns
+    -------
+    (N,) array
+        In face units.
+    """
     at = (np.asarray(points, np.float32) - (canvas.LEFT, canvas.TOP)) * _RESOLUTION - 0.5
     return _lookup(depth, at[:, 0], at[:, 1])[:, 0].astype(float)
 
 
-def _lookup(depth, x, y):
-    return cv2.remap(
-        depth, np.float32(x), np.float32(y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+def _lookup(depth: Map, x: Map | Array, y: Map | Array) -> Map:
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    found = cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
 
 
-def lookup(depth, x, y):
-    """Depth over (H, W) arrays of face coordinates x and y."""
+def lookup(depth: Map, x: Map | Array, y: Map | Array) -> Map:
+    """Return the depth at each of some places, interpolated.
+
+    Parameters
+    ----------
+    depth : array
+        From `depth_map`.
+    x, y : (H, W) arrays
+        The places, in face units.
+
+    Returns
+    -------
+    (H, W) float32 array
+        In face units.
+    """
     return _lookup(
         depth, (x - canvas.LEFT) * _RESOLUTION - 0.5, (y - canvas.TOP) * _RESOLUTION - 0.5
     )
 
 
-def shading(depth, light, ambient):
+def shading(depth: Map, light: Array, ambient: float) -> Map:
     """Brightness (about 0..1.3; 1 where the surface faces the viewer) under one distant light.
 
     Parameters
@@ -102,4 +142,6 @@ def shading(depth, light, ambient):
     bright = ambient + (1 - ambient) * np.maximum(facing, 0) / max(light[2], 0.4)
     height = round((canvas.BOTTOM - canvas.TOP) * canvas.PIXELS)
     width = round((canvas.RIGHT - canvas.LEFT) * canvas.PIXELS)
-    return cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    bright = bright.astype(np.float32)
+    large = cv2.resize(bright, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.float32)

@@ -1,7 +1,10 @@
 """One picture: a subject under actions, pose, light and camera."""
 
+from __future__ import annotations
+
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,6 +14,12 @@ from gcnet_caffe.rendering.actions import UNITS
 from gcnet_caffe.rendering.canvas import Canvas, noise, to_pixels
 from gcnet_caffe.rendering.creases import crease_layer
 from gcnet_caffe.rendering.geometry import face_points, neutral_points
+from gcnet_caffe.rendering.subject import Subject
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from gcnet_caffe.rendering._types import Array, Grey, Map, Show
 
 
 @dataclass
@@ -21,25 +30,34 @@ class Pose:
     pitch: float = 0.0
     roll: float = 0.0
     scale: float = 1.0
-    shift: tuple = (0.0, 0.0)
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass
 class Setting:
     """Light and camera."""
 
-    light: np.ndarray  # unit vector towards the light
+    light: Array  # unit vector towards the light
     ambient: float  # share of undirected light, 0..1
     exposure: float  # factor on the brightness
     gamma: float  # exponent of the tone curve
     background: float  # tone, 0..1
-    slope: tuple  # change of the background's tone across the picture (x, y)
+    slope: tuple[float, float]  # change of the background's tone across the picture (x, y)
     clothes: float  # tone
     blur: float  # standard deviation, pixels of a 240-pixel picture
     noise: float  # standard deviation, 0..1
 
 
-def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
+def render(
+    subject: Subject,
+    right: Array,
+    left: Array,
+    pose: Pose,
+    setting: Setting,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    gaze: ArrayLike = (0.0, 0.0),
+) -> tuple[Grey, Array]:
     """Render one grey picture.
 
     Parameters
@@ -52,7 +70,7 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
     size : (width, height)
         Of the picture in pixels.
     rng : numpy Generator
-        For the camera's noise.
+        Draws the camera's noise.
     gaze : (x, y)
         Shift of the irises, face units.
 
@@ -64,7 +82,7 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
     """
     points, shown = face_points(subject, right, left)
 
-    def show(unit):
+    def show(unit: int) -> Array:
         return shown[:, UNITS.index(unit)]
 
     canvas = _paint(subject, points, show, setting.clothes, gaze)
@@ -77,7 +95,13 @@ def render(subject, right, left, pose, setting, size, rng, gaze=(0.0, 0.0)):
     return _expose(face, cover, setting, size, rng), camera.project(points, heights)
 
 
-def _paint(subject, points, show, clothes, gaze):
+def _paint(
+    subject: Subject,
+    points: Array,
+    show: Show,
+    clothes: float,
+    gaze: ArrayLike,
+) -> Canvas:
     """The head in frontal view, as reflectance."""
     canvas, looks, shape = Canvas(), subject.looks, subject.shape
     strands, complexion = _textures(subject.texture, looks["freckles"], canvas.tones.shape)
@@ -101,7 +125,7 @@ def _paint(subject, points, show, clothes, gaze):
 
 
 @functools.lru_cache(maxsize=2)
-def _textures(seed, freckles, size):
+def _textures(seed: int, freckles: int, size: tuple[int, ...]) -> tuple[Map, Map]:
     """Factors on the tones of one subject's hair and skin, (H, W) each."""
     rng = np.random.default_rng(seed)
     strands = 1 + 0.25 * noise(rng, (9, 110), size) + 0.25 * noise(rng, (5, 14), size)
@@ -116,28 +140,48 @@ def _textures(seed, freckles, size):
 class Camera:
     """Weak perspective: turns the surface about the head's middle, then scales and shifts it."""
 
-    def __init__(self, pose, size):
+    def __init__(self, pose: Pose, size: tuple[int, int]) -> None:
         self.size, self.pose = size, pose
         scale = pose.scale * min(size) / 9.0
         c, s = np.cos(pose.roll), np.sin(pose.roll)
         self.linear = scale * np.array([(c, -s), (s, c)])
         self.offset = np.array(size) / 2 - 0.5 + self.linear @ (np.array(pose.shift) + (0, -0.4))
 
-    def project(self, points, depth):
-        """Pixels of points of the face at the given depths."""
+    def project(self, points: Array, depth: Array) -> Array:
+        """Return the pixels (N, 2) of points of the face.
+
+        Parameters
+        ----------
+        points : (N, 2) array
+            In face units.
+        depth : (N,) array
+            Of the points, in face units.
+        """
         pose, (x, y) = self.pose, points.T
         turned_x = x * np.cos(pose.yaw) + depth * np.sin(pose.yaw)
         behind = depth * np.cos(pose.yaw) - x * np.sin(pose.yaw)
         turned_y = y * np.cos(pose.pitch) + behind * np.sin(pose.pitch)
         return np.stack([turned_x, turned_y], axis=1) @ self.linear.T + self.offset
 
-    def keep_inside(self, pixels, margin=3):
-        """Shift the picture where any of `pixels` is nearer than `margin` to its border."""
+    def keep_inside(self, pixels: Array, margin: float = 3) -> None:
+        """Shift the picture until all of `pixels`, (N, 2), are `margin` away from its border."""
         room = np.array(self.size) - 1 - margin - pixels.max(axis=0)
         self.offset += np.minimum(room, 0) + np.maximum(margin - pixels.min(axis=0), 0)
 
-    def look(self, canvas, depth):
-        """Tones and cover (0..1) as the camera sees them, (height, width) float32 arrays."""
+    def look(self, canvas: Canvas, depth: Map) -> tuple[Map, Map]:
+        """Return the tones and the cover as the camera sees them.
+
+        Parameters
+        ----------
+        canvas : Canvas
+        depth : (H, W) array
+            From `relief.depth_map`.
+
+        Returns
+        -------
+        tones, cover : (height, width) float32 arrays
+            0..1.
+        """
         x, y = self._surface(depth)
         width, height = self.size
         pixels = to_pixels(np.stack([x, y], axis=-1)).astype(np.float32)
@@ -145,13 +189,14 @@ class Camera:
             cv2.resize(pixels[..., axis], (width, height), interpolation=cv2.INTER_LINEAR)
             for axis in (0, 1)
         )
-        edge = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-        tones = cv2.remap(canvas.tones, map_x, map_y, **edge)
+        border = cv2.BORDER_REPLICATE
+        tones = cv2.remap(canvas.tones, map_x, map_y, cv2.INTER_LINEAR, borderMode=border)
         # The outermost pixel of an outline is mixed with the empty canvas.
-        cover = cv2.remap(cv2.erode(canvas.cover, None), map_x, map_y, cv2.INTER_LINEAR)
-        return tones, cover.astype(np.float32) / 255
+        inner = cv2.erode(canvas.cover, np.ones((3, 3), np.uint8))
+        cover = cv2.remap(inner, map_x, map_y, cv2.INTER_LINEAR)
+        return np.asarray(tones, np.float32), cover.astype(np.float32) / np.float32(255)
 
-    def _surface(self, depth):
+    def _surface(self, depth: Map) -> tuple[Map | Array, Map | Array]:
         """Face coordinates seen at every second pixel: the inverse of `project`, by iteration."""
         width, height = (-(-side // 2) for side in self.size)
         column = (np.arange(width) + 0.5) * self.size[0] / width - 0.5
@@ -168,7 +213,13 @@ class Camera:
         return x, y
 
 
-def _expose(face, cover, setting, size, rng):
+def _expose(
+    face: Map,
+    cover: Map,
+    setting: Setting,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> Grey:
     width, height = size
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]

@@ -1,12 +1,23 @@
 """An acted expression, frame by frame from neutral to its peak, as CK+ recorded them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from gcnet_caffe.rendering.actions import EXPRESSIONS, ONE_SIDED, UNITS, strengths
+from gcnet_caffe.rendering.actions import ONE_SIDED, UNITS, draw_variant, strengths
 from gcnet_caffe.rendering.scene import Pose, Setting, render
+from gcnet_caffe.rendering.subject import Subject
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Grey
 
 
-def render_sequence(subject, expression, frames, size, rng):
+def render_sequence(
+    subject: Subject, expression: str, frames: int, size: tuple[int, int], rng: np.random.Generator
+) -> Iterator[tuple[Grey, Array]]:
     """Render one sequence; the first frame is neutral, the last is the peak.
 
     Parameters
@@ -19,7 +30,7 @@ def render_sequence(subject, expression, frames, size, rng):
     size : (width, height)
         Pixels.
     rng : numpy Generator
-        Everything about this sequence is drawn from it.
+        Everything random in this sequence is drawn from it.
 
     Yields
     ------
@@ -45,11 +56,11 @@ def render_sequence(subject, expression, frames, size, rng):
         )
 
 
-def _draw_peak(subject, expression, rng):
+def _draw_peak(subject: Subject, expression: str, rng: np.random.Generator) -> tuple[Array, Array]:
     """Strengths at the peak, right and left: mostly the subject's favourite variant."""
     variant = subject.variants[expression]
     if rng.random() < 0.1:
-        variant = rng.choice(EXPRESSIONS[expression])
+        variant = draw_variant(rng, expression)
     felt = strengths(variant) * rng.uniform(0.85, 1.2)
     felt *= np.exp(0.10 * rng.standard_normal(len(UNITS)))
     right, left = felt * rng.uniform(0.85, 1), felt * rng.uniform(0.85, 1)
@@ -59,7 +70,7 @@ def _draw_peak(subject, expression, rng):
     return right, left
 
 
-def _courses(frames, rng):
+def _courses(frames: int, rng: np.random.Generator) -> Iterator[Array]:
     """(units,) share of the peak for every frame: 0 at first, above 0.9 in the last three."""
     lag = rng.uniform(-0.08, 0.08, len(UNITS))
     for frame in range(frames):
@@ -68,7 +79,7 @@ def _courses(frames, rng):
         yield time**2 * (3 - 2 * time) * creep
 
 
-def _between(pose, drift, share):
+def _between(pose: Pose, drift: Pose, share: float) -> Pose:
     """The pose, and as much of the drift as belongs to this share of the course."""
     return Pose(
         pose.yaw + share * drift.yaw,
@@ -79,15 +90,26 @@ def _between(pose, drift, share):
     )
 
 
-def draw_pose(rng, spread=1.0):
-    """A roughly frontal pose; `spread` scales the usual deviations."""
+def draw_pose(rng: np.random.Generator, spread: float = 1.0) -> Pose:
+    """Draw a roughly frontal pose.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    spread : float
+        Factor on the usual deviations from frontal; 1 = usual.
+
+    Returns
+    -------
+    Pose
+    """
     yaw, pitch, roll = spread * np.clip(rng.normal(size=3), -2, 2) * (0.17, 0.12, 0.09)
     scale = 1 + 0.05 * np.clip(rng.normal(), -2, 2)
     return Pose(yaw, pitch, roll, scale, tuple(spread * rng.uniform(-0.15, 0.15, 2)))
 
 
-def draw_setting(rng):
-    """Light and camera of one recording."""
+def draw_setting(rng: np.random.Generator) -> Setting:
+    """Draw light and camera of one recording, a `Setting`, from the numpy Generator `rng`."""
     across, up = rng.uniform(-1.1, 1.1), rng.uniform(-0.3, 0.9)
     light = (np.sin(across) * np.cos(up), -np.sin(up), np.cos(across) * np.cos(up))
     return Setting(

@@ -1,10 +1,16 @@
 """Who is in the picture: a subject's own geometry, looks and way of showing expressions."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from gcnet_caffe.rendering.actions import EXPRESSIONS, UNITS
+from gcnet_caffe.rendering.actions import EXPRESSIONS, UNITS, draw_variant
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array
 
 #: trait -> (mean, standard deviation) over subjects, in face units unless said otherwise; draws
 #: stop at 2 deviations.
@@ -59,37 +65,70 @@ RESTING = {
 }
 
 
+class Looks(TypedDict):
+    """How a subject looks: tones in 0..1, styles by name."""
+
+    skin: float
+    hair: float
+    hair_style: str  # a key of `hair.BACK_HAIR`
+    hair_parting: float  # face units from the middle
+    hair_sweep: float
+    fringe: float  # 0..1, share of the forehead it hides
+    hair_volume: float  # face units
+    lips: float
+    iris: float
+    brows: float  # opacity, 0..1
+    moustache: bool
+    beard: bool
+    stubble: float  # opacity, 0..1
+    glasses: str  # "", "round" or "square"
+    freckles: int  # how many
+    wrinkles: float  # 0..1
+
+
 @dataclass
 class Subject:
     """One person: everything that stays the same from one sequence to the next."""
 
     name: str
-    shape: dict  # trait -> value, the keys of SHAPE
-    looks: dict  # tones in 0..1, styles by name, wrinkles
-    resting: np.ndarray  # (2, units): strengths at rest, right and left side
-    gains: np.ndarray  # (2, units): how strongly each unit answers, right and left side
-    variants: dict  # expression -> the subject's favourite combination of units
+    shape: dict[str, float]  # trait -> value, the keys of SHAPE
+    looks: Looks
+    resting: Array  # (2, units): strengths at rest, right and left side
+    gains: Array  # (2, units): how strongly each unit answers, right and left side
+    variants: dict[str, dict[int, float]]  # expression -> the favourite combination of units
     texture: int  # seed of skin and hair texture
 
 
-def draw_subject(rng, name=""):
-    """A random subject, drawn from the numpy Generator `rng`."""
+def draw_subject(rng: np.random.Generator, name: str = "") -> Subject:
+    """Draw a random subject.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        The same state gives the same subject.
+    name : str
+        Identifier of the subject.
+
+    Returns
+    -------
+    Subject
+    """
     return Subject(
         name=name,
         shape={trait: mean + sd * _normal(rng) for trait, (mean, sd) in SHAPE.items()},
         looks=_draw_looks(rng),
         resting=_draw_resting(rng),
         gains=np.exp(0.20 * _normal(rng, len(UNITS)) + 0.10 * _normal(rng, (2, len(UNITS)))),
-        variants={name: rng.choice(options) for name, options in EXPRESSIONS.items()},
+        variants={name: draw_variant(rng, name) for name in EXPRESSIONS},
         texture=int(rng.integers(2**31)),
     )
 
 
-def _normal(rng, size=None):
+def _normal(rng: np.random.Generator, size: int | tuple[int, ...] | None = None) -> Any:
     return np.clip(rng.normal(size=size), -2, 2)
 
 
-def _draw_resting(rng):
+def _draw_resting(rng: np.random.Generator) -> Array:
     resting = np.zeros((2, len(UNITS)))
     for unit, (chance, most) in RESTING.items():
         if rng.random() < chance:
@@ -98,7 +137,7 @@ def _draw_resting(rng):
     return resting
 
 
-def _draw_looks(rng):
+def _draw_looks(rng: np.random.Generator) -> Looks:
     skin = rng.uniform(0.38, 0.86)
     man = rng.random() < 0.5
     return {

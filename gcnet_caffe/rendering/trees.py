@@ -6,8 +6,12 @@ CK+'s read-me: frames `cohn-kanade-images/S005/001/S005_001_00000011.png`, one e
 labelled sequence (named after its last frame), one landmark file for every frame.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -19,22 +23,36 @@ from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.landmarks import five_from_68
 from gcnet_caffe.files import atomic
 from gcnet_caffe.parallel import ordered_map
-from gcnet_caffe.rendering.actions import EXPRESSIONS, UNITS, strengths
+from gcnet_caffe.rendering.actions import EXPRESSIONS, UNITS, draw_variant, strengths
 from gcnet_caffe.rendering.scene import render
 from gcnet_caffe.rendering.sequence import draw_pose, draw_setting, render_sequence
-from gcnet_caffe.rendering.subject import draw_subject
+from gcnet_caffe.rendering.subject import Subject, draw_subject
+
+if TYPE_CHECKING:
+    from gcnet_caffe.rendering._types import Array, Grey
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 # What a random stream is for: the first words of its seed (numpy pads seeds with zeros, so all
 # seeds here have the same length and no zero at the end).
 _ACTOR, _PLAN, _SEQUENCE, _IDENTITY, _STILL = 1, 2, 3, 4, 5
 
 
-def _stream(seed, purpose, subject, number=1):
+def _stream(seed: int, purpose: int, subject: int, number: int = 1) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, subject, number])
 
 
-def write_ck_tree(path, subjects=30, frames=8, size=(240, 240), seed=0, unlabelled=0.3, workers=1):
-    """Write a data set of acted sequences in CK+'s layout; nothing is left when it fails.
+def write_ck_tree(
+    path: str | Path,
+    subjects: int = 30,
+    frames: int = 8,
+    size: tuple[int, int] = (240, 240),
+    seed: int = 0,
+    unlabelled: float = 0.3,
+    workers: int = 1,
+) -> int:
+    """Write a data set of acted sequences in CK+'s layout: all of it, or nothing if it fails.
 
     Parameters
     ----------
@@ -49,12 +67,19 @@ def write_ck_tree(path, subjects=30, frames=8, size=(240, 240), seed=0, unlabell
     unlabelled : float
         Chance (0..1) that a subject has one more sequence, without an emotion file.
     workers : int
-        Processes.
+        Number of processes.
 
     Returns
     -------
     int
         Number of frames written.
+
+    Raises
+    ------
+    UsageError
+        `path` exists.
+    ImageError
+        A picture cannot be written.
     """
     names = _ck_names(subjects)
     jobs = [
@@ -68,13 +93,13 @@ def write_ck_tree(path, subjects=30, frames=8, size=(240, 240), seed=0, unlabell
     return len(jobs) * frames
 
 
-def _ck_names(count):
+def _ck_names(count: int) -> list[str]:
     """Subject ids with gaps, as in CK+ (S005, S010, S011, ...)."""
     gaps = np.random.default_rng(5).choice([1, 1, 1, 2, 3, 5], size=count)
     return [f"S{number:03d}" for number in 4 + np.cumsum(gaps)]
 
 
-def _ck_plan(index, seed, unlabelled):
+def _ck_plan(index: int, seed: int, unlabelled: float) -> list[tuple[int, str, bool]]:
     """(number, expression, labelled) of a subject's sequences, in the order acted."""
     rng = _stream(seed, _PLAN, index)
     order = [(name, True) for name in rng.permutation(sorted(EXPRESSIONS))]
@@ -83,7 +108,13 @@ def _ck_plan(index, seed, unlabelled):
     return [(number, *item) for number, item in enumerate(order, start=1)]
 
 
-def _write_sequence(folder, seed, frames, size, job):
+def _write_sequence(
+    folder: Path,
+    seed: int,
+    frames: int,
+    size: tuple[int, int],
+    job: tuple[int, str, int, str, bool],
+) -> None:
     index, name, number, expression, labelled = job
     subject = draw_subject(_stream(seed, _ACTOR, index), name)
     rng = _stream(seed, _SEQUENCE, index, number)
@@ -104,11 +135,18 @@ def _write_sequence(folder, seed, frames, size, job):
         (emotion / f"{stem}_emotion.txt").write_text(f"   {EMOTIONS.index(expression):.7e}\n")
 
 
-def write_identity_tree(path, identities=40, images=20, size=(240, 240), seed=0, workers=1):
+def write_identity_tree(
+    path: str | Path,
+    identities: int = 40,
+    images: int = 20,
+    size: tuple[int, int] = (240, 240),
+    seed: int = 0,
+    workers: int = 1,
+) -> int:
     """Write stills of many identities in CASIA-WebFace's layout, with `manifest.csv`.
 
-    Any expression, pose and light occurs; the manifest gives the five landmarks, which that layout
-    has no place for.
+    Expression, pose and light are random. CASIA-WebFace's layout has no place for landmarks: the
+    manifest gives them.
 
     Parameters
     ----------
@@ -121,17 +159,24 @@ def write_identity_tree(path, identities=40, images=20, size=(240, 240), seed=0,
     -------
     int
         Number of images written.
+
+    Raises
+    ------
+    UsageError, ImageError
+        As in `write_ck_tree`.
     """
     numbers = 44 + np.cumsum(np.random.default_rng(6).choice([1, 2, 5, 9], size=identities))
     jobs = [(index, f"{number:07d}") for index, number in enumerate(numbers)]
     with atomic(path) as folder:
         work = functools.partial(_write_identity, folder, seed, images, size)
-        rows = sum(_run(work, jobs, workers, "identities"), [])
+        rows = [row for some in _run(work, jobs, workers, "identities") for row in some]
         write_manifest(folder / "manifest.csv", rows)
     return len(rows)
 
 
-def _write_identity(folder, seed, images, size, job):
+def _write_identity(
+    folder: Path, seed: int, images: int, size: tuple[int, int], job: tuple[int, str]
+) -> list[Row]:
     index, name = job
     subject = draw_subject(_stream(seed, _IDENTITY, index), name)
     directory = Path(folder, name)
@@ -146,20 +191,24 @@ def _write_identity(folder, seed, images, size, job):
     return rows
 
 
-def _render_still(subject, size, rng):
-    variant = rng.choice(EXPRESSIONS[rng.choice(sorted(EXPRESSIONS))])
+def _render_still(
+    subject: Subject, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Grey, Array]:
+    variant = draw_variant(rng, rng.choice(sorted(EXPRESSIONS)))
     felt = strengths(variant) * rng.uniform(-0.5, 1.0)
     right, left = np.maximum(felt * rng.uniform(0.7, 1, (2, len(UNITS))), 0)
     gaze = 0.06 * rng.standard_normal(2)
     return render(subject, right, left, draw_pose(rng, 1.3), draw_setting(rng), size, rng, gaze)
 
 
-def _write_png(path, image):
+def _write_png(path: Path, image: Grey) -> None:
     if not cv2.imwrite(str(path), image):
         raise ImageError(f"{path}: could not be written")
 
 
-def _run(work, jobs, workers, unit):
+def _run(
+    work: Callable[[_Job], _Result], jobs: list[_Job], workers: int, unit: str
+) -> list[_Result]:
     """Results of `work` on every job, in order, with a progress bar."""
     results = ordered_map(work, jobs, workers, cv2.setNumThreads, (1,))
     return list(tqdm(results, total=len(jobs), unit=f" {unit}", disable=None))

@@ -111,7 +111,7 @@ def test_a_csv_of_any_name(tmp_path, options):
     (tmp_path / "README").write_text("not the data")
     for root in (tmp_path / "fer2013", tmp_path):
         (row,), survey = fer2013.read(root)
-        assert survey.where == str(tmp_path / "fer2013")
+        assert survey.where == tmp_path / "fer2013"
         assert read_grey(row.path)[0, :3].tolist() == [3, 4, 5]
 
 
@@ -133,7 +133,7 @@ def test_the_csv_is_taken_where_both_are_there(tmp_path):
         picture(tmp_path / top / "angry/1.jpg", size=(48, 48))
     rows, survey = fer2013.read(tmp_path)
     assert [row.expression for row in rows] == ["happy"]
-    assert survey.where == str(tmp_path / "fer2013.csv")
+    assert survey.where == tmp_path / "fer2013.csv"
     assert survey.noted == {"folders beside the csv, which are not read": 2}
     assert [row.expression for row in fer2013.read(tmp_path, "Training")[0]] == ["sad"]
     rows, survey = fer2013.read(tmp_path, "test")  # which the csv has not

@@ -100,7 +100,7 @@ def test_rows(root, tmp_path):
         "sessions without a video": 1,
         "no upright frontal face found": 1,
     }
-    assert survey.noted == {"sequences without a given apex, the middle frame was taken": 5}
+    assert survey.noted == {"sequences without an apex in --apex, the middle frame was taken": 5}
     assert survey.known["sequences"][0] == 6
 
 

@@ -100,7 +100,7 @@ def test_every_row_of_every_tree(tree, cropped, camera, light):
     assert survey.skipped == {
         "sequences without frames": 1,
         "sequences of one frame": 1,
-        "folders that name no expression": 1,
+        "folders that are not named after an expression": 1,
     }
 
 

@@ -39,7 +39,7 @@ def test_rafdb_official(tmp_path, top, spelling):
     assert survey.skipped == {"not of test": 1, "listed, but no such image": 1}
     assert survey.noted == {"images without a manual annotation": 1}
     text = survey.text(rows)
-    assert "subjects: not told, so no folds by subject" in text
+    assert "subjects: unknown, so no folds by subject" in text
     assert "with a reference: 0, so no pairs to train on" in text
     assert "with landmarks: 1, to be detected: 1" in text
     rows, _ = rafdb.read(tmp_path, split="train", aligned=True)

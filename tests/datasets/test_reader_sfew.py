@@ -101,7 +101,7 @@ def test_sfew_of_kaggle(tmp_path):
     with pytest.raises(ManifestError, match="row 1: image 'a.png', label '7'; wanted 0 to 6"):
         sfew.read(tmp_path)
     listing.write_text("image_name,label\na.png,6\n")
-    with pytest.raises(ManifestError, match="no column 'original_split'"):
+    with pytest.raises(ManifestError, match="column .original_split. is missing"):
         sfew.read(tmp_path)
 
 

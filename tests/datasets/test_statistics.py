@@ -64,4 +64,4 @@ def test_without_subjects(tmp_path, capsys):
     assert "no folds by subject: rows without a subject" in capsys.readouterr().out
     out = tmp_path / "folds/ck7.csv"
     assert main(["make-folds", str(manifest), "-o", str(out)]) == 1
-    assert "without subject ids" in capsys.readouterr().err and not out.parent.exists()
+    assert "has no subject ids" in capsys.readouterr().err and not out.parent.exists()

@@ -98,7 +98,7 @@ def test_landmark_outside_the_image(rows, pairs):
     rows[4]["landmarks"] = numbers(points)
     status, error = pairs(failed=True)
     assert status == 1 and "is row 5: " in error
-    assert "S2_happy.png: nose tip (171, 62) lies outside the 160x120 image" in error
+    assert "S2_happy.png: nose tip (171, 62) is outside the 160x120 image" in error
 
 
 def test_unknown_expression(rows, pairs):

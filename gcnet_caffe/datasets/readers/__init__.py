@@ -1,8 +1,12 @@
 """Readers: each lists one kind of data set as manifest rows.
 
-A reader is a module with a docstring (shown by ``make_manifest.py READER --help``),
+A reader is a module with a docstring (shown by ``gcnet make-manifest READER --help``),
 ``add_arguments(parser)``, and ``read(**arguments)``, which returns (rows, `Survey`).
 """
+
+from __future__ import annotations
+
+from types import ModuleType
 
 from gcnet_caffe.datasets.readers import (
     ck,
@@ -16,7 +20,7 @@ from gcnet_caffe.datasets.readers import (
     webface,
 )
 
-READERS = {
+READERS: dict[str, ModuleType] = {
     "ck": ck,
     "mmi": mmi,
     "oulu": oulu,

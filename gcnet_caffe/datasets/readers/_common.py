@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.datasets.manifest import Row
@@ -10,6 +14,10 @@ from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, UsageError
 from gcnet_caffe.faces.kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Data sets' own spellings of the expressions, in lower case.
 SPELLINGS = {
@@ -25,8 +33,8 @@ SPELLINGS = {
 }
 
 
-def existing(root):
-    """Return --root as a Path.
+def existing(root: str | Path) -> Path:
+    """Return `root`, the value of --root, as a Path.
 
     Raises
     ------
@@ -39,13 +47,14 @@ def existing(root):
     return root
 
 
-def first_of(root, names, fits, wanted):
-    """Return the first of root/names that `fits`.
+def first_of(root: Path, names: Sequence[str], fits: Callable[[Path], object], wanted: str) -> Path:
+    """Return the first path of root/names for which `fits(path)` is true.
 
     Raises
     ------
     ManifestError
-        None does; the message says what was `wanted` and where it was looked for.
+        There is none; the message says what was `wanted`, where the reader looked, and what is
+        there.
     """
     candidates = [root / name for name in names]
     for path in candidates:
@@ -55,7 +64,7 @@ def first_of(root, names, fits, wanted):
     raise ManifestError(f"{root}: no {wanted}; looked for {looked}; found {contents(root)}")
 
 
-def contents(root):
+def contents(root: Path) -> str:
     """Say in a few words what `root` is: a file, or the first names in the folder."""
     if not root.is_dir():
         return "a file"
@@ -64,17 +73,20 @@ def contents(root):
     return (", ".join(names[:5]) or "an empty folder") + more
 
 
-def folders_in(folder):
-    """Return the folders below `folder` in natural order, hidden ones left out."""
-    found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+def folders_in(folder: Path, names: str = r"[^.].*") -> list[Path]:
+    """Return the folders in `folder` whose names match a regular expression, in natural order.
+
+    By default these are all folders that are not hidden.
+    """
+    found = [p for p in folder.iterdir() if p.is_dir() and re.fullmatch(names, p.name, re.DOTALL)]
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def images_in(folder: Path, survey: Survey) -> list[Path]:
     """Return the image files of `folder` in natural order, hidden ones left out.
 
-    Files with other names are images where their first bytes say so. Images that are not read
-    (HEIC, ...) are counted in the survey; other files are passed over.
+    A file whose name is not an image's is an image if its first bytes are. Images that cannot be
+    read (HEIC, ...) are counted in the survey; other files are ignored.
     """
     found = []
     for path in folder.iterdir():
@@ -91,8 +103,8 @@ def images_in(folder: Path, survey: Survey) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def class_folders(folder):
-    """Return {expression: folder} of the folders named after expressions."""
+def class_folders(folder: Path) -> dict[str, Path]:
+    """Return {expression: folder} of the folders in `folder` that are named after expressions."""
     return {
         SPELLINGS[path.name.lower()]: path
         for path in folders_in(folder)
@@ -100,14 +112,23 @@ def class_folders(folder):
     }
 
 
-def add_root(parser, about, source):
-    """Add --root and --source."""
+def expression_rows(folders: Mapping[str, Path], source: str, survey: Survey) -> list[Row]:
+    """Return a row of each image in `folders` (expression -> folder), without a subject."""
+    return [
+        Row(path=str(path), subject="", expression=name, source=source)
+        for name, folder in folders.items()
+        for path in images_in(folder, survey)
+    ]
+
+
+def add_root(parser: argparse.ArgumentParser, about: str, source: str) -> None:
+    """Add --root, with `about` as its help, and --source, with the default `source`."""
     parser.add_argument("--root", required=True, help=about)
     parser.add_argument("--source", default=source, help="name of the data set")
 
 
-def add_frame_arguments(parser, which):
-    """Add the flags of sequences that start neutral; `which` frames are the queries."""
+def add_frame_arguments(parser: argparse.ArgumentParser, which: str) -> None:
+    """Add the options of sequences that start neutral; `which` says in words what is a query."""
     parser.add_argument("--frames", type=int, default=3, help=f"queries per sequence: {which}")
     parser.add_argument(
         "--no-neutral-queries",
@@ -117,15 +138,22 @@ def add_frame_arguments(parser, which):
     )
 
 
-def check_frames(frames):
+def check_frames(frames: int) -> None:
     """Raise a UsageError unless --frames makes sense."""
     if frames < 1:
         raise UsageError(f"--frames {frames}: wanted 1 or more")
 
 
 def sequence_rows(
-    paths, chosen, expression, subject, sequence, source, neutral_queries=True, points=None
-):
+    paths: Sequence[str | Path],
+    chosen: Sequence[int],
+    expression: str,
+    subject: str,
+    sequence: str,
+    source: str,
+    neutral_queries: bool = True,
+    points: Callable[[Any], NDArray[np.float64] | None] | None = None,
+) -> list[Row]:
     """Return the rows of a sequence: its first frame as neutral query, then the `chosen` ones.
 
     Parameters
@@ -135,11 +163,17 @@ def sequence_rows(
     chosen : sequence of int
         Places of the queries, from 1.
     expression, subject, sequence, source : str
+        The columns of the manifest.
     neutral_queries : bool
-    points : function, optional
-        Frame -> its five landmarks from the data set's 68, or None.
+        Whether the first frame is a query too.
+    points : callable, optional
+        Takes a frame of `paths`; returns its five landmarks, which the data set's 68 give, or None.
+
+    Returns
+    -------
+    list of Row
     """
-    points = points or (lambda _path: None)
+    points = points or (lambda _: None)
     reference_points = points(paths[0])
     rows = []
     for rank in [0, *chosen] if neutral_queries else chosen:

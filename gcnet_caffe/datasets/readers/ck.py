@@ -11,13 +11,22 @@ The folders are found below --root, or below --root/CK+:
   Emotion    Emotion | Emotion_labels/Emotion | Emotion_labels
   Landmarks  Landmarks | Landmarks/Landmarks
 
-CK+48 (last frames only) and ckextended.csv (no subjects) cannot serve and are refused.
+CK+48 (last frames only) and ckextended.csv (no subjects) are refused: pairs and folds cannot be
+made from them.
 """
 
+from __future__ import annotations
+
+import argparse
+import functools
 import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.datasets.readers._common import (
     add_frame_arguments,
@@ -26,11 +35,15 @@ from gcnet_caffe.datasets.readers._common import (
     class_folders,
     contents,
     existing,
+    folders_in,
     sequence_rows,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.landmarks import five_from_68
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Expression names by the number in an Emotion file.
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
@@ -45,21 +58,22 @@ _EMOTION = ("Emotion", "Emotion_labels/Emotion", "Emotion_labels")
 _LANDMARKS = ("Landmarks", "Landmarks/Landmarks")
 
 _CSV = (
-    "CK+ as a csv has no subject ids, so no subject-independent folds, and no sequences; wanted "
+    "CK+ as a csv has no subject ids, so no folds by subject, and no sequences; wanted "
     "the official folders"
 )
-_SUBJECT = re.compile(r"S\d+")
-_SEQUENCE = re.compile(r"\d+")
+_SUBJECT, _SEQUENCE = r"S\d+", r"\d+"
 _FRAME = re.compile(r"S\d+_\d+_\d+\.(png|jpe?g|tiff?)", re.IGNORECASE)
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder that holds the CK+ folders", "CK+")
     add_frame_arguments(parser, "its last frames")
 
 
-def read(root, frames=3, neutral_queries=True, source="CK+"):
+def read(
+    root: str | Path, frames: int = 3, neutral_queries: bool = True, source: str = "CK+"
+) -> tuple[list[Row], Survey]:
     """List the labelled sequences of CK+.
 
     Parameters
@@ -88,8 +102,10 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
     images = _tree(root, _IMAGES)
     if not images:
         _refuse_repackaged(root)
-    images = images or _tree(root, _IMAGES, "images")
-    emotions = _tree(root, _EMOTION, "Emotion labels")
+        raise _missing(root, _IMAGES, "images")
+    emotions = _tree(root, _EMOTION)
+    if not emotions:
+        raise _missing(root, _EMOTION, "Emotion labels")
     landmarks = _tree(root, _LANDMARKS)
     survey, rows, seen = Survey(where=images), [], []
     for sequence in _sequences(images):
@@ -106,7 +122,7 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
         elif len(paths) == 1:
             survey.skipped["sequences of one frame"] += 1
         else:
-            points = landmarks and landmarks / sequence.relative_to(images)
+            own_landmarks = landmarks and landmarks / sequence.relative_to(images)
             rows += sequence_rows(
                 paths,
                 list(range(1, len(paths)))[-frames:],
@@ -115,7 +131,7 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
                 sequence="_".join(paths[0].name.split("_")[:2]),
                 source=source,
                 neutral_queries=neutral_queries,
-                points=lambda frame, folder=points: _five_points(folder, frame),
+                points=functools.partial(_five_points, own_landmarks),
             )
     if not rows:
         raise ManifestError(
@@ -125,8 +141,8 @@ def read(root, frames=3, neutral_queries=True, source="CK+"):
     return rows, survey
 
 
-def _refuse_repackaged(root):
-    """Say of the re-packagings that lack what pairs or folds need why they cannot serve."""
+def _refuse_repackaged(root: Path) -> None:
+    """Refuse the re-packagings of CK+ that lack what pairs or folds need."""
     if root.suffix.lower() == ".csv":
         raise ManifestError(f"{root}: {_CSV}")
     for folder in (root, root / "CK+48", root / "ck/CK+48"):
@@ -139,38 +155,38 @@ def _refuse_repackaged(root):
         raise ManifestError(f"{file}: {_CSV}")
 
 
-def _tree(root, names, wanted=None):
-    """The first folder of `names` that holds subjects; None where none does, unless `wanted`."""
-    candidates = [root / top / name for top in _TOPS for name in names]
-    for folder in candidates:
-        if folder.is_dir() and _folders(folder, _SUBJECT):
+def _candidates(root: Path, names: Sequence[str]) -> list[Path]:
+    return [root / top / name for top in _TOPS for name in names]
+
+
+def _tree(root: Path, names: Sequence[str]) -> Path | None:
+    """The first folder of `names` that holds subjects, or None."""
+    for folder in _candidates(root, names):
+        if folder.is_dir() and folders_in(folder, _SUBJECT):
             return folder
-    if wanted:
-        looked = ", ".join(folder.relative_to(root).as_posix() for folder in candidates)
-        raise ManifestError(
-            f"{root}: no CK+ {wanted} (S005, S010, ...); looked in {looked}; found {contents(root)}"
-        )
     return None
 
 
-def _folders(parent, name):
-    found = [path for path in parent.iterdir() if path.is_dir() and name.fullmatch(path.name)]
-    return sorted(found, key=lambda path: natural_key(path.name))
+def _missing(root: Path, names: Sequence[str], wanted: str) -> ManifestError:
+    looked = ", ".join(path.relative_to(root).as_posix() for path in _candidates(root, names))
+    return ManifestError(
+        f"{root}: no CK+ {wanted} (S005, S010, ...); looked in {looked}; found {contents(root)}"
+    )
 
 
-def _sequences(images):
-    for subject in _folders(images, _SUBJECT):
-        yield from _folders(subject, _SEQUENCE)
+def _sequences(images: Path) -> Iterator[Path]:
+    for subject in folders_in(images, _SUBJECT):
+        yield from folders_in(subject, _SEQUENCE)
 
 
-def _frames(folder):
+def _frames(folder: Path) -> list[Path]:
     found = [path for path in folder.iterdir() if _FRAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def _emotion(folder):
+def _emotion(folder: Path) -> int | None:
     """The number in the sequence's Emotion file, None where there is no file."""
-    files = [path for path in folder.glob("S*_emotion.txt")] if folder.is_dir() else []
+    files = list(folder.glob("S*_emotion.txt"))
     if not files:
         return None
     text = files[0].read_text(errors="replace").strip()
@@ -183,7 +199,7 @@ def _emotion(folder):
     return int(label)
 
 
-def _five_points(folder, frame):
+def _five_points(folder: Path | None, frame: Path) -> NDArray[np.float64] | None:
     """The five landmarks of a frame; None where there is no file."""
     path = folder and folder / f"{frame.stem}_landmarks.txt"
     if not path or not path.is_file():
@@ -197,7 +213,7 @@ def _five_points(folder, frame):
     return five_from_68(points.reshape(68, 2))
 
 
-def _published(sequences, rows):
+def _published(sequences: Sequence[Path], rows: Sequence[Row]) -> dict[str, tuple[int, object]]:
     """What was found beside the counts published with the data set."""
     return {
         "sequences on disk": (len(sequences), 593),

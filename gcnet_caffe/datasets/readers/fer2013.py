@@ -5,7 +5,7 @@
   folders  test/angry/*.jpg, train/...: this form has mixed the two test sets
 
 There are no subjects, so no folds by subject, and no reference images. Pixels stay in the csv: the
-manifest names their place in it.
+manifest gives the byte at which each line begins.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from gcnet_caffe.datasets.readers._common import (
     class_folders,
     contents,
     existing,
+    expression_rows,
     first_of,
-    images_in,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
@@ -57,8 +57,16 @@ def read(
 ) -> tuple[list[Row], Survey]:
     """List the images of one split of FER2013.
 
-    Where both the csv and the folders are there, the csv is taken, except for the splits that only
-    the folders have.
+    If both the csv and the folders are there, the csv is taken, except for the splits that only the
+    folders have.
+
+    Parameters
+    ----------
+    root : str or Path
+    split : str
+        A key of `PUBLISHED`; of the folders, ``test`` or ``train``.
+    source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -78,7 +86,7 @@ def read(
         return _tree(root, split, source)
     if file is None:
         raise ManifestError(f"{root}: no FER2013 csv; {_instead(root)}")
-    survey, rows = Survey(where=str(file)), []
+    survey, rows = Survey(where=file), []
     if folders:
         survey.noted["folders beside the csv, which are not read"] = len(folders)
     for offset, emotion, usage in _lines(file, split):
@@ -189,15 +197,11 @@ def _tree(root: Path, split: str, source: str) -> tuple[list[Row], Survey]:
     if split not in _FOLDERS:
         raise ManifestError(
             f"{root}: this form of FER2013 has mixed the public and the private test images; "
-            "take the csv, or all of them by --split test"
+            "take the csv, or all of them with --split test"
         )
     top = first_of(root, (_FOLDERS[split],), class_folders, "folders named after expressions")
-    survey = Survey(where=str(top))
-    rows = [
-        Row(path=str(path), subject="", expression=name, source=f"{source} {split}")
-        for name, folder in class_folders(top).items()
-        for path in images_in(folder, survey)
-    ]
+    survey = Survey(where=top)
+    rows = expression_rows(class_folders(top), f"{source} {split}", survey)
     if not rows:
         raise ManifestError(f"{root}: no image in the folders of {split}{survey.instead()}")
     known = {"train": 28709, "test": 2 * 3589}[_FOLDERS[split]]

@@ -1,14 +1,20 @@
 """Other manifests: checks one or more, and writes them as one.
 
-Where several data sets are joined (the column source), each subject is named SOURCE:SUBJECT: S005
-of one set is not S005 of another.
+If they are of several data sets (the column source), each subject is named SOURCE:SUBJECT: S005 of
+one set is another person than S005 of another.
 """
 
-from gcnet_caffe.datasets.manifest import read_manifest
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.datasets.readers.survey import Survey
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     parser.add_argument("manifests", nargs="+", metavar="CSV", help="manifests to read")
     parser.add_argument(
@@ -18,8 +24,24 @@ def add_arguments(parser):
     )
 
 
-def read(manifests, keep_subjects=False):
-    """Read each of `manifests` (paths) and return (rows, `Survey`)."""
+def read(manifests: Sequence[str | Path], keep_subjects: bool = False) -> tuple[list[Row], Survey]:
+    """Read some manifests and join them.
+
+    Parameters
+    ----------
+    manifests : sequence of str or Path
+    keep_subjects : bool
+        Whether subjects keep their names although there are several data sets.
+
+    Returns
+    -------
+    (list of Row, Survey)
+
+    Raises
+    ------
+    ManifestError
+        One of them cannot be read, or a row is wrong.
+    """
     rows = [row for path in manifests for row in read_manifest(path)]
     survey = Survey()
     if len({row.source for row in rows}) > 1 and not keep_subjects:
@@ -28,7 +50,7 @@ def read(manifests, keep_subjects=False):
     return rows, survey
 
 
-def _qualified(row):
+def _qualified(row: Row) -> str:
     prefix = f"{row.source}:"
     if not row.subject or row.subject.startswith(prefix):
         return row.subject

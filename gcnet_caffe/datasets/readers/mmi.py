@@ -4,21 +4,27 @@ Reference = first frame of the video; queries = three frames around the peak, an
 itself as a neutral query. Below --root, or the folder mmi-facial-expression-database_download_*:
 
   Sessions/<n>/session.xml        view: 0 frontal, 1 profile (left out), 2 both in one picture
-  Sessions/<n>/S001-002.avi       the video; the subject is what stands before the dash
+  Sessions/<n>/S001-002.avi       the video; the subject is the part before the dash
   Sessions/<n>/S001-002.xml       Emotion 1..6; other values are left out
 
-The peak frame is not part of the data set: --apex names a csv with the columns session and apex
-(frame number from 0); for other sessions it is the middle frame, and the manifest's maker says how
-many. Videos that are not 480 high may lie on their side, and of two views one must be found: the
-face detector tells, or --turn and --half.
+The peak frame is not part of the data set. --apex gives it: a csv with the columns session and apex
+(frame number from 0). In other sessions the middle frame is taken, and their number is printed.
+Videos that are not 480 pixels high may be rotated, and pictures of two views have one frontal half:
+the face detector finds out, or use --turn and --half.
 """
 
-import csv
+from __future__ import annotations
+
+import argparse
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
 
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.readers._common import (
     add_frame_arguments,
     add_root,
@@ -29,50 +35,55 @@ from gcnet_caffe.datasets.readers._common import (
     sequence_rows,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.landmarks import Detector, detector_model
 from gcnet_caffe.faces.members import changed, is_video, read_video
-from gcnet_caffe.text import open_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Expression names by the number in the session's Emotion tag.
 EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"}
 
 _UPRIGHT_HEIGHT = 480
 _TURNS = ("none", "ccw", "cw")
-_VIDEO = re.compile(r"(S\d+)-\d+")
+_VIDEO = re.compile(r"S\d+-\d+")
 _FRONTAL, _DUAL = "0", "2"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder that holds MMI's Sessions", "MMI")
     add_frame_arguments(parser, "those around the peak")
-    parser.add_argument("--apex", metavar="CSV", help="peak frames: session,apex; else the middle")
+    parser.add_argument(
+        "--apex", metavar="CSV", help="peak frames: session,apex; by default the middle frames"
+    )
     parser.add_argument(
         "--turn",
         choices=("auto", *_TURNS),
         default="auto",
-        help="how to turn videos that are not 480 high; auto asks the face detector",
+        help="how to rotate videos that are not 480 pixels high; auto uses the face detector",
     )
     parser.add_argument(
         "--half",
         choices=("auto", "left", "right"),
         default="auto",
-        help="where the frontal face is in pictures of two views",
+        help="where the frontal face is in pictures of two views; auto uses the face detector",
     )
     parser.add_argument("--detector-model", metavar="FILE", dest="detector", help="YuNet model")
 
 
 def read(
-    root,
-    frames=3,
-    neutral_queries=True,
-    apex=None,
-    turn="auto",
-    half="auto",
-    detector=None,
-    source="MMI",
-):
+    root: str | Path,
+    frames: int = 3,
+    neutral_queries: bool = True,
+    apex: str | Path | None = None,
+    turn: str = "auto",
+    half: str = "auto",
+    detector: str | Path | None = None,
+    source: str = "MMI",
+) -> tuple[list[Row], Survey]:
     """List the frontal sequences of MMI with one of the six expressions.
 
     Parameters
@@ -89,6 +100,7 @@ def read(
     detector : str or Path, optional
         Model file of the face detector.
     source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -124,7 +136,7 @@ def read(
                 f"{len(pictures) - 1}, the frames of {video.name} after the first"
             )
         if session.name not in peaks:
-            survey.noted["sequences without a given apex, the middle frame was taken"] += 1
+            survey.noted["sequences without an apex in --apex, the middle frame was taken"] += 1
         changes = finder.changes(pictures[0], view, turn, half)
         if changes is None:
             survey.skipped["no upright frontal face found"] += 1
@@ -133,7 +145,7 @@ def read(
             [",".join((f"{video}#{i}", *changes)) for i in range(len(pictures))],
             _around(peak, frames, len(pictures)),
             EMOTIONS[emotion],
-            _VIDEO.match(video.name).group(1),
+            video.name.partition("-")[0],
             session.name,
             source,
             neutral_queries,
@@ -147,29 +159,19 @@ def read(
     return rows, survey
 
 
-def _around(peak, frames, count):
+def _around(peak: int, frames: int, count: int) -> list[int]:
     """The `frames` places nearest to `peak`, in order, without the first frame."""
     nearest = sorted(range(1, count), key=lambda place: (abs(place - peak), place))
     return sorted(nearest[:frames])
 
 
-def _is_sessions(folder):
+def _is_sessions(folder: Path) -> bool:
     return folder.is_dir() and any(folder.glob("*/session.xml"))
 
 
-def _peaks(path, sessions):
+def _peaks(path: str | Path, sessions: Path) -> dict[str, int]:
     """{session: frame} of the apex csv."""
-    try:
-        with open_lines(path, ManifestError) as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except FileNotFoundError:
-        raise ManifestError(f"{path}: no such apex csv") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{path}: not a CSV file in UTF-8: {error}") from None
-    header = reader.fieldnames or []
-    if not {"session", "apex"} <= set(header):
-        raise ManifestError(f"{path}: header: {shown(','.join(header))}; wanted session,apex")
+    rows = list(read_table(path, "apex csv", ("session", "apex"), ManifestError))
     for number, row in enumerate(rows, start=1):
         if not (row["apex"] or "").strip().isdigit():
             found = shown(row["apex"])
@@ -182,8 +184,8 @@ def _peaks(path, sessions):
     return {row["session"].strip(): int(row["apex"]) for row in rows}
 
 
-def _session(folder, survey):
-    """(video, view, emotion) of a session; None, counted, where it cannot serve."""
+def _session(folder: Path, survey: Survey) -> tuple[Path, str, int] | None:
+    """(video, view, emotion) of a session; None, and counted in the survey, if it is left out."""
     videos = [p for p in sorted(folder.iterdir()) if _VIDEO.match(p.name) and is_video(p)]
     if not videos:
         survey.skipped["sessions without a video"] += 1
@@ -201,7 +203,7 @@ def _session(folder, survey):
     return video, view, emotion
 
 
-def _elements(path):
+def _elements(path: Path) -> list[ElementTree.Element]:
     if not path.is_file():
         return []
     try:
@@ -210,11 +212,11 @@ def _elements(path):
         raise ManifestError(f"{path}: not well-formed XML: {error}") from None
 
 
-def _name(element):
+def _name(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2].lower()
 
 
-def _tag(path):
+def _tag(path: Path) -> str:
     """The value of the Emotion tag, "" where there is none."""
     for element in _elements(path):
         if _name(element) == "metatag" and element.get("Name") == "Emotion":
@@ -222,23 +224,26 @@ def _tag(path):
     return ""
 
 
-def _view(path, video):
-    """The view of the track that is `video`, or of the only ones there are."""
+def _view(path: Path, video: Path) -> str:
+    """The view of the track that is `video`; without one, of all tracks if they agree; or ""."""
     tracks = [e for e in _elements(path) if _name(e) == "track" and e.get("view") is not None]
     own = [e for e in tracks if video.name in (e.get("filename") or "")]
-    views = {element.get("view").strip() for element in own or tracks}
+    views = {element.get("view", "").strip() for element in own or tracks}
     return views.pop() if len(views) == 1 else ""
 
 
 class _FaceFinder:
-    """Tells how to turn and cut a video by looking for a face; opens the detector when needed."""
+    """Finds out how to rotate and cut a video, with a face detector that is opened when needed."""
 
-    def __init__(self, model):
-        self._model, self._detector = model, None
+    def __init__(self, model: str | Path | None) -> None:
+        self._model = model
+        self._detector: Detector | None = None
 
-    def changes(self, picture, view, turn, half):
-        """Return the changes of a member's name; None where no upright frontal face is seen."""
-        turns = [turn] if turn != "auto" else _TURNS
+    def changes(
+        self, picture: NDArray[np.uint8], view: str, turn: str, half: str
+    ) -> tuple[str, ...] | None:
+        """Return the changes in a member's name; None if no upright frontal face is found."""
+        turns: Sequence[str] = [turn] if turn != "auto" else _TURNS
         if picture.shape[0] == _UPRIGHT_HEIGHT:
             turns = ["none"]
         halves = [half] if half != "auto" else ["left", "right"]

@@ -1,16 +1,20 @@
 """Oulu-CASIA: sequences from neutral to peak, 80 subjects, six expressions.
 
 Reference = first frame of the sequence; queries = its last three frames, and the first frame itself
-as a neutral query. Frames are taken by their order, never by their number: a later release has
-renumbered them. The folder of the subjects P001, P002, ... is found below --root:
+as a neutral query. Frames are taken in their order, whatever their numbers: a later release has
+other numbers. The folder of the subjects P001, P002, ... is found below --root:
 
   original       [B_OriginalImg/[B_OriginalImg/]]OriginalImg/VL/Strong, B_OriginalImg/VL/Strong
   pre-processed  PreProcess_Img | PreProcessImg | PreProcess, then VL_Acropped/Strong
   Kaggle         [Oulu_CASIA_NIR_VIS/]VL/Strong
 """
 
-import re
+from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.readers._common import (
     SPELLINGS,
     add_frame_arguments,
@@ -38,10 +42,9 @@ _CROPPED = tuple(
     for top in ("", "B_OriginalImg/", "Oulu_CASIA_NIR_VIS/")
     for name in ("PreProcess_Img", "PreProcessImg", "PreProcess")
 )
-_SUBJECT = re.compile(r"P\d{3}")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder that holds the Oulu-CASIA folders", "Oulu-CASIA")
     add_frame_arguments(parser, "its last frames")
@@ -55,14 +58,14 @@ def add_arguments(parser):
 
 
 def read(
-    root,
-    frames=3,
-    neutral_queries=True,
-    camera="VL",
-    light="Strong",
-    cropped=False,
-    source="Oulu-CASIA",
-):
+    root: str | Path,
+    frames: int = 3,
+    neutral_queries: bool = True,
+    camera: str = "VL",
+    light: str = "Strong",
+    cropped: bool = False,
+    source: str = "Oulu-CASIA",
+) -> tuple[list[Row], Survey]:
     """List the sequences of Oulu-CASIA.
 
     Parameters
@@ -73,9 +76,11 @@ def read(
     neutral_queries : bool
         Whether the first frame is a query too, its own reference.
     camera, light : str
+        See ``--help``.
     cropped : bool
         Whether to take the pre-processed images.
     source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -99,7 +104,7 @@ def read(
             expression = SPELLINGS.get(folder.name.lower())
             paths = images_in(folder, survey)
             if expression is None:
-                survey.skipped["folders that name no expression"] += 1
+                survey.skipped["folders that are not named after an expression"] += 1
             elif not paths:
                 survey.skipped["sequences without frames"] += 1
             elif len(paths) == 1:
@@ -123,5 +128,5 @@ def read(
     return rows, survey
 
 
-def _subjects(folder):
-    return [path for path in folders_in(folder) if _SUBJECT.fullmatch(path.name)]
+def _subjects(folder: Path) -> list[Path]:
+    return folders_in(folder, r"P\d{3}")

@@ -1,15 +1,20 @@
-r"""Plain folders: a regular expression tells subject and expression from each file's path.
+r"""Plain folders: a regular expression finds subject and expression in each file's path.
 
-The expression is matched against the whole path below --root, with forward slashes. Its named
-groups are subject, and optionally expression, sequence and rank; files that do not match are left
-out. Identities without expressions, and a set with a neutral image of each subject:
+The expression must match the whole path below --root, with forward slashes. Its named groups are
+subject and, if wanted, expression, sequence and rank; files that do not match are left out. Two
+examples, of identities without expressions, and of a set with a neutral image of each subject:
 
   --root orl --pattern 's(?P<subject>\d+)/\d+\.pgm'
   --root yale --pattern 'subject(?P<subject>\d+)\.(?P<expression>\w+)'
       --reference normal --expressions happy,sad,sleepy,surprised=surprise,wink
 """
 
+from __future__ import annotations
+
+import argparse
 import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
@@ -21,7 +26,7 @@ from gcnet_caffe.errors import ManifestError, UsageError, shown
 _GROUPS = ("subject", "expression", "sequence", "rank")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     parser.add_argument("--root", required=True, help="folder of the images")
     parser.add_argument("--pattern", required=True, help="regular expression with named groups")
@@ -34,7 +39,7 @@ def add_arguments(parser):
         "--reference",
         default=NEUTRAL,
         metavar="FOUND",
-        help="the expression of each subject's reference image; it is named neutral",
+        help="the expression of each subject's reference image; the manifest calls it neutral",
     )
     parser.add_argument(
         "--no-neutral-queries",
@@ -52,18 +57,18 @@ def add_arguments(parser):
 
 
 def read(
-    root,
-    pattern,
-    expressions=None,
-    reference=NEUTRAL,
-    neutral_queries=True,
-    exclude=None,
-    source=None,
-):
+    root: str | Path,
+    pattern: str,
+    expressions: str | None = None,
+    reference: str = NEUTRAL,
+    neutral_queries: bool = True,
+    exclude: Sequence[str] | None = None,
+    source: str | None = None,
+) -> tuple[list[Row], Survey]:
     """List the images below `root` that match `pattern`.
 
-    A subject's reference is its first neutral image in natural order, within the same sequence
-    where the pattern tells sequences apart.
+    A subject's reference is its first neutral image in natural order; if the pattern has the group
+    sequence, the first of the same sequence.
 
     Parameters
     ----------
@@ -79,6 +84,7 @@ def read(
     exclude : sequence of str, optional
         Regular expressions of paths to leave out.
     source : str, optional
+        Name of the data set, for the manifest; by default the name of the folder `root`.
 
     Returns
     -------
@@ -87,21 +93,22 @@ def read(
     Raises
     ------
     UsageError
-        There is no such folder, or an expression of the options makes no sense.
+        There is no such folder, a regular expression is wrong, or no image has an expression of
+        the options.
     ManifestError
         Nothing matches.
     """
     root = Path(root)
-    pattern = _compile(pattern, "--pattern")
-    exclude = [_compile(regex, "--exclude") for regex in exclude or ()]
-    unknown = sorted(set(pattern.groupindex) - set(_GROUPS))
-    if unknown or "subject" not in pattern.groupindex:
-        found = f"unknown group {unknown[0]!r}" if unknown else "no group 'subject'"
-        raise UsageError(f"--pattern {pattern.pattern!r}: {found}; wanted {', '.join(_GROUPS)}")
+    regex = _compile(pattern, "--pattern")
+    unknown = sorted(set(regex.groupindex) - set(_GROUPS))
+    if unknown or "subject" not in regex.groupindex:
+        fault = f"unknown group {unknown[0]!r}" if unknown else "no group 'subject'"
+        raise UsageError(f"--pattern {pattern!r}: {fault}; wanted {', '.join(_GROUPS)}")
     survey = Survey()
-    matches = list(_matches(root, pattern, exclude, survey.skipped))
+    excluded = [_compile(each, "--exclude") for each in exclude or ()]
+    matches = list(_matches(root, regex, excluded, survey.skipped))
     if not matches:
-        raise ManifestError(f"{root}: no file below it matches --pattern {pattern.pattern!r}")
+        raise ManifestError(f"{root}: no file below it matches --pattern {pattern!r}")
     names = _names(expressions, reference, {_group(match, "expression") for match in matches})
     rows = []
     for match in matches:
@@ -114,14 +121,16 @@ def read(
     return [row for row in rows if neutral_queries or row.expression != NEUTRAL], survey
 
 
-def _compile(regex, option):
+def _compile(regex: str, option: str) -> re.Pattern[str]:
     try:
         return re.compile(regex)
     except re.error as error:
         raise UsageError(f"{option} {regex!r}: not a regular expression: {error}") from None
 
 
-def _matches(root, pattern, exclude, skipped):
+def _matches(
+    root: Path, pattern: re.Pattern[str], exclude: Sequence[re.Pattern[str]], skipped: Counter[str]
+) -> Iterator[re.Match[str]]:
     for path in _files(root):
         match = pattern.fullmatch(path)
         if not match:
@@ -132,7 +141,7 @@ def _matches(root, pattern, exclude, skipped):
             yield match
 
 
-def _files(root):
+def _files(root: Path) -> list[str]:
     """The paths of all files below `root`, relative to it, in natural order."""
     if not root.is_dir():
         raise UsageError(f"--root {root}: no such folder")
@@ -140,11 +149,11 @@ def _files(root):
     return sorted(paths, key=natural_key)
 
 
-def _group(match, name):
+def _group(match: re.Match[str], name: str) -> str:
     return match.groupdict().get(name) or ""
 
 
-def _names(expressions, reference, found):
+def _names(expressions: str | None, reference: str, found: set[str]) -> dict[str, str]:
     """The manifest's name of each expression found that is to be taken."""
     names = {name: name for name in found}
     if expressions:
@@ -163,12 +172,12 @@ def _names(expressions, reference, found):
     return names
 
 
-def _pair(item):
+def _pair(item: str) -> tuple[str, str]:
     found, _, name = item.strip().partition("=")
     return found, name or found
 
 
-def _row(root, match, expression, source):
+def _row(root: Path, match: re.Match[str], expression: str, source: str) -> Row:
     rank = _group(match, "rank")
     if rank and not rank.isdigit():
         raise ManifestError(f"{root / match.string}: rank {shown(rank)} is not a whole number")
@@ -182,8 +191,8 @@ def _row(root, match, expression, source):
     )
 
 
-def _with_references(rows):
-    references = {}
+def _with_references(rows: Sequence[Row]) -> list[Row]:
+    references: dict[tuple[str, str], str] = {}
     for row in rows:
         if row.expression == NEUTRAL:
             references.setdefault((row.subject, row.sequence), row.path)

@@ -7,13 +7,22 @@
 There are no subjects, so no folds by subject, and no reference images.
 """
 
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gcnet_caffe import text
 from gcnet_caffe.datasets.manifest import Row
-from gcnet_caffe.datasets.readers._common import add_root, existing, first_of, images_in
+from gcnet_caffe.datasets.readers._common import add_root, existing, expression_rows, first_of
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Expression names by label - 1.
 EMOTIONS = ("surprise", "fear", "disgust", "happy", "sad", "anger", "neutral")
@@ -23,17 +32,31 @@ _LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 _TOPS = ("", "DATASET/", "raf-db/")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder that holds RAF-DB's", "RAF-DB")
     parser.add_argument("--split", choices=tuple(PUBLISHED), default="test", help="images to take")
     parser.add_argument(
-        "--aligned", action="store_true", help="the aligned images, although originals are there"
+        "--aligned",
+        action="store_true",
+        help="take the aligned images even if the originals are there",
     )
 
 
-def read(root, split="test", aligned=False, source="RAF-DB"):
+def read(
+    root: str | Path, split: str = "test", aligned: bool = False, source: str = "RAF-DB"
+) -> tuple[list[Row], Survey]:
     """List the images of one split of RAF-DB.
+
+    Parameters
+    ----------
+    root : str or Path
+    split : str
+        ``test`` or ``train``.
+    aligned : bool
+        Whether to take the aligned images although the originals are there.
+    source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -49,28 +72,25 @@ def read(root, split="test", aligned=False, source="RAF-DB"):
     root = existing(root)
     numbered = {"test": ("test", "valid"), "train": ("train",)}[split]
     lists = [f"{top}EmoLabel/{name}" for top in ("", "basic/") for name in _LISTS]
-    folders = [f"{top}{name}" for top in _TOPS for name in numbered]
-    found = first_of(root, [*lists, *folders], _fits, f"RAF-DB with {split} images")
+    tops = [f"{top}{name}" for top in _TOPS for name in numbered]
+    found = first_of(root, [*lists, *tops], _fits, f"RAF-DB with {split} images")
     survey = Survey(where=found)
     if found.is_file():
-        rows = _official(found, split, aligned, survey)
+        rows = _official(found, split, aligned, f"{source} {split}", survey)
     else:
-        rows = [
-            Row(path=str(path), subject="", expression=name)
-            for label, name in enumerate(EMOTIONS, start=1)
-            for path in images_in(found / str(label), survey)
-        ]
+        folders = {name: found / str(label) for label, name in enumerate(EMOTIONS, start=1)}
+        rows = expression_rows(folders, f"{source} {split}", survey)
     if not rows:
         raise ManifestError(f"{found}: no {split} image{survey.instead()}")
     survey.known = {f"images of {split}": (len(rows), PUBLISHED[split])}
-    return [row._replace(source=f"{source} {split}") for row in rows], survey
+    return rows, survey
 
 
-def _fits(path):
+def _fits(path: Path) -> bool:
     return path.is_file() or all((path / str(i)).is_dir() for i in range(1, 8))
 
 
-def _official(listing, split, aligned, survey):
+def _official(listing: Path, split: str, aligned: bool, source: str, survey: Survey) -> list[Row]:
     basic = listing.parent.parent
     originals = basic / "Image/original"
     aligned = aligned or not originals.is_dir()
@@ -98,6 +118,7 @@ def _official(listing, split, aligned, survey):
                 path=str(path),
                 subject="",
                 expression=expression,
+                source=source,
                 landmarks=points,
                 route="" if points is None else "annotation",
             )
@@ -105,7 +126,7 @@ def _official(listing, split, aligned, survey):
     return rows
 
 
-def _points(path):
+def _points(path: Path) -> NDArray[np.float64] | None:
     """The five points of an annotation, eyes and mouth corners from the picture's left."""
     if not path.is_file():
         return None

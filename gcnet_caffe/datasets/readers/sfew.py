@@ -4,13 +4,13 @@
   with any of the outer folders left out; or, of Kaggle, sfew_2.0_labels.csv (image_name, label 0..6
   in alphabetical order, original_split) beside the folder sfew2.0_images
 
-The validation set is the one to test on: the test labels are not public. There are no subjects, so
-no folds by subject, and no reference images.
+Test on the validation set: the labels of the test set are not public. There are no subjects, so no
+folds by subject, and no reference images.
 """
 
 from __future__ import annotations
 
-import csv
+import argparse
 from pathlib import Path
 
 from gcnet_caffe.datasets.manifest import Row
@@ -18,12 +18,12 @@ from gcnet_caffe.datasets.readers._common import (
     add_root,
     class_folders,
     existing,
+    expression_rows,
     first_of,
-    images_in,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import ManifestError, shown
-from gcnet_caffe.text import open_lines
 
 #: Expression names by the number in Kaggle's csv: alphabetical.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -41,14 +41,22 @@ _INNER = {
 _PUBLISHED = {"Val": "436, 431 of them with an aligned face", "Train": "958, 891 aligned"}
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder that holds SFEW's", "SFEW")
     parser.add_argument("--split", choices=tuple(_INNER), default="Val", help="images to take")
 
 
-def read(root, split="Val", source="SFEW"):
+def read(root: str | Path, split: str = "Val", source: str = "SFEW") -> tuple[list[Row], Survey]:
     """List the aligned images of one split of SFEW 2.0.
+
+    Parameters
+    ----------
+    root : str or Path
+    split : str
+        ``Val`` or ``Train``.
+    source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def read(root, split="Val", source="SFEW"):
     else:
         top = _top(root, split)
         survey = Survey()
-        rows = _rows(top, f"{source} {split}", survey)
+        rows = expression_rows(class_folders(top), f"{source} {split}", survey)
     if not rows:
         raise ManifestError(f"{top}: no image of {split}{survey.instead()}")
     survey.where = top
@@ -76,7 +84,7 @@ def read(root, split="Val", source="SFEW"):
     return rows, survey
 
 
-def _top(root, split):
+def _top(root: Path, split: str) -> Path:
     names = [f"{top}{inner}" for inner in _INNER[split] for top in (f"{split}/", "")]
     try:
         return first_of(root, [*names, split], class_folders, f"SFEW {split} folders (Angry, ...)")
@@ -86,37 +94,22 @@ def _top(root, split):
         raise
 
 
-def _rows(top: Path, source: str, survey: Survey) -> list[Row]:
-    return [
-        Row(path=str(path), subject="", expression=name, source=source)
-        for name, folder in class_folders(top).items()
-        for path in images_in(folder, survey)
-    ]
-
-
-def _listed(listing, split, source):
+def _listed(listing: Path, split: str, source: str) -> tuple[list[Row], Survey]:
     """The rows and survey of Kaggle's csv."""
     survey, rows = Survey(), []
-    with open_lines(listing, ManifestError) as file:
-        reader = csv.DictReader(file)
-        header = reader.fieldnames or []
-        missing = [name for name in _COLUMNS if name not in header]
-        if missing:
-            found = shown(",".join(header))
-            raise ManifestError(f"{listing}: header: no column {missing[0]!r}; found {found}")
-        for number, cells in enumerate(reader, start=1):
-            name, label, of = ((cells[column] or "").strip() for column in _COLUMNS)
-            if not name or label not in set("0123456"):
-                raise ManifestError(
-                    f"{listing}: row {number}: image {shown(name)}, label {shown(label)}; "
-                    "wanted 0 to 6"
-                )
-            path = listing.parent / "sfew2.0_images" / name
-            if not of.lower().startswith(split.lower()):
-                survey.skipped[f"not of {split}"] += 1
-            elif not path.is_file():
-                survey.skipped["listed, but no such image"] += 1
-            else:
-                expression = EMOTIONS[int(label)]
-                rows.append(Row(str(path), "", expression, source=f"{source} {split}"))
+    table = read_table(listing, "csv", _COLUMNS, ManifestError)
+    for number, cells in enumerate(table, start=1):
+        name, label, of = ((cells[column] or "").strip() for column in _COLUMNS)
+        if not name or label not in set("0123456"):
+            raise ManifestError(
+                f"{listing}: row {number}: image {shown(name)}, label {shown(label)}; wanted 0 to 6"
+            )
+        path = listing.parent / "sfew2.0_images" / name
+        if not of.lower().startswith(split.lower()):
+            survey.skipped[f"not of {split}"] += 1
+        elif not path.is_file():
+            survey.skipped["listed, but no such image"] += 1
+        else:
+            expression = EMOTIONS[int(label)]
+            rows.append(Row(str(path), "", expression, source=f"{source} {split}"))
     return rows, survey

@@ -3,11 +3,18 @@
   folders   [CASIA-WebFace/]0000045/001.jpg, one numeric folder per identity, gaps allowed
   RecordIO  [faces_webface_112x112/]train.rec with train.idx, whatever its property says
 
-Of RecordIO both conventions are read: a first record that says which records are images, and the
-newer one without it. Its crops lie on the ArcFace template (112x112; 128x128 with a wider border;
-or multiples), so that their landmarks are known without looking. Images stay in train.rec: the
-manifest names their place in it.
+Both conventions of RecordIO are read: with a first record that says which records are images, and
+the newer one without it. Crops are aligned to the ArcFace template (112x112; 128x128 with a wider
+border; or multiples), so their landmarks are known without detection. Images stay in train.rec: the
+manifest gives the byte at which each begins.
 """
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -17,6 +24,9 @@ from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.faces.recordio import read_image_record, read_index
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: The five points of an ArcFace crop of 112x112 (insightface, face_align.py).
 ARCFACE_POINTS = np.array(
@@ -30,15 +40,21 @@ ARCFACE_POINTS = np.array(
 )
 
 
-def arcface_points(shape):
+def arcface_points(shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """Return the five points of an ArcFace crop of `shape` (height, width).
 
-    Crops of 112 pixels (or a multiple) are the template, those of 128 have 8 more on either side.
+    Crops of 112 pixels (or a multiple) are the template itself; those of 128 have 8 pixels more on
+    each side.
+
+    Parameters
+    ----------
+    shape : (height, width)
+        In pixels.
 
     Returns
     -------
     (5, 2) ndarray, or None
-        None where the crops are of another size.
+        x, y in pixels; None for crops of another size.
 
     References
     ----------
@@ -52,13 +68,19 @@ def arcface_points(shape):
     return (ARCFACE_POINTS + (8, 0)) * (width / 128)
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
     add_root(parser, "folder of the identities, or of train.rec", "CASIA-WebFace")
 
 
-def read(root, source="CASIA-WebFace"):
+def read(root: str | Path, source: str = "CASIA-WebFace") -> tuple[list[Row], Survey]:
     """List the images of CASIA-WebFace with their identities.
+
+    Parameters
+    ----------
+    root : str or Path
+    source : str
+        Name of the data set, for the manifest.
 
     Returns
     -------
@@ -76,10 +98,8 @@ def read(root, source="CASIA-WebFace"):
         existing(root), names, _is_webface, "identities (0000045/001.jpg, ...) or train.rec"
     )
     survey = Survey(where=top)
-    if _record_file(top):
-        rows = _records(_record_file(top), source, survey)
-    else:
-        rows = _tree(top, source, survey)
+    file = _record_file(top)
+    rows = _records(file, source, survey) if file else _tree(top, source, survey)
     survey.known = {
         "identities": (len({row.subject for row in rows}), "10,575 or, cleaned, 10,572"),
         "images": (len(rows), "494,414 or, cleaned, 490,623"),
@@ -87,20 +107,20 @@ def read(root, source="CASIA-WebFace"):
     return rows, survey
 
 
-def _is_webface(path):
+def _is_webface(path: Path) -> bool:
     return _record_file(path) is not None or (path.is_dir() and bool(_identities(path)))
 
 
-def _record_file(path):
+def _record_file(path: Path) -> Path | None:
     path = path if path.suffix == ".rec" else path / "train.rec"
     return path if path.is_file() else None
 
 
-def _identities(folder):
-    return [path for path in folders_in(folder) if path.name.isdigit()]
+def _identities(folder: Path) -> list[Path]:
+    return folders_in(folder, r"\d+")
 
 
-def _tree(top, source, survey):
+def _tree(top: Path, source: str, survey: Survey) -> list[Row]:
     rows = []
     for folder in _identities(top):
         images = images_in(folder, survey)
@@ -112,9 +132,9 @@ def _tree(top, source, survey):
     return rows
 
 
-def _records(file, source, survey):
+def _records(file: Path, source: str, survey: Survey) -> list[Row]:
     index = read_index(file.with_suffix(".idx"))
-    points, rows = None, []
+    points, rows = None, list[Row]()
     with open(file, "rb") as stream:
         for key in _image_keys(stream, file, index, survey):
             labels, _, _ = _record(stream, file, index, key)
@@ -135,7 +155,9 @@ def _records(file, source, survey):
     return rows
 
 
-def _image_keys(stream, file, index, survey):
+def _image_keys(
+    stream: BinaryIO, file: Path, index: dict[int, int], survey: Survey
+) -> Sequence[int]:
     """The keys of the image records, whichever convention the file follows."""
     keys = sorted(index)
     labels, _, flag = _record(stream, file, index, keys[0])
@@ -152,7 +174,9 @@ def _image_keys(stream, file, index, survey):
     return images
 
 
-def _record(stream, file, index, key):
+def _record(
+    stream: BinaryIO, file: Path, index: dict[int, int], key: int
+) -> tuple[tuple[float, ...], bytes, int]:
     try:
         return read_image_record(stream, index[key], head_only=True)
     except ValueError as error:
