@@ -9,9 +9,9 @@ predictions.csv, features.npz (the 384 features of each image) and faces.png: qu
 then the net's images.
 """
 
-from gcnet_caffe.engine import import_torch
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.evaluation.evaluation import ENGINES, evaluate, write_evaluation
+from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
+from gcnet_caffe.inference.network import ENGINES
 
 
 def add_arguments(parser):
@@ -27,11 +27,8 @@ def add_arguments(parser):
 def run(args):
     if bool(args.identity_model) != bool(args.identity_weights):
         raise UsageError("wanted --identity-model and --identity-weights together")
-    if args.engine == "torch":
-        import_torch()
     identity = (args.identity_model, args.identity_weights) if args.identity_model else None
-    forward = ENGINES[args.engine]
-    scores, outputs = evaluate(args.model, args.weights, args.data, forward, identity)
+    scores, outputs = evaluate(args.model, args.weights, args.data, args.engine, identity)
     write_evaluation(scores, outputs, args.output)
     print_accuracy(scores)
     for name, found in scores.items():

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from gcnet_caffe import Recognizer
 from gcnet_caffe.errors import ImageError, UsageError
-from gcnet_caffe.inference.backends import BACKENDS
+from gcnet_caffe.inference.network import ENGINES
 from gcnet_caffe.recognition.drawing import write_drawing
 from gcnet_caffe.recognition.pictures import open_source
 from gcnet_caffe.recognition.told import Csv, Json, Text
@@ -30,7 +30,7 @@ def add_arguments(parser):
         metavar="DIR",
         help="model folder, or folder of a run's training; by default the synthetic one",
     )
-    parser.add_argument("--backend", choices=sorted(BACKENDS), default="torch", help="what runs it")
+    parser.add_argument("--backend", choices=sorted(ENGINES), default="torch", help="what runs it")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--json", action="store_true", help="print a JSON object a picture")
     kinds.add_argument("--csv", action="store_true", help="print a row a face")

@@ -4,8 +4,7 @@ The step of `gcnet run` that trains: writes train.log and weights.caffemodel. Sn
 same net, solver, weights and data are gone on from; others are forgotten.
 """
 
-from gcnet_caffe.evaluation.evaluation import ENGINES
-from gcnet_caffe.experiment.training import train_folder
+from gcnet_caffe.experiment.training import ENGINES, train_folder
 
 
 def add_arguments(parser):

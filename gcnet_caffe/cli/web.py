@@ -9,7 +9,7 @@ import sys
 
 from gcnet_caffe import Recognizer
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.inference.backends import BACKENDS
+from gcnet_caffe.inference.network import ENGINES
 from gcnet_caffe.web.page import MAX_UPLOAD, serve, wait
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser):
         metavar="DIR",
         help="model folder, or folder of a run's training; by default the synthetic one",
     )
-    parser.add_argument("--backend", choices=sorted(BACKENDS), default="torch", help="what runs it")
+    parser.add_argument("--backend", choices=sorted(ENGINES), default="torch", help="what runs it")
     parser.add_argument(
         "--host",
         default="127.0.0.1",

@@ -1,6 +1,5 @@
 """A trained net over its test LMDB, image by image, beside the trivial answers."""
 
-import functools
 import json
 from pathlib import Path
 
@@ -8,12 +7,13 @@ import cv2
 import numpy as np
 
 from gcnet_caffe import files
+from gcnet_caffe.errors import NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import identity_scores, image_scores, others
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.images import read_images, sheet
+from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.packing.test_table import read_classes, read_test_records
-from gcnet_caffe.real_caffe.tool import run_python, scratch_folder
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
 IMAGE_TARGETS = {
@@ -22,9 +22,13 @@ IMAGE_TARGETS = {
     "reconstructed_query": 0,
     "reconstruction": 0,
 }
+#: Input blob of a deploy net -> channel of the Datum that it takes.
+CHANNELS = {"query": 0, "image": 0, "reference": 1}
+#: Images that a net is given at once.
+BATCH = 32
 
 
-def evaluate(model, weights, data, forward, identity=None):
+def evaluate(model, weights, data, engine="torch", identity=None):
     """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
 
     Parameters
@@ -34,8 +38,8 @@ def evaluate(model, weights, data, forward, identity=None):
     data : path
         Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors; what packing wrote
         beside them (`test.csv`, `packed.json`) is used where it is there.
-    forward : callable
-        (model, weights, images, blobs) -> {blob: array}, by one engine or the other.
+    engine : str
+        What runs the nets: one of `inference.network.ENGINES`.
     identity : (path, path), optional
         Deploy net and weights of pretrain-identity: its blob `embedding` tells how well identity
         is preserved.
@@ -51,8 +55,10 @@ def evaluate(model, weights, data, forward, identity=None):
     """
     tops = {top for layer in read_net(model).layer for top in layer.top}
     blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
+    network = open_network(engine, model, weights, blobs)
+    embed = _embedder(engine, *identity) if identity else None
     test = read_images(Path(data) / "test_lmdb")
-    outputs = forward(model, weights, test.images, blobs)
+    outputs = forward(network, test.images)
     scores = {"images": len(test.labels)}
     about = {"classes": read_classes(data), "records": read_test_records(data, test.keys)}
     if "prob" in blobs:
@@ -64,8 +70,7 @@ def evaluate(model, weights, data, forward, identity=None):
         images, targets = outputs[blob][:, 0], test.images[:, channel]
         trivial = _trivial(test, channel, means[channel], about["records"])
         scores[blob] = image_scores(images, targets, trivial)
-        if identity:
-            embed = functools.partial(_embeddings, forward, identity)
+        if embed:
             scores[blob].update(identity_scores(embed, images, targets, trivial))
     return scores, {"records": test, "about": about, **outputs}
 
@@ -81,8 +86,20 @@ def _trivial(test, channel, mean, records):
     return trivial
 
 
-def _embeddings(forward, identity, images):
-    return forward(*identity, images, ["embedding"])["embedding"]
+def forward(network, images):
+    """Run a `Network` over `images`, (N, C, 64, 64) as `Records` has them; return its blobs."""
+    unknown = [blob for blob in network.inputs if blob not in CHANNELS]
+    if unknown:
+        raise NetError(f"{network.net}: input {unknown[0]!r}: wanted one of {', '.join(CHANNELS)}")
+    channels = {blob: CHANNELS[blob] for blob in network.inputs}
+    inputs = {blob: images[:, c : c + 1] for blob, c in channels.items()}
+    return network.forward_all(inputs, BATCH)
+
+
+def _embedder(engine, net, weights):
+    """The function from images to the embeddings that the identity net gives."""
+    network = open_network(engine, net, weights, ["embedding"])
+    return lambda images: forward(network, images)["embedding"]
 
 
 def write_evaluation(scores, outputs, folder, columns=12):
@@ -113,24 +130,3 @@ def _picture_rows(outputs, columns):
     rows = [records.images[chosen, channel] for channel in range(records.images.shape[1])]
     rows += [outputs[blob][chosen, 0] for blob in IMAGE_TARGETS if blob in outputs]
     return [list(row) for row in rows]
-
-
-def by_torch(model, weights, images, blobs):
-    """The `forward` of `evaluate` by the torch engine."""
-    from gcnet_caffe.inference.engine_forward import forward
-
-    return forward(model, weights, images, blobs)
-
-
-def by_real_caffe(model, weights, images, blobs):
-    """The `forward` of `evaluate` by real Caffe."""
-    with scratch_folder() as folder:
-        given, out = folder / "images.npy", folder / "blobs.npz"
-        np.save(given, images)
-        run_python("gcnet_caffe.real_caffe.forward", model, weights, given, out, *blobs)
-        with np.load(out) as found:
-            return {blob: found[blob] for blob in blobs}
-
-
-#: Engine -> the `forward` of `evaluate`.
-ENGINES = {"torch": by_torch, "caffe": by_real_caffe}

@@ -5,7 +5,7 @@ import typing
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.datasets.readers import READERS
-from gcnet_caffe.evaluation.evaluation import ENGINES
+from gcnet_caffe.experiment.training import ENGINES
 from gcnet_caffe.nets import VARIANTS, NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 

@@ -66,7 +66,7 @@ def train_folder(
         if snapshots:
             _cut_log(log, iteration_of(snapshots[0]))
         start = () if snapshots else weights
-        _ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
+        ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
         param = params[0]
         last = snapshot_files(param, param.max_iter).model
         if not Path(last).is_file():
@@ -112,7 +112,8 @@ def _by_caffe(solvers, log, weights, snapshots, gpu):
     caffe_tool.train(solvers[0], log, weights, ",".join(snapshots), gpu, *solvers[1:])
 
 
-_ENGINES = {"torch": _by_torch, "caffe": _by_caffe}
+#: Engine -> how it trains.
+ENGINES = {"torch": _by_torch, "caffe": _by_caffe}
 
 
 def _newest(engine, prefixes):

@@ -3,12 +3,18 @@
 `onnx` is imported by the modules below this one, not by this one.
 """
 
-from gcnet_caffe.errors import UsageError
+from __future__ import annotations
+
+from gcnet_caffe.errors import extra
 
 
-def import_onnx():
-    """Import onnx, or say how to get it."""
-    try:
+def import_onnx() -> None:
+    """Import onnx, or say how to get it.
+
+    Raises
+    ------
+    UsageError
+        It is not installed.
+    """
+    with extra("onnx", "an ONNX file"):
         import onnx  # noqa: F401
-    except ModuleNotFoundError:
-        raise UsageError("ONNX files need onnx: pip install 'gcnet-caffe[onnx]'") from None

@@ -11,9 +11,7 @@ from onnx import TensorProto, helper
 
 from gcnet_caffe import __version__, files
 from gcnet_caffe.engine.layers import TEST, layer_types
-from gcnet_caffe.engine.net import open_net
-from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.engine.weights import copy_weights
+from gcnet_caffe.engine.net import open_trained
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.net_state import merged_state, select_layers
@@ -52,10 +50,7 @@ def onnx_model(net, weights, outputs=(), facts=None):
         A file cannot be read, or does not fit.
     """
     _check_types(net)
-    engine = open_net(net, TEST, CaffeRng(0))
-    copy_weights(engine, weights, lambda text: None)
-    engine.keep(outputs)
-    return convert(engine, facts)
+    return convert(open_trained(net, weights, outputs), facts)
 
 
 def convert(engine, facts=None):

@@ -8,12 +8,12 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
-from gcnet_caffe import lifeline
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import parse_progress
@@ -24,7 +24,7 @@ _AS_TEXT = {"encoding": "utf-8", "errors": "replace"}
 _LAUNCHER = Path(__file__).resolve().parents[2] / "docker" / "caffe"
 
 
-def launcher():
+def launcher() -> list[str]:
     """Return the words before a program's name: none where `caffe` is on PATH.
 
     Raises
@@ -85,28 +85,12 @@ def train(
         with subprocess.Popen(command, **_AS_TEXT, **pipe) as process:
             _follow(process.stdout, lines, settings.max_iter)
     if process.returncode:
-        raise GcnetError(f"caffe train -solver {solver}: {_last_words(log)} (log: {log})")
+        words = last_words(Path(log).read_text(**_AS_TEXT))
+        raise GcnetError(f"caffe train -solver {solver}: {words} (log: {log})")
     return Path(snapshot_files(settings, settings.max_iter).model)
 
 
-def run_python(module, *args):
-    """Run `python3 -m module args` where pycaffe is.
-
-    Raises
-    ------
-    GcnetError
-        It failed; the message carries the last line it printed.
-    """
-    command = python_command(module, *args)
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with contextlib.ExitStack() as stack:
-        process = lifeline.start(stack, command, **pipes, **_AS_TEXT)
-        said, error = process.communicate()
-    if process.returncode:
-        raise GcnetError(f"{module}: {last_words(error or said)}")
-
-
-def python_command(module, *args):
+def python_command(module: str, *args: object) -> list[str]:
     """Return the words of `python3 -m module args` where pycaffe is.
 
     Raises
@@ -117,10 +101,11 @@ def python_command(module, *args):
     return [*launcher(), "python3", "-m", module, *map(str, args)]
 
 
-def last_words(said):
-    """Return the line that tells why a program stopped, of all that it printed."""
-    lines = said.strip().splitlines() or ["no output"]
-    return ([line for line in lines if _FATAL.match(line)] or lines)[-1]
+def last_words(printed: str) -> str:
+    """Return the line that says why a program stopped, of all that it printed."""
+    lines = printed.strip().splitlines() or ["no output"]
+    fatal = [line.split("] ", 1)[-1] for line in lines if _FATAL.match(line)]
+    return fatal[0] if fatal else lines[-1]
 
 
 _FATAL = re.compile(r"F\d{4} ")
@@ -145,7 +130,7 @@ def scratch_folder() -> Iterator[Path]:
                 os.environ["GCNET_MOUNT"] = before
 
 
-def _follow(stream, lines, max_iter):
+def _follow(stream: Iterable[str], lines: TextIO, max_iter: int) -> None:
     with tqdm(total=max_iter, unit="it", disable=None, leave=False) as bar:
         for line in stream:
             lines.write(line)
@@ -154,9 +139,3 @@ def _follow(stream, lines, max_iter):
             if found and found.loss is not None:
                 bar.update(found.iteration - bar.n)
                 bar.set_postfix_str(f"loss {found.loss:g}")
-
-
-def _last_words(log):
-    words = Path(log).read_text(**_AS_TEXT).strip().splitlines() or ["no output"]
-    fatal = [line.split("] ", 1)[-1] for line in words if _FATAL.match(line)]
-    return fatal[0] if fatal else words[-1]

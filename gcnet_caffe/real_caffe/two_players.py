@@ -6,13 +6,15 @@ Runs where pycaffe is: `docker/caffe python3 tools/train_adversarial.py ...`, or
 one's own that has the plug-in.
 """
 
+from __future__ import annotations
+
 import argparse
-import ctypes
 import sys
 from pathlib import Path
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
+from gcnet_caffe.real_caffe import import_caffe
 
 
 def main(words=None):
@@ -93,16 +95,7 @@ def open_solvers(solvers, gpu=None):
     The discriminator's is made first, and its start values count: Caffe's random numbers are one
     stream, which each random_seed starts anew.
     """
-    try:
-        ctypes.CDLL("libgcnet_layers.so", ctypes.RTLD_GLOBAL)  # before Caffe asks for its layers
-        import caffe
-    except (ImportError, OSError) as error:
-        raise GcnetError(f"needs pycaffe and the plug-in, as docker/caffe has: {error}") from None
-    if gpu is None:
-        caffe.set_mode_cpu()
-    else:
-        caffe.set_device(gpu)
-        caffe.set_mode_gpu()
+    caffe = import_caffe(gpu)
     discriminator, generator = (caffe.get_solver(path) for path in reversed(list(solvers)))
     generator.net.share_with(discriminator.net)
     return generator, discriminator

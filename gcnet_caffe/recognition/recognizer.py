@@ -16,9 +16,9 @@ import numpy as np
 from gcnet_caffe.errors import GcnetError, ImageError, UsageError
 from gcnet_caffe.faces.augment import face_crop
 from gcnet_caffe.faces.landmarks import Detector, detector_model
-from gcnet_caffe.inference.backends import open_backend
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import TrainedModel, latent_channels
+from gcnet_caffe.inference.network import Network, open_network
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
 from gcnet_caffe.recognition.run_folder import open_model
 
@@ -71,7 +71,7 @@ class Recognizer:
     One thread at a time may use it: the detector keeps the size of its picture.
     """
 
-    def __init__(self, model: TrainedModel, network: Any, detector: Detector) -> None:
+    def __init__(self, model: TrainedModel, network: Network, detector: Detector) -> None:
         self.model, self._network, self._detector = model, network, detector
         self._channels = latent_channels(model)
 
@@ -91,7 +91,7 @@ class Recognizer:
             small network that comes with this package. It was trained on synthetic faces: it shows
             how things work, and knows little about photographs.
         backend : str
-            One of recognition.backends.BACKENDS.
+            What runs the network: one of `inference.network.ENGINES`.
         detector : path, optional
             The face detector's model file; by default the `landmarks` extra's.
 
@@ -103,7 +103,8 @@ class Recognizer:
             The folder is not as it was written.
         """
         model = open_model(folder)
-        return cls(model, open_backend(backend, model), Detector(detector_model(detector)))
+        network = open_network(backend, model.net, model.weights, model.outputs, fast=True)
+        return cls(model, network, Detector(detector_model(detector)))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -196,11 +197,7 @@ class Recognizer:
             ``query`` (N, 1, 64, 64), and what `recognition.backends` tells.
         """
         query = as_tested(np.asarray(crops)[:, None])
-        made = [self._network.forward(query[i : i + BATCH]) for i in range(0, len(query), BATCH)]
-        return {
-            "query": query,
-            **{blob: np.concatenate([part[blob] for part in made]) for blob in self.model.outputs},
-        }
+        return {"query": query, **self._network.forward_all({"query": query}, BATCH)}
 
     def _find(self, image: Input, colour: str | None) -> _Found:
         if isinstance(image, ImageError):  # the caller could not read it

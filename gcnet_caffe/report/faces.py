@@ -3,8 +3,9 @@
 import numpy as np
 
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.evaluation.evaluation import by_torch
+from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.inference.images import sheet
+from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.report.pictures import class_name, drawing, figure_pixels, png_uri
 from gcnet_caffe.report.run import read_test
 
@@ -23,10 +24,7 @@ def made_by(folder, deploy, images, blobs):
     for path in (model, weights):
         if not path.is_file():
             raise GcnetError(f"{path}: not there")
-    try:
-        made = by_torch(model, str(weights), images, list(blobs))
-    except ModuleNotFoundError as error:
-        raise GcnetError(f"needs {error.name}: pip install 'gcnet-caffe[torch]'") from None
+    made = forward(open_network("torch", model, weights, list(blobs)), images)
     return {blob: array[:, 0] for blob, array in made.items()}
 
 

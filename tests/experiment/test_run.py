@@ -11,10 +11,10 @@ import pytest
 
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.inference.backends import open_backend
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.recognition.run_folder import open_model
 from tests.experiment.small_run import run, start, write_experiment
+from tests.recognition.models import opened
 
 #: Files that appear one after the other; a run is killed when it has made one.
 STAGES = (
@@ -79,7 +79,7 @@ def test_what_it_trained_can_be_packaged_and_used(straight, tmp_path):
         training = model.facts["training"]
         assert (training["synthetic"], training["iterations"]) == (True, 12)
         assert training["held_out"]["images"] == len(query) == len(predictions)
-        found = open_backend("torch", model).forward(query)["prob"]
+        found = opened("torch", model).forward({"query": query})["prob"]
         wanted = [[float(row[f"prob{k}"]) for k in range(len(found[0]))] for row in predictions]
         # the batch sizes differ: another order of float32 sums
         np.testing.assert_allclose(found, wanted, atol=1e-4)

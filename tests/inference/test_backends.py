@@ -1,17 +1,14 @@
-"""Back ends: one call, Caffe's blobs."""
+"""Engines: one call, Caffe's blobs."""
 
 import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe.engine.layers import TEST
-from gcnet_caffe.engine.net import open_net
-from gcnet_caffe.engine.rng import CaffeRng
-from gcnet_caffe.engine.weights import copy_weights
-from gcnet_caffe.errors import UsageError
-from gcnet_caffe.inference.backends import BACKENDS, open_backend
+from gcnet_caffe.engine.net import open_trained
+from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.inference.network import ENGINES, open_network
 from tests.engine.parity.run import error
-from tests.recognition.models import CLASSES, NEAR, untrained
+from tests.recognition.models import CLASSES, NEAR, opened, untrained
 
 QUERY = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
 
@@ -22,7 +19,7 @@ def test_what_a_network_gives(variant, tmp_path):
     shapes = {"feature": (5, 384), "prob": (5, len(CLASSES))}
     if variant == "S1R1":
         shapes.update(generated_reference=(5, 1, 64, 64), delta=(5, 96 * 8 * 8))
-    found = open_backend("torch", model).forward(QUERY)
+    found = opened("torch", model).forward({"query": QUERY})
     assert {blob: array.shape for blob, array in found.items()} == shapes
     assert all(array.dtype == np.float32 for array in found.values())
     np.testing.assert_allclose(found["prob"].sum(1), 1, atol=1e-6)  # sums of seven float32
@@ -30,22 +27,48 @@ def test_what_a_network_gives(variant, tmp_path):
 
 def test_fused_and_in_another_format_it_gives_the_net_s_own_blobs(tmp_path):
     model = untrained(tmp_path)
-    net = open_net(model.net, TEST, CaffeRng(0))
-    copy_weights(net, model.weights, print)
+    net = open_trained(model.net, model.weights)
     with torch.no_grad():
         plain = net.blobs({"query": torch.from_numpy(QUERY)})
-    for blob, values in open_backend("torch", model).forward(QUERY).items():
+    for blob, values in opened("torch", model).forward({"query": QUERY}).items():
         assert error(values, plain[blob].numpy()) <= NEAR, blob
 
 
 def test_a_face_does_not_depend_on_its_batch(tmp_path):
-    net = open_backend("torch", untrained(tmp_path))
-    alone, together = net.forward(QUERY[:1]), net.forward(QUERY)
+    net = opened("torch", untrained(tmp_path))
+    alone, together = net.forward({"query": QUERY[:1]}), net.forward({"query": QUERY})
     for blob, values in alone.items():
         assert error(values[0], together[blob][0]) <= NEAR, blob
 
 
-def test_an_unknown_back_end_is_misuse(tmp_path):
-    with pytest.raises(UsageError, match="back end: found 'tensorflow', wanted one of torch"):
-        open_backend("tensorflow", untrained(tmp_path))
-    assert list(BACKENDS)[0] == "torch"
+def test_an_unknown_engine_is_misuse(tmp_path):
+    names = "torch, caffe, onnxruntime, opencv"
+    with pytest.raises(UsageError, match=f"engine: found 'tensorflow', wanted one of {names}"):
+        opened("tensorflow", untrained(tmp_path))
+
+
+def test_any_net_s_blobs_layer_by_layer(tmp_path):
+    """Not fused, they are the engine's own to the last bit; any number of images at a time."""
+    model = untrained(tmp_path)
+    blobs = ["enc1_pool1", "prob"]
+    net = open_network("torch", model.net, model.weights, blobs)
+    assert net.inputs == ("query",) and net.outputs == tuple(blobs)
+    plain = open_trained(model.net, model.weights)
+    with torch.no_grad():
+        wanted = [plain.blobs({"query": torch.from_numpy(part)}) for part in (QUERY[:3], QUERY[3:])]
+    for blob, found in net.forward_all({"query": QUERY}, 3).items():
+        np.testing.assert_array_equal(found, np.concatenate([part[blob] for part in wanted]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_blob_that_the_net_lacks_is_one_line(engine, tmp_path):
+    model = untrained(tmp_path)
+    with pytest.raises(NetError, match="no blob 'prib'"):
+        open_network(engine, model.net, model.weights, ["prib"])
+
+
+def test_a_net_without_inputs_is_no_deploy_net(tmp_path):
+    model = untrained(tmp_path)
+    (tmp_path / "net").write_text(model.net.read_text().replace('"Input"', '"DummyData"'))
+    with pytest.raises(NetError, match="no layer of type Input; wanted a deploy net"):
+        open_network("opencv", tmp_path / "net", model.weights, ["prob"])

@@ -12,10 +12,10 @@ import pytest
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.formats import read_weights, write_binary
-from gcnet_caffe.inference.backends import open_backend
 from gcnet_caffe.inference.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
 from gcnet_caffe.recognition.package import package, rounded_floats
 from gcnet_caffe.recognition.run_folder import open_model, read_files
+from tests.recognition.models import opened
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_a_folder_holds_four_files_that_sha256sum_confirms(model_folder):
 
 def test_it_gives_what_the_training_s_files_give(model_folder, loose):
     query = np.random.default_rng(1).random((3, 1, 64, 64), np.float32)
-    given = open_backend("torch", read_files(*loose[1::2])).forward(query)
-    packed = open_backend("torch", read_model_folder(model_folder)).forward(query)
+    given = opened("torch", read_files(*loose[1::2])).forward({"query": query})
+    packed = opened("torch", read_model_folder(model_folder)).forward({"query": query})
     for blob, values in given.items():
         np.testing.assert_array_equal(packed[blob], values)
 
@@ -89,7 +89,7 @@ def test_rounded_weights_compress_and_predict_nearly_the_same(loose, tmp_path):
     data = rounded.weights.read_bytes()
     assert len(zlib.compress(data)) < 0.55 * len(data)
     assert rounded.facts["mantissa_bits"] == 8
-    wanted, found = (open_backend("torch", m).forward(query)["prob"] for m in (given, rounded))
+    wanted, found = (opened("torch", m).forward({"query": query})["prob"] for m in (given, rounded))
     # each weight is off by up to 2^-9 of itself; 0.02 is small beside chance, 1 of 7
     np.testing.assert_allclose(found, wanted, atol=0.02)
     with pytest.raises(UsageError, match="--mantissa-bits 23: wanted 1 to 22"):

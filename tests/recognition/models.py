@@ -10,6 +10,7 @@ from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.inference.model import make_model, model_facts
+from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.rendering.sequence import render_sequence
 from gcnet_caffe.rendering.subject import draw_subject
 from tests.scratch import ROOT
@@ -32,6 +33,11 @@ def untrained(folder, variant="S1R1", seed=1):
         engine.forward({"query": torch.from_numpy(images)})
     write_caffemodel(engine, weights)
     return make_model(net, weights, model_facts(f"gcnet_{variant}_deploy", CLASSES, {}))
+
+
+def opened(engine, model):
+    """The network of a `TrainedModel` as `Recognizer` opens it."""
+    return open_network(engine, model.net, model.weights, model.outputs, fast=True)
 
 
 def rendered(seed, expression="happy", size=(240, 240)):

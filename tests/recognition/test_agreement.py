@@ -15,17 +15,17 @@ from gcnet_caffe.cli import main
 from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.faces.augment import face_crop
-from gcnet_caffe.inference.backends import BACKENDS, open_backend
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import NET, WEIGHTS
+from gcnet_caffe.inference.network import ENGINES
 from gcnet_caffe.recognition.run_folder import open_model
 from tests.engine.parity.run import error
-from tests.recognition.models import NEAR, untrained
+from tests.recognition.models import NEAR, opened, untrained
 from tests.scratch import ROOT
 
 OTHERS = [
     pytest.param(name, marks=[pytest.mark.caffe] if name == "caffe" else [])
-    for name in BACKENDS
+    for name in ENGINES
     if name != "torch"
 ]
 MASKS = [f"enc1_mask{i}" for i in (1, 2, 3)]
@@ -53,8 +53,8 @@ def name(request):
 
 
 def found_by(name, model, faces, batch=64):
-    net = open_backend(name, model)
-    made = [net.forward(faces[i : i + batch]) for i in range(0, len(faces), batch)]
+    net = opened(name, model)
+    made = [net.forward({"query": faces[i : i + batch]}) for i in range(0, len(faces), batch)]
     return {blob: np.concatenate([part[blob] for part in made]) for blob in made[0]}
 
 
@@ -132,9 +132,9 @@ def test_the_number_of_faces_may_change_from_call_to_call(name, variant, tmp_pat
     model = untrained(tmp_path, variant)
     query = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
     wanted = found_by("torch", model, query)
-    net = open_backend(name, model)
+    net = opened(name, model)
     for count in (1, 5, 2, 1):
-        found = net.forward(query[:count])
+        found = net.forward({"query": query[:count]})
         assert list(found) == list(model.outputs)
         for blob, array in found.items():
             assert array.dtype == np.float32
@@ -142,9 +142,9 @@ def test_the_number_of_faces_may_change_from_call_to_call(name, variant, tmp_pat
 
 
 @pytest.mark.caffe
-def test_the_process_of_real_caffe_ends_with_its_back_end(caffe, tmp_path):
-    net = open_backend("caffe", open_model())
-    process = net._process
+def test_the_process_of_real_caffe_ends_with_its_network(caffe, tmp_path):
+    net = opened("caffe", open_model())
+    process = net._remote._process
     assert process.poll() is None
     del net
     gc.collect()
@@ -156,7 +156,7 @@ def test_what_real_caffe_refuses_is_its_own_line(caffe, tmp_path):
     model = open_model()
     (tmp_path / NET).write_text(model.net.read_text().replace('"ReLU"', '"ReLUU"'))
     with pytest.raises(NetError, match="real Caffe stopped: .*Unknown layer type: ReLUU"):
-        open_backend("caffe", model._replace(net=tmp_path / NET))
+        opened("caffe", model._replace(net=tmp_path / NET))
 
 
 def test_what_opencv_refuses_is_one_line(tmp_path):
@@ -164,11 +164,11 @@ def test_what_opencv_refuses_is_one_line(tmp_path):
     (tmp_path / NET).write_text(model.net.read_text().replace('"ReLU"', '"ReLUU"'))
     query = np.zeros((1, 1, 64, 64), np.float32)
     with pytest.raises(NetError) as error:
-        open_backend("opencv", model._replace(net=tmp_path / NET)).forward(query)
+        opened("opencv", model._replace(net=tmp_path / NET)).forward({"query": query})
     assert "OpenCV cannot" in str(error.value) and "\n" not in str(error.value)
     (tmp_path / WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(NetError, match="OpenCV cannot read it"):
-        open_backend("opencv", model._replace(weights=tmp_path / WEIGHTS))
+        opened("opencv", model._replace(weights=tmp_path / WEIGHTS))
 
 
 def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
@@ -177,7 +177,7 @@ def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GcnetError, match="no Caffe here: put `caffe` on PATH"):
-        open_backend("caffe", open_model())
+        opened("caffe", open_model())
 
 
 def test_without_onnxruntime_there_is_one_line(tmp_path):

@@ -45,7 +45,9 @@ def test_a_face_and_all_that_is_told_of_it(recognizer, photograph):
 
 def test_the_delta_map_is_delta_s_length_over_the_channels(recognizer, photograph):
     face = one(recognizer.predict(photograph))
-    delta = recognizer._network.forward(face.query[None, None])["delta"].reshape(96, 8, 8)
+    delta = recognizer._network.forward({"query": face.query[None, None]})["delta"].reshape(
+        96, 8, 8
+    )
     for y, x in ((0, 0), (2, 5), (7, 7)):
         assert face.delta[y, x] == pytest.approx(np.linalg.norm(delta[:, y, x]), rel=1e-4)
     assert face.delta.shape == (8, 8)

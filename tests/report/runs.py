@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from gcnet_caffe.cli import main
-from gcnet_caffe.evaluation.evaluation import by_torch, evaluate
+from gcnet_caffe.evaluation.evaluation import evaluate
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
 from tests.scratch import write_lmdb
@@ -120,7 +120,7 @@ def _evaluate(net, data, out):
     model, weights = net / "deploy.prototxt", str(net / "weights.caffemodel")
     if not (data / "train_lmdb").exists():
         shutil.copytree(net.parents[4] / "data/pairs/fold0/train_lmdb", data / "train_lmdb")
-    scores, outputs = evaluate(model, weights, data, by_torch)
+    scores, outputs = evaluate(model, weights, data)
     out.mkdir(parents=True, exist_ok=True)
     records = outputs["records"]
     np.savez(

@@ -1,42 +1,49 @@
-"""ONNX Runtime as a back end: the network is exported when it is opened (inference/onnx_file.py).
+"""ONNX Runtime: the net is written as an ONNX file in memory when it is opened.
 
 It runs on as many threads as OMP_NUM_THREADS says, by default on all cores; those that wait sleep.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine import import_torch
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import extra
+from gcnet_caffe.inference.network import Network
 from gcnet_caffe.onnx import import_onnx
 
 
-def open_backend(model):
-    """Open the `TrainedModel` in ONNX Runtime, on the CPU."""
+def open_backend(
+    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
+) -> Network:
+    """Open a net in ONNX Runtime, on the CPU."""
     import_torch()
     import_onnx()
-    try:
+    with extra("onnx", "the engine onnxruntime"):
         import onnxruntime
-    except ModuleNotFoundError:
-        raise UsageError(
-            "the back end onnxruntime needs it: pip install 'gcnet-caffe[onnx]'"
-        ) from None
-    from gcnet_caffe.inference.onnx_file import model_onnx
+    from gcnet_caffe.onnx.export import onnx_model
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # what it would fuse and reorder rounds otherwise than Caffe, and finds other maxima in pooling
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model_onnx(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return _OnnxRuntime(session, model.outputs)
+    model = onnx_model(net, weights, outputs).SerializeToString()
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    return _OnnxRuntime(net, outputs, session)
 
 
-class _OnnxRuntime:
-    def __init__(self, session, outputs):
-        self._session, self._outputs = session, outputs
+class _OnnxRuntime(Network):
+    def __init__(self, net: str | Path, outputs: Sequence[str], session: Any) -> None:
+        super().__init__(net, outputs)
+        self._session = session
 
-    def forward(self, query):
-        """As the package's docstring says."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, {"query": query})))
+    def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(self.outputs, self._session.run(self.outputs, dict(inputs))))

@@ -1,51 +1,60 @@
-"""OpenCV's cv2.dnn as a back end: it reads Caffe's files; our two layers are Python layers of it.
+"""OpenCV's cv2.dnn: it reads Caffe's files; our two layers are Python layers of it.
 
 Its fusion of layers is off: whenever the number of images changes, OpenCV 4.14 folds a BatchNorm
 into its convolution once more, and the numbers are wrong from the second time on. So are Winograd's
 convolutions: they are faster, and their sums three times as far from Caffe's.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.formats import read_net
+from gcnet_caffe.inference.network import Network
+
+_Array = NDArray[np.float32]
 
 
-def open_backend(model):
-    """Open the `TrainedModel` in cv2.dnn, on the CPU."""
-    _register_layers()
-    try:
-        net = cv2.dnn.readNetFromCaffe(str(model.net), str(model.weights))
-    except cv2.error as error:
-        raise NetError(f"{model.net}: OpenCV cannot read it: {error.err}") from None
-    net.enableFusion(False)
-    net.enableWinograd(False)
-    return _OpenCv(net, model)
+def open_backend(
+    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
+) -> Network:
+    """Open a net in cv2.dnn, on the CPU."""
+    return _OpenCv(net, weights, outputs)
 
 
-class _OpenCv:
-    def __init__(self, net, model):
-        self._net, self._model = net, model
-        layers = read_net(model.net).layer
-        last = {top: layer.name for layer in layers for top in layer.top}
-        self._layers = [last[blob] for blob in model.outputs]  # it knows a blob by its last layer
-
-    def forward(self, query):
-        """As the package's docstring says."""
-        self._net.setInput(query, "query")
+class _OpenCv(Network):
+    def __init__(self, net: str | Path, weights: str | Path, outputs: Sequence[str]) -> None:
+        super().__init__(net, outputs)
+        _register_layers()
         try:
-            made = self._net.forward(self._layers)
+            self._dnn = cv2.dnn.readNetFromCaffe(str(net), str(weights))
         except cv2.error as error:
-            raise NetError(f"{self._model.net}: OpenCV cannot run it: {error.err}") from None
-        return {blob: array.copy() for blob, array in zip(self._model.outputs, made)}
+            raise NetError(f"{net}: OpenCV cannot read it: {error.err}") from None
+        self._dnn.enableFusion(False)
+        self._dnn.enableWinograd(False)
+        last = {top: layer.name for layer in self.layers for top in layer.top}
+        self._last = [last[blob] for blob in outputs]  # it knows a blob by its last layer
+
+    def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        for blob, array in inputs.items():
+            self._dnn.setInput(np.ascontiguousarray(array), blob)
+        try:
+            made = self._dnn.forward(self._last)
+        except cv2.error as error:
+            raise NetError(f"{self.net}: OpenCV cannot run it: {error.err}") from None
+        return {blob: array.copy() for blob, array in zip(self.outputs, made)}
 
 
 @functools.cache
-def _register_layers():
-    """Make them known to OpenCV, once: it is for the whole process."""
+def _register_layers() -> None:
+    """Make our layers known to OpenCV, once per process."""
     cv2.dnn_registerLayer("MaxUnpool", _MaxUnpool)
     cv2.dnn_registerLayer("NormalizedDistance", _NormalizedDistance)
 
@@ -53,7 +62,7 @@ def _register_layers():
 class _MaxUnpool:
     """See engine/layers/pooling.py; `params` are the fields of pooling_param."""
 
-    def __init__(self, params, blobs):
+    def __init__(self, params: dict[str, Any], blobs: list[_Array]) -> None:
         self._windows = [
             [params.get(f"{name}_{axis}", params.get(whole, default)) for axis in "hw"]
             for name, whole, default in (
@@ -63,10 +72,10 @@ class _MaxUnpool:
             )
         ]
 
-    def getMemoryShapes(self, inputs):  # noqa: N802
+    def getMemoryShapes(self, inputs: list[list[int]]) -> list[list[int]]:  # noqa: N802
         return [[*inputs[0][:2], *self._full(inputs)]]
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[_Array]) -> list[_Array]:
         pooled, mask = inputs[:2]
         n, c = pooled.shape[:2]
         full = self._full([array.shape for array in inputs])
@@ -75,7 +84,7 @@ class _MaxUnpool:
         np.add.at(top, (np.arange(n * c)[:, None], places), pooled.reshape(n * c, -1))
         return [top.reshape(n, c, *full)]
 
-    def _full(self, shapes):
+    def _full(self, shapes: Sequence[Sequence[int]]) -> list[int]:
         if len(shapes) > 2:
             return list(shapes[2][2:])
         sides = zip(shapes[0][2:], *self._windows)
@@ -85,16 +94,16 @@ class _MaxUnpool:
 class _NormalizedDistance:
     """See engine/layers/normalization.py."""
 
-    def __init__(self, params, blobs):
+    def __init__(self, params: dict[str, Any], blobs: list[_Array]) -> None:
         pass
 
-    def getMemoryShapes(self, inputs):  # noqa: N802
+    def getMemoryShapes(self, inputs: list[list[int]]) -> list[list[int]]:  # noqa: N802
         return [[inputs[0][0], int(np.prod(inputs[0][1:]))]]
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[_Array]) -> list[_Array]:
         a, b = (_unit(array.reshape(len(array), -1)) for array in inputs)
         return [np.abs(a - b)]
 
 
-def _unit(rows):
+def _unit(rows: _Array) -> _Array:
     return rows / np.sqrt((rows * rows).sum(1, keepdims=True) + np.float32(1e-6))
