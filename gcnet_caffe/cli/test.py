@@ -30,4 +30,5 @@ def run(args):
 
     log = Log(flags=log_flags(args))
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    test(args.model, args.weights, args.iterations, gpus, args.level, stages, options, log)
+    place = {"level": args.level, "stages": stages}
+    test(args.model, args.weights, args.iterations, gpus, options, log=log, **place)

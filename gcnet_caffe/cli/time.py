@@ -31,4 +31,5 @@ def run(args):
 
     log = Log(flags=log_flags(args))
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    time(args.model, args.phase, args.iterations, gpus, args.level, stages, options, log)
+    place = {"level": args.level, "stages": stages}
+    time(args.model, args.phase, args.iterations, gpus, options, log=log, **place)

@@ -15,7 +15,6 @@ from gcnet_caffe.cli._caffe_flags import (
 from gcnet_caffe.cli._options import add_option_flags, given_options
 from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
-from gcnet_caffe.errors import UsageError
 
 Parser = CaffeParser
 _FLAGS = ("solver", "discriminator_solver", "weights", "snapshot", "gpu", "level", "stage")
@@ -38,17 +37,16 @@ def add_arguments(parser):
 
 def run(args):
     require(args.solver, "Need a solver definition to train.")
-    if args.snapshot and args.weights:
-        raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
     options = EngineOptions(**given_options(args, EngineOptions))
     import_torch()
-    from gcnet_caffe.engine.commands import Job, train
+    from gcnet_caffe.engine.commands import train
 
-    job = Job(
-        solver=args.solver,
-        weights=args.weights,
-        snapshot=args.snapshot,
-        gpus=gpu_numbers(args.gpu),
+    train(
+        args.solver,
+        args.weights,
+        args.snapshot,
+        gpu_numbers(args.gpu),
+        options,
         level=args.level,
         stages=split_stages(args.stage),
         sigint_effect=args.sigint_effect,
@@ -58,4 +56,3 @@ def run(args):
         discriminator_solver=args.discriminator_solver,
         log_flags=log_flags(args),
     )
-    train(job, options)

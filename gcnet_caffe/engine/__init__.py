@@ -4,20 +4,24 @@ It knows Caffe's files only, never the package's own networks. PyTorch is import
 below this one, not by this one.
 """
 
+from __future__ import annotations
+
 import os
 
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import extra
 
 # Threads that wait sleep instead of spinning: beside other work on the same cores, a step of two
 # spinning threads takes 20 times longer than one thread's. Read once, when PyTorch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def import_torch():
-    """Import PyTorch with the settings above, or say how to get it."""
-    try:
+def import_torch() -> None:
+    """Import PyTorch with the settings above.
+
+    Raises
+    ------
+    UsageError
+        It is not installed; the message has the command that installs it.
+    """
+    with extra("torch", "the engine"):
         import torch  # noqa: F401
-    except ModuleNotFoundError:
-        raise UsageError(
-            "the engine needs PyTorch: pip install 'gcnet-caffe[torch]' (README: the CPU route)"
-        ) from None

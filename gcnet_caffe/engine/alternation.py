@@ -1,18 +1,26 @@
 """Two solvers in turns: a discriminator and the generator that it judges.
 
-An iteration is one of the discriminator's solver, then one of the generator's, each as it would be
-alone: its own batch, forward, backward and update. Layers of the same name are the same in both
-nets. What one of the solvers learns (lr_mult above 0) the other only uses.
+An iteration is one iteration of the discriminator's solver, then one of the generator's. Each has
+its own batch, forward pass, backward pass and update, as when it trains alone. Layers of the same
+name are the same in both nets. What one solver learns (lr_mult above 0) the other only uses.
 
-In real Caffe the same are two pycaffe solvers, `share_with` and `step(1)` in turns: see
-tools/train_adversarial.py.
+Real Caffe does the same with two pycaffe solvers, `share_with` and `step(1)` in turns: see
+gcnet_caffe/real_caffe/two_players.py.
 """
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from gcnet_caffe.engine import signals
+from gcnet_caffe.engine.layers import Layer
+from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.sharing import share_trained_layers
+from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.errors import NetError, WeightsError
 
 
@@ -22,10 +30,15 @@ class Alternation:
     Parameters
     ----------
     discriminator, generator : Solver
-        Made in this order, the second with the random numbers of the first, as in Caffe, where one
-        generator of random numbers serves all. What both nets have starts as the discriminator's.
+        Made in this order, the second with the random numbers of the first: in Caffe one stream of
+        random numbers serves all. What both nets have starts with the discriminator's numbers.
     requested : callable, optional
-        As a Solver's: asked once an iteration, when both are at the same one.
+        As a Solver's. It is called once per iteration, when both are at the same iteration.
+
+    Attributes
+    ----------
+    solvers : tuple of Solver
+        The discriminator's and the generator's.
 
     Raises
     ------
@@ -35,7 +48,12 @@ class Alternation:
         A layer of both has other blobs.
     """
 
-    def __init__(self, discriminator, generator, requested=None):
+    def __init__(
+        self,
+        discriminator: Solver,
+        generator: Solver,
+        requested: Callable[[], str] | None = None,
+    ) -> None:
         self.solvers = (discriminator, generator)
         self._requested = requested or (lambda: signals.NONE)
         iterations = [solver.param.max_iter for solver in self.solvers]
@@ -50,12 +68,20 @@ class Alternation:
                 share_trained_layers(net, solver.net)
 
     @property
-    def iteration(self):
+    def iteration(self) -> int:
         """How many updates both have had."""
         return min(solver.iteration for solver in self.solvers)
 
-    def restore(self, discriminator, generator):
-        """Continue from a .solverstate of each, of the same iteration."""
+    def restore(
+        self, discriminator: str | os.PathLike[str], generator: str | os.PathLike[str]
+    ) -> None:
+        """Continue from a .solverstate of each.
+
+        Raises
+        ------
+        WeightsError
+            They cannot be read, do not fit, or are of different iterations.
+        """
         for solver, path in zip(self.solvers, (discriminator, generator)):
             solver.restore(path)
         numbers = [solver.iteration for solver in self.solvers]
@@ -65,7 +91,7 @@ class Alternation:
                 "wanted the same"
             )
 
-    def solve(self):
+    def solve(self) -> None:
         """Train to max_iter; a request to stop leaves snapshots of both."""
         for solver in self.solvers:
             solver.log(f"Solving {solver.net.name}")
@@ -74,7 +100,7 @@ class Alternation:
         for solver in self.solvers:
             solver.finish(stopped)
 
-    def step(self, iterations):
+    def step(self, iterations: int) -> bool:
         """Do up to `iterations` of both; return whether a request to stop has come."""
         for solver in self.solvers:
             solver.begin()
@@ -90,7 +116,7 @@ class Alternation:
         return False
 
 
-def _share(discriminator, generator):
+def _share(discriminator: Net, generator: Net) -> None:
     """Make the layers of the same names one."""
     layers = {layer.name: layer for layer in generator.layers if layer.blobs}
     learned = [_learned(net) for net in (discriminator, generator)]
@@ -122,11 +148,11 @@ def _share(discriminator, generator):
                 _use(generator, mine, index, other)
 
 
-def _learned(net):
+def _learned(net: Net) -> set[int]:
     return {id(learnable.param) for learnable in net.learnable if learnable.lr_mult}
 
 
-def _use(net, layer, index, blob):
+def _use(net: Net, layer: Layer, index: int, blob: torch.Tensor) -> None:
     """Let `layer` of `net` have the memory of `blob`, without a gradient: each net has its own."""
     before, used = layer.blobs[index], nn.Parameter(blob.detach(), requires_grad=False)
     layer.blobs[index] = used

@@ -6,135 +6,219 @@ Source: Caffe tools/caffe.cpp.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from gcnet_caffe.engine import distributed, rng, signals
+from gcnet_caffe.engine import distributed, signals
 from gcnet_caffe.engine.alternation import Alternation
 from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
 from gcnet_caffe.engine.log import Log, LogFlags
-from gcnet_caffe.engine.net import open_net
+from gcnet_caffe.engine.net import Net, open_net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.records import FeedOptions
+from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.formats.snapshots import SnapshotFiles
+
+AnyPath = Union[str, "os.PathLike[str]"]
 
 
-class Job(NamedTuple):
-    """What to train, in the words of `caffe train`'s flags; `ranks` processes if on the CPU.
+class _Job(NamedTuple):
+    """What to train: the parameters of `train`, checked."""
 
-    With a `discriminator_solver` two solvers train in turns (see alternation), and `snapshot` names
-    two, the generator's and the discriminator's, separated by a comma.
-    """
-
-    solver: str
-    weights: str = ""
-    snapshot: str = ""
-    gpus: object = None
-    level: int = 0
-    stages: tuple = ()
-    sigint_effect: str = signals.STOP
-    sighup_effect: str = signals.SNAPSHOT
-    log: str = ""
-    ranks: int = 1
-    discriminator_solver: str = ""
-    log_flags: LogFlags = LogFlags()
+    solvers: tuple[str, ...]  # the generator's first
+    weights: tuple[str, ...]
+    snapshots: tuple[str, ...]  # in the order of the solvers
+    gpus: Sequence[int] | None
+    level: int
+    stages: tuple[str, ...]
+    sigint_effect: str
+    sighup_effect: str
+    log: str
+    log_flags: LogFlags
+    options: EngineOptions
 
 
-def train(job, options):
-    """Train as `job` and the EngineOptions `options` say, on one device or one of each rank.
+def train(
+    solver: AnyPath,
+    weights: AnyPath | Sequence[AnyPath] = (),
+    snapshot: AnyPath | Sequence[AnyPath] = (),
+    gpus: Sequence[int] | None = None,
+    options: EngineOptions | None = None,
+    *,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    ranks: int = 1,
+    discriminator_solver: AnyPath = "",
+    sigint_effect: str = signals.STOP,
+    sighup_effect: str = signals.SNAPSHOT,
+    log: AnyPath = "",
+    log_flags: LogFlags | None = None,
+) -> SnapshotFiles | None:
+    """Train a net from its solver file, as `gcnet train` and `caffe train` do.
+
+    Paths in the solver and its net are relative to the current folder, as in Caffe.
+
+    Parameters
+    ----------
+    solver : path
+        The solver's prototxt.
+    weights : path or sequence of paths
+        .caffemodel files to start from: layers of the same names get their weights. In a path a
+        comma separates two files, as in Caffe.
+    snapshot : path or pair of paths
+        A .solverstate to resume from. With a `discriminator_solver` two of them, the generator's
+        and the discriminator's (in one string: separated by a comma).
+    gpus : sequence of int, optional
+        The GPUs to train on, one process per GPU. Default: what the solver file says
+        (solver_mode, device_id), and the CPU where it says nothing.
+    options : EngineOptions, optional
+    level : int
+    stages : sequence of str
+        Of the net's state: which layers it includes.
+    ranks : int
+        Processes that train together on the CPU. With more than one, or several GPUs, a script
+        that calls this needs ``if __name__ == "__main__":`` around the call.
+    discriminator_solver : path
+        A second solver: the two train in turns (see `alternation`).
+    sigint_effect, sighup_effect : str
+        What SIGINT (Ctrl-C) and SIGHUP do: ``stop`` (after a snapshot, as the solver says),
+        ``snapshot`` or ``none``. They are handled in a program's main thread only.
+    log : path
+        File of the log, with a progress bar on stderr. Default: the log is written to stderr.
+    log_flags : LogFlags, optional
+        glog's flags.
+
+    Returns
+    -------
+    SnapshotFiles or None
+        The last snapshot that was written: ``model`` is its .caffemodel, ``state`` its
+        .solverstate. None where none was written. With two solvers the generator's.
 
     Raises
     ------
-    GcnetError
-        A file, the nets or the devices are not as they must be; or training cannot go on.
+    UsageError
+        Two parameters do not go together, or there is no such GPU.
+    SchemaError, NetError, LmdbError, WeightsError
+        A file cannot be read, or what it holds cannot be executed or does not fit.
+    TrainingError
+        Training cannot continue: the loss is not a number, or another rank is lost.
     """
-    param = _read(job)
-    gpus = _gpus_of(job, param)
-    ranks = len(gpus) if gpus else job.ranks
-    if job.discriminator_solver and (ranks > 1 or distributed.launched() or options.cuda_graphs):
+    options = options or EngineOptions()
+    solvers = tuple(os.fspath(path) for path in (solver, discriminator_solver) if path)
+    job = _Job(
+        solvers,
+        _paths(weights),
+        _snapshots(snapshot, len(solvers)),
+        gpus,
+        level,
+        tuple(stages),
+        sigint_effect,
+        sighup_effect,
+        os.fspath(log),
+        log_flags or LogFlags(),
+        options,
+    )
+    if job.snapshots and job.weights:
+        raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
+    job = job._replace(gpus=_gpus_of(job, _read(job, 0)))
+    ranks = len(job.gpus) if job.gpus else ranks
+    if discriminator_solver and (ranks > 1 or distributed.launched() or options.cuda_graphs):
         raise UsageError(
             "-discriminator_solver: two solvers take turns in one process, without --cuda-graphs"
         )
     if ranks > 1 and not distributed.launched():
-        from gcnet_caffe.engine.spawning import train_on_each
+        from gcnet_caffe.engine.spawning import run_ranks
 
-        return train_on_each(train, job._replace(gpus=gpus), options, ranks)
-    rank = int(os.environ.get("LOCAL_RANK", 0))
+        return run_ranks(functools.partial(_train, job), ranks)
+    return _train(job)
+
+
+def _train(job: _Job) -> SnapshotFiles | None:
+    """Train on one device: that of this process's rank."""
+    rank, gpus = int(os.environ.get("LOCAL_RANK", 0)), job.gpus
     if gpus and rank >= len(gpus):
         raise UsageError(f"rank {rank} of this machine has no GPU: -gpu names {len(gpus)}")
     device = choose_device(gpus[rank] if gpus else None)
-    prepare_torch(options, device)
+    prepare_torch(job.options, device)
+    param = _read(job, 0)
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(distributed.group(device))
-        log = stack.enter_context(_log(job, param, silent=group.rank > 0))
+        log = stack.enter_context(_log(job, param.max_iter, silent=group.rank > 0))
         log("Use CPU." if device.type == "cpu" else f"Using GPUs {gpus} ({gpu_name(device)})")
         requested = stack.enter_context(signals.listening(job.sigint_effect, job.sighup_effect))
-        if job.discriminator_solver:
-            solver = _two_players(param, job, device, options, log, requested)
+        options = job.options
+        if len(job.solvers) == 1:
+            solver = Solver(param, job.solvers[0], device, options, group, log, requested)
+            trained: Solver | Alternation = solver
         else:
-            solver = Solver(param, job.solver, device, options, group, log, requested)
-        if job.snapshot:
-            log(f"Resuming from {job.snapshot}")
-            solver.restore(*_snapshots(job))
+            of_it = log.of("discriminator")
+            other = Solver(_read(job, 1), job.solvers[1], device, options, log=of_it)
+            solver = Solver(param, job.solvers[0], device, options, log=log, draws=other.rng)
+            trained = Alternation(other, solver, requested)
+        if job.snapshots:
+            log(f"Resuming from {','.join(job.snapshots)}")
+            trained.restore(*reversed(job.snapshots))
         log("Starting Optimization")
-        solver.solve()
+        trained.solve()
         log("Optimization Done.")
+    return solver.last_snapshot
 
 
-def _two_players(param, job, device, options, log, requested):
-    """Return the Alternation of a job with a discriminator; its solver is made first."""
-    second = _read(job._replace(solver=job.discriminator_solver))
-    log_of_it = log.of("discriminator")
-    discriminator = Solver(second, job.discriminator_solver, device, options, log=log_of_it)
-    generator = Solver(param, job.solver, device, options, log=log, draws=discriminator.rng)
-    return Alternation(discriminator, generator, requested)
+def _paths(given: AnyPath | Sequence[AnyPath]) -> tuple[str, ...]:
+    """Return the paths that are given: one, several separated by commas, or a sequence."""
+    if isinstance(given, (str, os.PathLike)):
+        given = os.fspath(given).split(",")
+    return tuple(path for path in (os.fspath(each).strip() for each in given) if path)
 
 
-def _snapshots(job):
-    """The snapshots to resume from: the discriminator's comes first, as its solver does."""
-    if not job.discriminator_solver:
-        return (job.snapshot,)
-    paths = [path.strip() for path in job.snapshot.split(",")]
-    if len(paths) != 2:
-        raise UsageError(
-            f"-snapshot {job.snapshot}: wanted two, GENERATOR.solverstate,DISCRIMINATOR.solverstate"
-        )
-    return paths[::-1]
+def _snapshots(given: AnyPath | Sequence[AnyPath], count: int) -> tuple[str, ...]:
+    """Return the snapshots to resume from, none or one per solver."""
+    if count == 1 and isinstance(given, (str, os.PathLike)):
+        given = (given,)  # its name may have a comma
+    found = _paths(given)
+    if len(found) not in (0, count):
+        wanted = "two, GENERATOR.solverstate,DISCRIMINATOR.solverstate" if count > 1 else "one"
+        raise UsageError(f"-snapshot {','.join(found)}: wanted {wanted}")
+    return found
 
 
-def _read(job):
-    param = read_solver(job.solver)
+def _read(job: _Job, index: int) -> Any:
+    """Return the SolverParameter of one of the solvers, with what the job says besides."""
+    param = read_solver(job.solvers[index])
     param.train_state.level = job.level
     param.train_state.stage.extend(job.stages)
-    if job.snapshot or job.weights:
+    if job.snapshots or job.weights:
         param.ClearField("weights")
-    if job.weights:
-        param.weights.append(job.weights)
+    param.weights.extend(job.weights)
     return param
 
 
-def _gpus_of(job, param):
-    """Return the GPUs to use: the flag's, else the solver file's solver_mode and device_id."""
+def _gpus_of(job: _Job, param: Any) -> Sequence[int] | None:
+    """Return the GPUs to use: those given, else the solver file's solver_mode and device_id."""
     if job.gpus is not None or not param.HasField("solver_mode"):
-        if job.gpus == []:
+        if job.gpus is not None and not len(job.gpus):
             raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
         return job.gpus
     if param.solver_mode != caffe_pb.SolverParameter.GPU:
         return None
     if not torch.cuda.device_count():
         print(
-            f"gcnet train: {job.solver}: solver_mode: GPU, and PyTorch sees no GPU here: "
+            f"gcnet train: {job.solvers[0]}: solver_mode: GPU, and PyTorch sees no GPU here: "
             "using the CPU",
             file=sys.stderr,
         )
@@ -143,7 +227,7 @@ def _gpus_of(job, param):
 
 
 @contextlib.contextmanager
-def _log(job, param, silent):
+def _log(job: _Job, iterations: int, silent: bool) -> Iterator[Log]:
     """The log on stderr; or in the file job.log, with a progress bar on stderr.
 
     A run that resumes adds to the file.
@@ -152,31 +236,37 @@ def _log(job, param, silent):
         yield Log(silent=silent, flags=job.log_flags)
         return
     Path(job.log).parent.mkdir(parents=True, exist_ok=True)
-    with open(job.log, "a" if job.snapshot else "w", encoding="utf-8") as stream:
-        with tqdm(total=param.max_iter, unit="it", disable=None, leave=False) as bar:
+    with open(job.log, "a" if job.snapshots else "w", encoding="utf-8") as stream:
+        with tqdm(total=iterations, unit="it", disable=None, leave=False) as bar:
 
-            def shown(iteration):
+            def shown(iteration: int) -> None:
                 bar.update(iteration - bar.n)
 
             yield Log(stream, on_iteration=shown, flags=job.log_flags)
 
 
-def _open(model, phase, gpus, level, stages, options, weights, log):
+def _open(
+    model: AnyPath,
+    phase: int,
+    gpus: Sequence[int] | None,
+    level: int,
+    stages: Sequence[str],
+    options: EngineOptions | None,
+    log: Callable[[str], None],
+    weights: AnyPath | Sequence[AnyPath] = (),
+) -> tuple[Net, torch.device]:
+    options = options or EngineOptions()
     device = choose_device(gpus[0] if gpus else None)
     prepare_torch(options, device)
-    log("Use CPU." if device.type == "cpu" else f"Use GPU with device ID {gpus[0]}")
-    draws = rng.CaffeRng(int.from_bytes(os.urandom(4), "little"))
-    feed = FeedOptions(
-        limit_bytes=int(options.data_limit * 2**30),
-        device=None if device.type == "cpu" else device,
-    )
+    log(f"Use GPU with device ID {gpus[0]}" if gpus else "Use CPU.")
+    draws = CaffeRng(int.from_bytes(os.urandom(4), "little"))
     if options.summation == "caffe":
         from gcnet_caffe.engine import caffe_order
 
         caffe_order.prepare(device, log)
-    place = {"feed": feed, "summation": options.summation}
-    net = open_net(model, phase, draws, level, stages, **place)
-    for path in filter(None, map(str.strip, weights.split(","))):
+    feed = FeedOptions.of(options, device)
+    net = open_net(model, phase, draws, level, stages, feed=feed, summation=options.summation)
+    for path in _paths(weights):
         copy_weights(net, path, log)
     net.to(device).use_channels_last()
     if options.compile:
@@ -185,43 +275,96 @@ def _open(model, phase, gpus, level, stages, options, weights, log):
 
 
 def test(
-    model: str,
-    weights: str,
-    iterations: int,
-    gpus: list[int] | None = None,
+    model: AnyPath,
+    weights: AnyPath | Sequence[AnyPath],
+    iterations: int = 50,
+    gpus: Sequence[int] | None = None,
+    options: EngineOptions | None = None,
+    *,
     level: int = 0,
     stages: Sequence[str] = (),
-    options: EngineOptions | None = None,
-    log: Log | None = None,
-) -> tuple[float, dict[str, Any]]:
-    """Score the net at `model` in phase TEST; return (loss, {output: means}).
+    log: Callable[[str], None] | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """Score a net in phase TEST, as `gcnet test` and `caffe test` do.
 
-    As `caffe test`, on whatever its own layers give: the records of an LMDB, a DummyData layer's
+    It is scored on what its own layers give: the records of an LMDB, a DummyData layer's
     numbers, zeros from an Input layer.
+
+    Parameters
+    ----------
+    model : path
+        The net's prototxt. Paths in it are relative to the current folder.
+    weights : path or sequence of paths
+        .caffemodel files (in one string: separated by commas).
+    iterations : int
+        Batches to run, 1 or more.
+    gpus : sequence of int, optional
+        The first is used. Default: the CPU.
+    options : EngineOptions, optional
+    level : int
+    stages : sequence of str
+        Of the net's state: which layers it includes.
+    log : callable, optional
+        Takes each line. Default: the lines are written to stderr, in Caffe's form.
+
+    Returns
+    -------
+    dict
+        Output blob name -> the mean over the batches, a float32 array of the blob's shape.
+
+    Raises
+    ------
+    UsageError
+        `iterations` is below 1, or there is no such GPU.
+    SchemaError, NetError, LmdbError, WeightsError
+        A file cannot be read, or what it holds cannot be executed or does not fit.
     """
     log = log or Log()
-    if iterations < 1:
-        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
-    net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, weights, log)
+    _check_iterations(iterations)
+    net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, log, weights)
     return score(net, iterations, log)
 
 
 def time(
-    model: str,
-    phase: str,
-    iterations: int,
-    gpus: list[int] | None = None,
+    model: AnyPath,
+    phase: str = "TRAIN",
+    iterations: int = 50,
+    gpus: Sequence[int] | None = None,
+    options: EngineOptions | None = None,
+    *,
     level: int = 0,
     stages: Sequence[str] = (),
-    options: EngineOptions | None = None,
-    log: Log | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> None:
-    """Measure the layers of the net at `model`, forward and backward."""
+    """Log how long each layer of a net takes, forward and backward, as `caffe time` does.
+
+    Parameters
+    ----------
+    model : path
+        The net's prototxt.
+    phase : str
+        ``TRAIN`` or ``TEST``.
+    iterations : int
+        Times to run the net, 1 or more.
+    gpus, options, level, stages, log
+        As `test` takes them.
+
+    Raises
+    ------
+    UsageError
+        There is no such phase or GPU, or `iterations` is below 1.
+    SchemaError, NetError, LmdbError
+        The net cannot be read or executed.
+    """
     log = log or Log()
-    if iterations < 1:
-        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
+    _check_iterations(iterations)
     if phase not in ("TRAIN", "TEST"):
         raise UsageError(f'phase must be "TRAIN" or "TEST": found {phase!r}')
     number = caffe_pb.TRAIN if phase == "TRAIN" else caffe_pb.TEST
-    net, device = _open(model, number, gpus, level, stages, options, "", log)
+    net, device = _open(model, number, gpus, level, stages, options, log)
     time_net(net, iterations, log, device)
+
+
+def _check_iterations(iterations: int) -> None:
+    if iterations < 1:
+        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")

@@ -1,28 +1,51 @@
-"""Looking into a net: the lines of `debug_info`, and where a number went bad.
+"""The lines of `debug_info`, and which number of a net is the first that is not finite.
 
 Source of the lines: Caffe src/caffe/net.cpp, ForwardDebugInfo and BackwardDebugInfo. Caffe prints
 a blob that several layers read once for each copy of its Split layer; here it has one line, with
 the sum of its gradients.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
 import torch
 
+from gcnet_caffe.engine.layers import Layer
 from gcnet_caffe.engine.log import number
+from gcnet_caffe.engine.net import Blobs, Loss, Net
 
 
-def _mean(tensor):
+def _mean(tensor: torch.Tensor) -> str:
     return number(tensor.detach().float().abs().mean()) if tensor.numel() else "0"
 
 
-def _params(layer):
+def _params(layer: Layer) -> Iterator[tuple[str, torch.Tensor]]:
     specs = layer.param.param
     for index, blob in enumerate(layer.blobs):
         name = specs[index].name if index < len(specs) else ""
         yield name or str(index), blob
 
 
-def forward_backward(net, batch, log):
-    """Run `net` forward and backward on `batch`, logging every blob; return loss and outputs."""
+def forward_backward(
+    net: Net, batch: Blobs, log: Callable[[str], None]
+) -> tuple[Loss, dict[str, torch.Tensor]]:
+    """Run `net` forward and backward on `batch`, and log every blob.
+
+    Parameters
+    ----------
+    net : Net
+    batch : dict
+        Of `Net.next_batch`.
+    log : callable
+        Takes each line.
+
+    Returns
+    -------
+    loss : 0-d tensor, or 0.0 of a net without a loss
+    outputs : dict
+        Output blob name -> tensor.
+    """
     loss, values = net.run_keeping(batch, retain_grad=True)
     for step in net.steps:
         layer = f"    [Forward] Layer {step.layer.name}"
@@ -46,7 +69,7 @@ def forward_backward(net, batch, log):
     return loss, {net.blob_names[n]: values[n] for n in net.output_numbers}
 
 
-def _log_norms(net, log):
+def _log_norms(net: Net, log: Callable[[str], None]) -> None:
     datas = [learnable.param.detach() for learnable in net.learnable]
     diffs = [
         torch.zeros_like(data) if learnable.param.grad is None else learnable.param.grad
@@ -61,16 +84,22 @@ def _log_norms(net, log):
     )
 
 
-def _l1_norm(tensors):
+def _l1_norm(tensors: Sequence[torch.Tensor]) -> float:
     return sum(float(tensor.abs().sum()) for tensor in tensors)
 
 
-def _l2_norm(tensors):
-    return sum(float((tensor * tensor).sum()) for tensor in tensors) ** 0.5
+def _l2_norm(tensors: Sequence[torch.Tensor]) -> float:
+    return float(sum(float((tensor * tensor).sum()) for tensor in tensors) ** 0.5)
 
 
-def first_bad_blob(net, batch):
-    """Run `net` on `batch` once more and say which blob is the first that is not finite."""
+def first_bad_blob(net: Net, batch: Blobs) -> str:
+    """Run `net` on `batch` of `Net.next_batch` once more.
+
+    Returns
+    -------
+    str
+        The end of an error's line: which blob is the first that is not finite.
+    """
     for learnable in net.learnable:
         if not bool(torch.isfinite(learnable.param).all()):
             return (

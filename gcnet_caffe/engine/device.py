@@ -1,14 +1,18 @@
 """Which device runs a net, and what is set for the whole process."""
 
+from __future__ import annotations
+
 import ctypes
 import sys
+from collections.abc import Iterable
 
 import torch
 
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
 
 
-def choose_device(gpu):
+def choose_device(gpu: int | None) -> torch.device:
     """Return the torch.device of the GPU number `gpu`, or the CPU for None.
 
     Raises
@@ -26,8 +30,8 @@ def choose_device(gpu):
     return torch.device("cuda", gpu)
 
 
-def prepare_torch(options, device):
-    """Set what is the whole process's: threads, the precision of float32, freed memory."""
+def prepare_torch(options: EngineOptions, device: torch.device) -> None:
+    """Set what holds for the whole process: threads, the precision of float32, freed memory."""
     keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -38,13 +42,19 @@ def prepare_torch(options, device):
         torch.backends.cudnn.benchmark = True
 
 
-def gpu_name(device):
-    """Return what the GPU `device` calls itself."""
+def gpu_name(device: torch.device) -> str:
+    """Return the name of the GPU `device`, as its driver gives it."""
     return torch.cuda.get_device_name(device)
 
 
-def describe_gpus(numbers):
-    """Return one line for each GPU of `numbers`: name, memory, capability."""
+def describe_gpus(numbers: Iterable[int]) -> list[str]:
+    """Return one line for each GPU of `numbers`: name, memory, capability.
+
+    Raises
+    ------
+    UsageError
+        There is no such GPU.
+    """
     lines = []
     for number in numbers:
         found = torch.cuda.get_device_properties(choose_device(number))
@@ -60,8 +70,8 @@ def describe_gpus(numbers):
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def keep_freed_memory():
-    """Have malloc give freed blobs out again rather than return them to the system.
+def keep_freed_memory() -> None:
+    """Let malloc keep the memory of freed blobs for the next ones (Linux only).
 
     A blob of a few MB is otherwise mapped, filled with zeros page by page and unmapped in every
     iteration: a third of the time of a training step of S1R1 on two cores (docs/benchmarks.md).

@@ -2,39 +2,51 @@
 
 The semantics are those of `caffe train -gpu 0,1` (Caffe src/caffe/parallel.cpp): every rank
 reads the records whose number modulo the number of ranks is its own, the gradients are averaged
-before each update, rank 0's weights are everyone's at the start, and rank 0 alone tests, logs
+before each update, all ranks start with rank 0's weights, and rank 0 alone tests, logs
 and writes snapshots. BatchNorm's moving averages are each rank's own; rank 0's are saved.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 
 from gcnet_caffe.errors import TrainingError
 
-#: Seconds without word from a rank before the others give up.
+#: Seconds that the ranks wait for one that does not answer.
 TIMEOUT = 600
+
+_T = TypeVar("_T")
 
 
 class Group:
-    """The solvers that train together; of one solver by default."""
+    """The solvers that train together; this class is a group of one.
+
+    Attributes
+    ----------
+    rank, size : int
+        This solver's number, from 0, and how many there are.
+    """
 
     rank, size = 0, 1
 
-    def broadcast(self, tensors):
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every rank the values that rank 0 has."""
 
-    def average(self, tensors):
+    def average(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its mean over the ranks."""
 
-    def gather(self, value):
-        """Return the list of every rank's `value` (a JSON-able object) on rank 0, else None."""
+    def gather(self, value: Any) -> list[Any] | None:
+        """Return the list of every rank's `value` (what JSON can hold) on rank 0, else None."""
         return [value]
 
-    def agree(self, value):
+    def agree(self, value: _T) -> _T:
         """Return rank 0's `value`."""
         return value
 
@@ -42,15 +54,15 @@ class Group:
 class TorchGroup(Group):
     """The solvers of a torch.distributed process group."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
-    def broadcast(self, tensors):
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
         with _one_line(), torch.no_grad():
             for tensor in tensors:
                 dist.broadcast(tensor.data, 0)
 
-    def average(self, tensors):
+    def average(self, tensors: Sequence[torch.Tensor]) -> None:
         with _one_line(), torch.no_grad():
             flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
             dist.all_reduce(flat)
@@ -58,13 +70,13 @@ class TorchGroup(Group):
             for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors])):
                 tensor.copy_(part.view(tensor.shape))
 
-    def gather(self, value):
-        found = [None] * self.size
+    def gather(self, value: Any) -> list[Any] | None:
+        found: list[Any] = [None] * self.size
         with _one_line():
             dist.gather_object(value, found if self.rank == 0 else None)
         return found if self.rank == 0 else None
 
-    def agree(self, value):
+    def agree(self, value: _T) -> _T:
         holder = [value]
         with _one_line():
             dist.broadcast_object_list(holder, 0)
@@ -72,7 +84,7 @@ class TorchGroup(Group):
 
 
 @contextlib.contextmanager
-def _one_line():
+def _one_line() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, dist.DistError) as error:
@@ -81,14 +93,17 @@ def _one_line():
         ) from None
 
 
-def launched():
+def launched() -> bool:
     """Return whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ
 
 
 @contextlib.contextmanager
-def group(device):
-    """Join the process group that torchrun describes, if it does; yield the `Group`."""
+def group(device: torch.device) -> Iterator[Group]:
+    """Join the process group that torchrun describes, and yield its `Group`.
+
+    Where torchrun did not start this process, the group is of one.
+    """
     if not launched():
         yield Group()
         return

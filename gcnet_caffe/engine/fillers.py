@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import torch
-
-from gcnet_caffe.formats import caffe_pb
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer
 
 _F = np.float32
-_Filler = caffe_pb.FillerParameter
-_Shape = tuple[int, ...]
+_Numbers = Union[NDArray[Any], torch.Tensor]
 
 
-def fill(filler: _Filler | None, shape: _Shape, layer: Layer) -> torch.Tensor:
+def fill(filler: Any | None, shape: Sequence[int], layer: Layer) -> torch.Tensor:
     """Return a float32 CPU tensor of `shape`.
 
     Parameters
     ----------
     filler : FillerParameter or None
         None is zeros.
+    shape : sequence of int
     layer : Layer
-        Its random numbers are drawn; it is named in errors.
+        Whose random numbers are drawn, and whose name is in the errors.
 
     Raises
     ------
@@ -54,11 +54,11 @@ def fill(filler: _Filler | None, shape: _Shape, layer: Layer) -> torch.Tensor:
     return torch.as_tensor(numbers).to("cpu", torch.float32).reshape(shape)
 
 
-def _constant(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _constant(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     return np.full(shape, filler.value, _F)
 
 
-def _uniform(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _uniform(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     layer.check(filler.min <= filler.max, f"filler 'uniform': min {filler.min} > max {filler.max}")
     most = float(np.finfo(_F).max)
     layer.check(
@@ -68,7 +68,7 @@ def _uniform(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     return layer.context.rng.uniform(math.prod(shape), filler.min, filler.max)
 
 
-def _gaussian(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _gaussian(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     layer.check(filler.std > 0, f"filler 'gaussian': std: found {filler.std}, wanted more than 0")
     rng, count = layer.context.rng, math.prod(shape)
     numbers = rng.gaussian(count, filler.mean, filler.std)
@@ -79,14 +79,14 @@ def _gaussian(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     return numbers * rng.bernoulli(count, probability)
 
 
-def _positive_unitball(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _positive_unitball(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     numbers = layer.context.rng.uniform(math.prod(shape), 0, 1)
     rows = np.asarray(numbers, _F).reshape(shape[0], -1)
     sums = np.add.accumulate(rows, axis=1, dtype=_F)[:, -1:]  # one after the other, as Caffe
     return rows / sums
 
 
-def _scaled(filler: _Filler, shape: _Shape) -> np.float32:
+def _scaled(filler: Any, shape: Sequence[int]) -> np.float32:
     """Return the n of xavier and msra: fan-in, fan-out or their mean."""
     count = math.prod(shape)
     fan_in = count // shape[0]
@@ -95,17 +95,17 @@ def _scaled(filler: _Filler, shape: _Shape) -> np.float32:
     return norms.get(filler.variance_norm, _F(fan_in))
 
 
-def _xavier(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _xavier(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     scale = np.sqrt(_F(3) / _scaled(filler, shape))
     return layer.context.rng.uniform(math.prod(shape), -scale, scale)
 
 
-def _msra(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _msra(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     std = np.sqrt(_F(2) / _scaled(filler, shape))
     return layer.context.rng.gaussian(math.prod(shape), 0, std)
 
 
-def _bilinear(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
+def _bilinear(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     layer.check(
         len(shape) == 4 and shape[2] == shape[3],
         f"filler 'bilinear': wanted a blob of 4 axes with square kernels, found {shape}",
@@ -117,7 +117,7 @@ def _bilinear(filler: _Filler, shape: _Shape, layer: Layer) -> Any:
     return np.broadcast_to(line[:, None] * line[None, :], shape).copy()
 
 
-_FILLERS = {
+_FILLERS: dict[str, Callable[[Any, Sequence[int], Layer], _Numbers]] = {
     "bilinear": _bilinear,
     "constant": _constant,
     "gaussian": _gaussian,

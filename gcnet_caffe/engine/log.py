@@ -1,5 +1,7 @@
 """Lines in the format of Caffe 1.0's log (glog's), which Caffe's own parsers read."""
 
+from __future__ import annotations
+
 import contextlib
 import getpass
 import os
@@ -7,16 +9,38 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional, TextIO
+from typing import NamedTuple, SupportsFloat, TextIO
 
 _LEVELS = ("INFO", "WARNING", "ERROR")
 _COLOURS = {"WARNING": "\033[0;33m", "ERROR": "\033[0;31m"}
 
 
 class LogFlags(NamedTuple):
-    """glog's flags, with the values that `caffe train` starts with; `cli` says what each does."""
+    """glog's flags, with the values that `caffe train` starts with.
+
+    Attributes
+    ----------
+    minloglevel : int
+        0, 1 or 2: lines of a lower level (INFO, WARNING, ERROR) are not written at all.
+    logtostderr : bool
+        Write to stderr only, and to no file.
+    alsologtostderr : bool
+        Write to stderr, too.
+    stderrthreshold : int
+        Lines of this level and above are written to stderr in any case.
+    log_prefix : bool
+        Whether a line starts with its level, time, thread and place.
+    colorlogtostderr : bool
+        Warnings and errors on a terminal have a colour.
+    log_dir : str
+        Folder of the log files; empty: there are none.
+    log_link : str
+        A further folder with links to the newest log files.
+    logfile_mode : int
+        Permissions of a log file.
+    """
 
     minloglevel: int = 0
     logtostderr: bool = False
@@ -30,7 +54,7 @@ class LogFlags(NamedTuple):
 
 
 class LogFiles:
-    """The log files of one program, one for each level: it takes lines of that level and above.
+    """The log files of one program, one for each level, with the lines of that level and above.
 
     A file is named ``gcnet.HOST.USER.log.LEVEL.DATE-TIME.PROCESS``, made with its first line, and
     ``gcnet.LEVEL`` links to it.
@@ -38,20 +62,20 @@ class LogFiles:
     Source: glog, logging.cc, LogFileObject.
     """
 
-    def __init__(self, flags: LogFlags):
+    def __init__(self, flags: LogFlags) -> None:
         self._flags = flags
-        self._files: dict[str, Optional[Path]] = {}
+        self._files: dict[str, Path | None] = {}
 
     def write(self, level: int, line: str) -> None:
         """Add `line` to the files of `level` and below; where there is no file, say so once."""
         for name in _LEVELS[: level + 1]:
             if name not in self._files:
                 self._files[name] = self._create(name)
-            if self._files[name]:
-                with open(self._files[name], "a", encoding="utf-8") as stream:
+            if path := self._files[name]:
+                with open(path, "a", encoding="utf-8") as stream:
                     stream.write(f"{line}\n")
 
-    def _create(self, level: str) -> Optional[Path]:
+    def _create(self, level: str) -> Path | None:
         now = time.localtime()
         host = socket.gethostname()
         made = f"gcnet.{host}.{_user()}.log.{level}.{time.strftime('%Y%m%d-%H%M%S', now)}"
@@ -93,21 +117,21 @@ class Log:
         Default: stderr, as glog.
     silent : bool
     on_iteration : callable, optional
-        Told the number of each iteration that is over.
+        Called with the number of each iteration that is over.
     speaker : str
-        Who speaks, before each text, where several solvers write one log.
+        Which solver writes, before each text, where several solvers write one log.
     flags : LogFlags
         Which lines are written, and where else.
     """
 
     def __init__(
         self,
-        stream: Optional[TextIO] = None,
+        stream: TextIO | None = None,
         silent: bool = False,
-        on_iteration: Optional[Callable[[int], None]] = None,
+        on_iteration: Callable[[int], None] | None = None,
         speaker: str = "",
-        flags: Optional[LogFlags] = None,
-    ):
+        flags: LogFlags | None = None,
+    ) -> None:
         self._stream, self._silent = stream, silent
         self._flags = flags or LogFlags()
         self._files = LogFiles(self._flags)
@@ -124,7 +148,7 @@ class Log:
         if not self._silent:
             self._write(1, text)
 
-    def of(self, speaker: str) -> "Log":
+    def of(self, speaker: str) -> Log:
         """Return a log on the same stream, each text of which starts with `speaker`."""
         other = Log(self._stream, self._silent, speaker=speaker, flags=self._flags)
         other._files = self._files
@@ -158,24 +182,26 @@ class Log:
         return f"{_LEVELS[level][0]}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}] "
 
 
-def number(value):
+def number(value: SupportsFloat) -> str:
     """Return `value` as C++ streams print a float: six significant digits."""
     return f"{float(value):.6g}"
 
 
-def output_lines(phase, outputs, loss_weights):
-    """Return the lines of a net's outputs, one a value, numbered through.
+def output_lines(
+    phase: str, outputs: Mapping[str, Iterable[float]], loss_weights: Mapping[str, float]
+) -> list[str]:
+    """Return the lines of a net's outputs, one per value, numbered through.
 
     Parameters
     ----------
     phase : str
         'Train net' or 'Test net'; empty for the form of `caffe test`.
     outputs : dict
-        Blob name -> iterable of values.
+        Blob name -> its values, in the order that Caffe prints them.
     loss_weights : dict
         Blob name -> weight of those outputs that are losses.
     """
-    lines = []
+    lines: list[str] = []
     for name, values in outputs.items():
         for value in values:
             line = f"{name} = {number(value)}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from gcnet_caffe.engine.layers import TEST, TRAIN
 from gcnet_caffe.engine.net import Net, open_trained
+from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import UsageError
 
 _PHASES = {"TRAIN": TRAIN, "TEST": TEST}
@@ -22,6 +22,10 @@ class CaffeModule(nn.Module):
     Its parameters are the layers' blobs, called ``LAYER.INDEX`` (``conv1.0`` is a convolution's
     weights, ``conv1.1`` its bias; a dot in a layer's name becomes ``_``). Those with ``lr_mult: 0``
     do not require a gradient. Layers that share a blob share the parameter.
+
+    Parameters
+    ----------
+    net : Net
 
     The phase in which the net was opened decides whether dropout drops and BatchNorm takes the
     statistics of the batch, as in Caffe; `train` and `eval` do not change it.
@@ -35,6 +39,7 @@ class CaffeModule(nn.Module):
     def __init__(self, net: Net) -> None:
         super().__init__()
         self.inputs, self.outputs = tuple(net.inputs), tuple(net.outputs)
+        self._net: Net
         self.__dict__["_net"] = net  # its parameters are registered below, under their own names
         for layer in net.layers:
             if len(layer.blobs):
@@ -47,8 +52,24 @@ class CaffeModule(nn.Module):
         return name
 
     def shape(self, blob: str) -> tuple[int, ...]:
-        """Return the shape that the prototxt gives the blob; a batch may have another size."""
-        return tuple(self._net.shape(blob))
+        """Return the shape that the prototxt gives the blob; a batch may have another size.
+
+        Raises
+        ------
+        NetError
+            There is no such blob.
+        """
+        return self._net.shape(blob)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights to a .caffemodel, as pycaffe's `Net.save`: whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Ending in .h5 for HDF5.
+        """
+        write_caffemodel(self._net, path)
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> dict[str, torch.Tensor]:
         """Run the net.
@@ -66,6 +87,8 @@ class CaffeModule(nn.Module):
 
         Raises
         ------
+        UsageError
+            There are more `inputs` than the net takes.
         NetError
             An input has a name or a shape that the net does not take.
         """
@@ -74,15 +97,17 @@ class CaffeModule(nn.Module):
         _, outputs = self._net.forward({**dict(zip(self.inputs, inputs)), **named})
         return dict(outputs)
 
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
-        """Move or convert (`to`, `cuda`, `double` ...): what the net holds besides goes along."""
+    def _apply(
+        self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True
+    ) -> CaffeModule:
+        """Move or convert (`to`, `cuda`, `double` ...) the whole net, not only the parameters."""
         self._net._apply(fn)
         return self
 
 
 def load_net(
-    net: str | Path,
-    weights: str | Path | None = None,
+    net: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
     outputs: Iterable[str] = (),
     phase: str = "TEST",
     seed: int = 0,
@@ -96,7 +121,7 @@ def load_net(
     weights : path, optional
         A .caffemodel, binary or HDF5; without one the net is filled by its fillers.
     outputs : iterable of str
-        Blobs to give besides those that no layer reads: any blob of the net.
+        Blobs that the module gives besides those that no layer reads: any blob of the net.
     phase : str
         TEST or TRAIN: which layers the net has, and how Dropout and BatchNorm work.
     seed : int
@@ -109,7 +134,7 @@ def load_net(
     Raises
     ------
     UsageError
-        There is no such phase.
+        There is no such phase; or PyTorch is not installed.
     SchemaError, NetError, WeightsError
         A file cannot be read or executed; or there is no such blob.
 

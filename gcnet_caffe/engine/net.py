@@ -1,6 +1,6 @@
 """A Caffe net that runs in PyTorch.
 
-Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward is run once an iteration.
+Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward runs once per iteration.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from typing import Any, Union, cast
 
 import torch
 from torch import nn
 
 from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.layers import TEST, Context, create_layer
+from gcnet_caffe.engine.layers import TEST, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
-from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.layers.data import Data
+from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import NetError
@@ -27,6 +29,11 @@ from gcnet_caffe.formats.labels import label_sources
 from gcnet_caffe.formats.net_state import merged_state, select_layers
 from gcnet_caffe.formats.wiring import Wiring
 
+#: Number of a blob (see `Net.steps`) -> its tensor.
+Blobs = dict[int, torch.Tensor]
+#: The sum of a net's losses, a 0-d tensor; 0.0 where it has none.
+Loss = Union[torch.Tensor, float]
+
 
 class Net(nn.Module):
     """The net of a NetParameter whose `state` says the phase, level and stages.
@@ -34,7 +41,7 @@ class Net(nn.Module):
     Parameters
     ----------
     param : NetParameter
-        In today's form (see schema.read_net).
+        In today's form (see formats.read_net).
     context : Context
         Random numbers, phase and place of this net.
 
@@ -61,12 +68,14 @@ class Net(nn.Module):
         The net cannot be executed as written; the message names the layer and the field.
     """
 
-    def __init__(self, param, context):
+    def __init__(self, param: Any, context: Context) -> None:
         super().__init__()
-        self.name, self.origin, self.context = param.name, context.origin, context
-        self.force_backward = param.force_backward
-        self.layers = nn.ModuleList()
-        self.steps, self.blob_shapes = [], []
+        self.name: str = param.name
+        self.origin, self.context = context.origin, context
+        self.force_backward: bool = param.force_backward
+        self.layers = cast("MutableSequence[Layer]", nn.ModuleList())
+        self.steps: list[fusion.Step] = []
+        self.blob_shapes: list[tuple[int, ...]] = []
         wiring, blobs = Wiring(self.origin), LearnableBlobs(self.origin)
         for layer_param in select_layers(param, self.origin):
             self._add(layer_param, wiring, blobs)
@@ -75,14 +84,14 @@ class Net(nn.Module):
         self.blob_names = wiring.names
         self._finish(wiring)
 
-    def _add(self, layer_param, wiring, blobs):
+    def _add(self, layer_param: Any, wiring: Wiring, blobs: LearnableBlobs) -> None:
         layer = create_layer(layer_param, self.context)
         bottoms = wiring.bottoms(layer_param)
         _check_arity(layer)
         layer.check(
             len(layer_param.propagate_down) in (0, len(bottoms)),
             f"propagate_down: found {len(layer_param.propagate_down)}, wanted 0 or "
-            f"{len(bottoms)}, one a bottom",
+            f"{len(bottoms)}, one per bottom",
         )
         tops = wiring.tops(layer_param, layer.num_tops)
         given = [self.blob_shapes[number] for number in bottoms]
@@ -96,11 +105,11 @@ class Net(nn.Module):
         self.layers.append(layer)
         self.steps.append(fusion.Step(layer, bottoms, tops, tuple(_loss_weights(layer))))
 
-    def _finish(self, wiring):
+    def _finish(self, wiring: Wiring) -> None:
         for learnable in self.learnable:
             learnable.param.requires_grad_(learnable.lr_mult != 0 or self.force_backward)
         self._final, self.output_numbers = wiring.final(), wiring.outputs()
-        weights = {}
+        weights: dict[int, float] = {}
         for step in self.steps:
             weights.update(zip(step.tops, step.loss_weights))
         self.outputs = [self.blob_names[number] for number in self.output_numbers]
@@ -118,10 +127,11 @@ class Net(nn.Module):
             for number in step.tops
         ]
         self._arrange()
-        self._compiled, self._channels_last = None, None
+        self._compiled: list[Callable[[Blobs], Loss]] | None = None
+        self._channels_last: Callable[[torch.Tensor], torch.Tensor] | None = None
         self._check_labels()
 
-    def _arrange(self):
+    def _arrange(self) -> None:
         """Make the lists of steps that end with the outputs."""
         inner = [step for step in self.steps if not step.layer.is_source]
         if self.context.summation == "caffe":
@@ -133,18 +143,23 @@ class Net(nn.Module):
         self._plain = fusion.with_lifetimes(inner, self.output_numbers)
         self._fused = fusion.with_lifetimes(fused, self.output_numbers)
 
-    def keep(self, blobs):
-        """Let the blobs named `blobs` be outputs, too, although layers read them."""
+    def keep(self, blobs: Iterable[str]) -> None:
+        """Make the blobs named `blobs` outputs of the net, too, although layers read them.
+
+        Raises
+        ------
+        NetError
+            There is no such blob.
+        """
         for name in blobs:
-            if name not in self._final:
-                raise NetError(f"{self.origin}: no blob {name!r}")
+            number = self._number_of(name)
             if name not in self.outputs:
                 self.outputs.append(name)
-                self.output_numbers.append(self._final[name])
+                self.output_numbers.append(number)
         self._arrange()
 
-    def _check_labels(self):
-        """Hold the labels of the LMDBs against the layers that read them (once, for all records).
+    def _check_labels(self) -> None:
+        """Check, once for all records, that the LMDBs' labels suit the layers that read them.
 
         Raises
         ------
@@ -162,28 +177,39 @@ class Net(nn.Module):
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
-    def data_layers(self):
-        """The layers that hold a place in an LMDB."""
-        return [layer for layer in self.layers if layer.type == "Data"]
+    def data_layers(self) -> list[Data]:
+        """The layers that read an LMDB, and hold a place in it."""
+        return [layer for layer in self.layers if isinstance(layer, Data)]
 
-    def shape(self, blob):
-        """Return the shape that the blob named `blob` had when the net was set up."""
-        return self.blob_shapes[self._final[blob]]
+    def shape(self, blob: str) -> tuple[int, ...]:
+        """Return the shape that the blob named `blob` had when the net was set up.
 
-    def count(self):
+        Raises
+        ------
+        NetError
+            There is no such blob.
+        """
+        return self.blob_shapes[self._number_of(blob)]
+
+    def _number_of(self, blob: str) -> int:
+        if blob not in self._final:
+            raise NetError(f"{self.origin}: no blob {blob!r}")
+        return self._final[blob]
+
+    def count(self) -> int:
         """Return how many elements all blobs had when the net was set up."""
         return sum(math.prod(shape) for shape in self.blob_shapes)
 
-    def use_channels_last(self, one_channel=True):
+    def use_channels_last(self, one_channel: bool = True) -> None:
         """Keep 2-d blobs and weights in the memory format that is fastest for convolutions.
 
-        Not in Caffe's order of summation, which is over blobs in Caffe's own format.
+        A net in Caffe's order of summation stays as it is: that order needs Caffe's own format.
 
         Parameters
         ----------
         one_channel : bool
-            Those of one channel, too. Otherwise what is convolved from them is in Caffe's format up
-            to a pooling, and its sums are nearly always Caffe's.
+            Blobs of one channel, too. If false, what is convolved from them stays in Caffe's format
+            up to the next pooling, and the sums there are nearly always Caffe's.
         """
         if self.context.summation == "caffe":
             return
@@ -194,8 +220,8 @@ class Net(nn.Module):
             elif layer.type == "Pooling":
                 layer.channels_last = True
 
-    def use_torch_compile(self, **options):
-        """Run from now on through torch.compile what it makes faster; `options` are its own."""
+    def use_torch_compile(self, **options: Any) -> None:
+        """Run through torch.compile, from now on, what it makes faster; `options` are its own."""
         device = next(iter(self.parameters()), torch.empty(0)).device
         self._compiled = [
             fusion.compiled_segment(segment, **options)
@@ -204,7 +230,7 @@ class Net(nn.Module):
             for segment in fusion.segments(self._fused, device)
         ]
 
-    def next_batch(self, inputs=None):
+    def next_batch(self, inputs: Mapping[str, torch.Tensor] | None = None) -> Blobs:
         """Return {blob number: tensor} of what the source layers give for the next forward.
 
         The random numbers of that forward are drawn, too, in the order of the layers.
@@ -213,9 +239,14 @@ class Net(nn.Module):
         ----------
         inputs : dict, optional
             Input blob name -> tensor; an input left out is zeros.
+
+        Raises
+        ------
+        NetError
+            The net has no such input blob.
         """
-        inputs = dict(inputs or {})
-        values = {}
+        left = dict(inputs or {})
+        values: Blobs = {}
         for step in self._sources_and_draws:
             if step.layer.draws:
                 step.layer.draw()
@@ -224,33 +255,46 @@ class Net(nn.Module):
             made = step.layer()
             made = made if isinstance(made, tuple) else (made,)
             for number, tensor in zip(step.tops, made):
-                given = inputs.pop(self.blob_names[number], None)
+                given = left.pop(self.blob_names[number], None)
                 tensor = tensor if given is None else given
                 if self._channels_last and tensor.dim() == 4:
                     tensor = self._channels_last(tensor)
                 if self.force_backward and tensor.is_floating_point():
                     tensor = tensor.detach().requires_grad_()
                 values[number] = tensor
-        if inputs:
+        if left:
             raise NetError(
-                f"{self.origin}: no input blob {sorted(inputs)[0]!r}; wanted one of {self.inputs}"
+                f"{self.origin}: no input blob {sorted(left)[0]!r}; wanted one of {self.inputs}"
             )
         return values
 
-    def forward(self, inputs=None):
+    def forward(
+        self, inputs: Mapping[str, torch.Tensor] | None = None
+    ) -> tuple[Loss, dict[str, torch.Tensor]]:
         """Run the net on the next batch.
+
+        Parameters
+        ----------
+        inputs : dict, optional
+            As `next_batch` takes them.
 
         Returns
         -------
-        loss : 0-d tensor
+        loss : 0-d tensor, or 0.0 of a net without losses
             The sum of the tops of the losses, each times its loss weight.
         outputs : dict
             Output blob name -> tensor.
+
+        Raises
+        ------
+        NetError
+            A layer cannot run on what it gets; the message has the shapes.
         """
         return self.run(self.next_batch(inputs))
 
-    def run(self, batch):
+    def run(self, batch: Blobs) -> tuple[Loss, dict[str, torch.Tensor]]:
         """As `forward`, on a `batch` of `next_batch`."""
+        loss: Loss
         if self._compiled is not None:
             values = dict(batch)
             loss = sum(run(values) for run in self._compiled)
@@ -259,12 +303,19 @@ class Net(nn.Module):
             loss, outputs = self._guarded(self._fused, dict(batch))
         return loss, dict(zip(self.outputs, outputs))
 
-    def run_keeping(self, batch, retain_grad=False):
-        """As `run`, with nothing fused and no blob forgotten.
+    def run_keeping(self, batch: Blobs, retain_grad: bool = False) -> tuple[Loss, Blobs]:
+        """As `run`, with nothing fused and every blob kept.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `next_batch`.
+        retain_grad : bool
+            Whether every blob gets its gradient in the backward pass.
 
         Returns
         -------
-        loss : 0-d tensor
+        loss : 0-d tensor, or 0.0
         values : dict
             Number of a blob (see `steps`) -> tensor. The top of an in-place layer has another
             number than its bottom.
@@ -276,14 +327,16 @@ class Net(nn.Module):
                 value.retain_grad()
         return loss, values
 
-    def blobs(self, inputs=None):
+    def blobs(self, inputs: Mapping[str, torch.Tensor] | None = None) -> dict[str, torch.Tensor]:
         """Run the net on the next batch and return {name: tensor}, as Caffe's net.blobs."""
         _, values = self.run_keeping(self.next_batch(inputs))
         return {name: values[number] for name, number in self._final.items()}
 
-    def _guarded(self, steps, values):
-        """Run `steps`; a failure inside torch names the layer."""
-        loss = 0.0
+    def _guarded(
+        self, steps: Iterable[fusion.Step], values: Blobs
+    ) -> tuple[Loss, list[torch.Tensor]]:
+        """Run `steps`; the error of a failure inside torch says which layer it was."""
+        loss: Loss = 0.0
         for step in steps:
             try:
                 loss = loss + fusion.run_step(step, values)
@@ -294,7 +347,7 @@ class Net(nn.Module):
         return loss, [values[number] for number in self.output_numbers]
 
 
-def _channels_last(tensor, one_channel):
+def _channels_last(tensor: torch.Tensor, one_channel: bool) -> torch.Tensor:
     """Return `tensor` in channels-last format; of one channel, with strides that say so or not."""
     n, c, h, w = tensor.shape
     if c > 1:
@@ -303,7 +356,7 @@ def _channels_last(tensor, one_channel):
     return tensor.contiguous().as_strided((n, c, h, w), strides)
 
 
-def _check_arity(layer):
+def _check_arity(layer: Layer) -> None:
     for what, limits, found in (
         ("bottoms", layer.bottoms, len(layer.param.bottom)),
         ("tops", layer.tops, layer.num_tops),
@@ -314,39 +367,50 @@ def _check_arity(layer):
             raise layer.error(f"found {found} {what}, wanted {wanted}")
 
 
-def _check_shape(layer, index, shape):
-    count = 1
-    for size in shape:
-        count *= size
-    if count > MAX_COUNT or any(size < 0 for size in shape):
+def _check_shape(layer: Layer, index: int, shape: Sequence[int]) -> None:
+    if math.prod(shape) > MAX_COUNT or any(size < 0 for size in shape):
         raise layer.error(f"top {index} would be of shape {tuple(shape)}: too large or negative")
 
 
-def _loss_weights(layer):
+def _loss_weights(layer: Layer) -> list[float]:
     """Return the weight of each top in the loss (Caffe include/caffe/layer.hpp, SetLossWeights)."""
     given = list(layer.param.loss_weight)
     if given:
         layer.check(
             len(given) == layer.num_tops,
-            f"loss_weight: found {len(given)}, wanted {layer.num_tops}, one a top",
+            f"loss_weight: found {len(given)}, wanted {layer.num_tops}, one per top",
         )
         return given
     return [float(layer.is_loss and index == 0) for index in range(layer.num_tops)]
 
 
-def open_net(path, phase, rng, level=0, stages=(), **place):
-    """Return the Net of the prototxt at `path`.
+def open_net(
+    path: str | os.PathLike[str],
+    phase: int,
+    rng: Rng,
+    level: int = 0,
+    stages: Sequence[str] = (),
+    **place: Any,
+) -> Net:
+    """Return the Net of the prototxt at `path`, filled by its fillers.
 
     Parameters
     ----------
+    path : path
     phase : int
         TRAIN or TEST.
-    rng : engine.rng generator
+    rng : CaffeRng or DeviceRng
+        Draws what the fillers and dropout need.
     level : int
     stages : sequence of str
         As `caffe test -level -stage` give them.
     place : dict
         Further fields of Context.
+
+    Raises
+    ------
+    SchemaError, NetError
+        The file cannot be read, or the net cannot be executed.
     """
     param = read_net(path)
     param.state.CopyFrom(merged_state(phase, param.state))

@@ -1,6 +1,9 @@
 """How the engine runs a net, beyond what Caffe's files say."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import Any
 
 from gcnet_caffe.errors import UsageError
 
@@ -11,13 +14,35 @@ SUMMATIONS = ("torch", "caffe")
 KERNELS = "Sandybridge"
 
 
-def _option(default, text):
+def _option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """The options of `gcnet train`, `test` and `time` that Caffe's tool does not have."""
+    """The options of `gcnet train`, `test` and `time` that Caffe's tool does not have.
+
+    Attributes
+    ----------
+    rng : str
+        Random numbers: ``caffe`` (the very streams of CPU Caffe) or ``device`` (PyTorch's own);
+        empty: caffe on the CPU, device on a GPU.
+    summation : str
+        Order of summation: ``torch``, or ``caffe`` (CPU Caffe's).
+    precision : str
+        ``fp32``, ``tf32`` (NVIDIA GPUs) or ``bf16`` (autocast).
+    compile, cuda_graphs : bool
+        Run the net through torch.compile; capture a training pass as a CUDA graph.
+    threads : int
+        CPU threads of PyTorch; 0 is PyTorch's default.
+    data_limit : float
+        GiB of each LMDB's decoded images that are held in memory.
+
+    Raises
+    ------
+    UsageError
+        A value is not one of these, or two options do not go together.
+    """
 
     rng: str = _option(
         "",
@@ -37,7 +62,7 @@ class EngineOptions:
         4.0, "GiB of an LMDB's images held in memory, decoded; the others are read each time"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(
                 f"--precision: found {self.precision!r}, wanted {', '.join(PRECISIONS)}"

@@ -3,20 +3,25 @@
 Source: Caffe src/caffe/solvers/sgd_solver.cpp, GetLearningRate; in float32, as there.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
 _F = np.float32
 
 
-def learning_rate(param, iteration, current_step):
+def learning_rate(param: Any, iteration: int, current_step: int) -> tuple[np.float32, int]:
     """Return the rate of `iteration`, and how many steps have been taken by then.
 
     Parameters
     ----------
     param : SolverParameter
-    iteration, current_step : int
+    iteration : int
+    current_step : int
+        How many steps had been taken by the iteration before (`step` and `multistep`).
 
     Returns
     -------
@@ -45,6 +50,6 @@ def learning_rate(param, iteration, current_step):
     return base, current_step
 
 
-def _raised(base, gamma, exponent):
+def _raised(base: np.float32, gamma: np.float32, exponent: int) -> np.float32:
     """base * gamma^exponent, in double precision, as C++ does where the exponent is an int."""
     return _F(float(base) * float(gamma) ** exponent)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.formats.datum import Shape, decode, header_shape
 from gcnet_caffe.formats.lmdb_file import open_lmdb, parse_datum, read_records, record_name
@@ -24,13 +26,18 @@ class FeedOptions(NamedTuple):
     Attributes
     ----------
     limit_bytes : int
-        So much of the images of an LMDB is held in memory; the others are read each time.
+        So many bytes of an LMDB's images are held in memory; the others are read each time.
     device : torch.device or None
-        Where images in memory lie; None is the CPU.
+        Whose memory holds the images; None is the CPU.
     """
 
     limit_bytes: int = 4 << 30
     device: torch.device | None = None
+
+    @classmethod
+    def of(cls, options: EngineOptions, device: torch.device) -> FeedOptions:
+        """Return what `options.data_limit` says, for a net on `device`."""
+        return cls(int(options.data_limit * 2**30), None if device.type == "cpu" else device)
 
 
 class Records:
@@ -40,6 +47,15 @@ class Records:
     themselves are decoded when they are first needed. They are held from then on: those of the
     first one's shape in `stack`, others one by one, until the limit is reached. What is not held
     is read and decoded again each time.
+
+    Parameters
+    ----------
+    source : str
+        The LMDB folder.
+    color : bool, optional
+        Whether encoded images are decoded in colour (BGR, three channels) or in grey; None: as they
+        are. As transform_param's force_color and force_gray.
+    options : FeedOptions, optional
 
     Attributes
     ----------
@@ -52,7 +68,7 @@ class Records:
     stack : (M, C, H, W) tensor of uint8 or float32
         Room for the first M records, as many as may be held; filled where they were needed.
     held_bytes : int
-        The size of the images that are held.
+        How many bytes the images have that are held.
 
     Raises
     ------
@@ -73,7 +89,7 @@ class Records:
         self.held_bytes, self._limit = 0, options.limit_bytes
         self._threads = min(cores(), _MOST_THREADS)
         self._pool = ThreadPoolExecutor(self._threads)
-        self._coming: list[tuple[list[int], Future[dict[int, np.ndarray]]]] = []
+        self._coming: list[tuple[list[int], Future[dict[int, NDArray[Any]]]]] = []
         first = self._decoded_now([0])[0]
         self.stack = torch.empty(
             (min(len(self), self._limit // first.nbytes), *first.shape),
@@ -82,11 +98,11 @@ class Records:
         )
         self._like_first = (first.shape, first.dtype)
         self._in_stack = np.zeros(len(self), bool)
-        self._others: dict[int, np.ndarray] = {}
+        self._others: dict[int, NDArray[Any]] = {}
         self._hold({0: first})
         self.first_shape: Shape = first.shape
 
-    def _survey(self) -> np.ndarray:
+    def _survey(self) -> NDArray[np.int64]:
         """Read all records once, but decode none; return the labels."""
         labels = []
         for index, (key, value) in enumerate(read_records(self.source)):
@@ -105,8 +121,14 @@ class Records:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def images(self, indices: np.ndarray) -> torch.Tensor | list[np.ndarray]:
-        """Return `stack` if it holds the records `indices`, else the image (C, H, W) of each."""
+    def images(self, indices: NDArray[np.int64]) -> torch.Tensor | list[NDArray[Any]]:
+        """Return `stack` if it holds the records `indices`, else the image (C, H, W) of each.
+
+        Raises
+        ------
+        LmdbError
+            See the class; or the LMDB was written anew.
+        """
         missing = self._missing(indices)
         fresh = self._fresh(missing) if missing else {}
         self._hold(fresh)
@@ -114,20 +136,20 @@ class Records:
             return self.stack
         return [self._image(index, fresh) for index in indices.tolist()]
 
-    def prefetch(self, indices: np.ndarray) -> None:
+    def prefetch(self, indices: NDArray[np.int64]) -> None:
         """Let threads decode those of the records `indices` that are not held."""
         self._coming = self._start(self._missing(indices))
 
-    def _missing(self, indices: np.ndarray) -> list[int]:
+    def _missing(self, indices: NDArray[np.int64]) -> list[int]:
         absent = indices[~self._in_stack[indices]].tolist()
         return [index for index in dict.fromkeys(absent) if index not in self._others]
 
-    def _image(self, index: int, fresh: dict[int, np.ndarray]) -> np.ndarray:
+    def _image(self, index: int, fresh: dict[int, NDArray[Any]]) -> NDArray[Any]:
         if self._in_stack[index]:
             return self.stack[index].cpu().numpy()
         return fresh[index] if index in fresh else self._others[index]
 
-    def _fresh(self, missing: list[int]) -> dict[int, np.ndarray]:
+    def _fresh(self, missing: list[int]) -> dict[int, NDArray[Any]]:
         """Return the images of at least the records `missing`, which are not held."""
         coming, self._coming, found = self._coming, [], {}
         for indices, images in coming:
@@ -137,13 +159,13 @@ class Records:
         found.update(self._decoded_now(rest))
         return found
 
-    def _decoded_now(self, indices: list[int]) -> dict[int, np.ndarray]:
+    def _decoded_now(self, indices: list[int]) -> dict[int, NDArray[Any]]:
         found = {}
         for _, images in self._start(indices):
             found.update(images.result())
         return found
 
-    def _start(self, indices: list[int]) -> list[tuple[list[int], Future[dict[int, np.ndarray]]]]:
+    def _start(self, indices: list[int]) -> list[tuple[list[int], Future[dict[int, NDArray[Any]]]]]:
         """Read the records `indices` and let threads decode them, each its share.
 
         The LMDB is read here, and closed: a process may not open one twice, and the pages of it
@@ -154,21 +176,21 @@ class Records:
         with open_lmdb(self.source) as env, env.begin() as transaction:
             if self._fingerprint() != self._file:
                 raise LmdbError(f"{self.source}: was written anew while it was being read")
-            values = [transaction.get(self._keys[index]) for index in indices]
+            values = [transaction.get(self._keys[index], b"") for index in indices]
         shares = [slice(n, None, self._threads) for n in range(min(self._threads, len(indices)))]
         return [
             (indices[share], self._pool.submit(self._decode, indices[share], values[share]))
             for share in shares
         ]
 
-    def _decode(self, indices: list[int], values: list[bytes]) -> dict[int, np.ndarray]:
+    def _decode(self, indices: list[int], values: list[bytes]) -> dict[int, NDArray[Any]]:
         images = {}
         for index, value in zip(indices, values):
             datum = parse_datum(value, self.source, self._keys[index])
             images[index] = decode(datum, self._color, self.name(index))
         return images
 
-    def _hold(self, images: dict[int, np.ndarray]) -> None:
+    def _hold(self, images: dict[int, NDArray[Any]]) -> None:
         """Keep `images`, which are not held, as far as the limit allows."""
         stacked = []
         for index, image in images.items():

@@ -5,7 +5,7 @@ Source: Caffe src/caffe/util/math_functions.cpp (caffe_rng_*) over boost::mt1993
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import torch
@@ -89,42 +89,53 @@ class CaffeRng:
         return {"key": state["key"].tolist(), "pos": int(state["pos"])}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from where `state` was taken."""
+        """Continue from where `state` was taken."""
         key = np.array(state["key"], np.uint32)
         self._bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": state["pos"]}}
 
 
 class DeviceRng:
-    """PyTorch's generator of a device, with the methods of `CaffeRng`; gives tensors."""
+    """PyTorch's generator of a device, with the methods of `CaffeRng`; gives tensors.
 
-    def __init__(self, seed, device):
+    Parameters
+    ----------
+    seed : int
+    device : torch.device
+        Where the numbers are drawn, and where the tensors are.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
         self._device = device
         self._generator = torch.Generator(device).manual_seed(seed)
 
-    def seed(self):
+    def seed(self) -> int:
         """Return 32 random bits."""
         return int(torch.randint(2**32, (1,), generator=self._generator, device=self._device))
 
-    def uniform(self, count, low, high):
+    def uniform(self, count: int, low: float, high: float) -> torch.Tensor:
         """Return `count` float32 in [low, high)."""
         return self._empty(count).uniform_(low, high, generator=self._generator)
 
-    def gaussian(self, count, mean, std):
+    def gaussian(self, count: int, mean: float, std: float) -> torch.Tensor:
         """Return `count` normal float32."""
         return self._empty(count).normal_(mean, std, generator=self._generator)
 
-    def bernoulli(self, count, probability):
+    def bernoulli(self, count: int, probability: float) -> torch.Tensor:
         """Return `count` booleans, true with `probability`."""
         return self._empty(count).bernoulli_(probability, generator=self._generator).bool()
 
-    def _empty(self, count):
+    def _empty(self, count: int) -> torch.Tensor:
         return torch.empty(count, device=self._device)
 
     @property
-    def state(self):
+    def state(self) -> str:
         """What `set_state` takes, as a string that JSON keeps."""
         return bytes(self._generator.get_state().tolist()).hex()
 
-    def set_state(self, state):
-        """Go on from where `state` was taken."""
+    def set_state(self, state: str) -> None:
+        """Continue from where `state` was taken."""
         self._generator.set_state(torch.tensor(list(bytes.fromhex(state)), dtype=torch.uint8))
+
+
+#: What nets and solvers draw their random numbers from.
+Rng = Union[CaffeRng, DeviceRng]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.engine.weights import write_caffemodel
@@ -25,6 +26,7 @@ from gcnet_caffe.formats import caffe_pb, read_binary
 from gcnet_caffe.formats.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
 from gcnet_caffe.formats.hdf5 import is_hdf5, opened
 from gcnet_caffe.formats.snapshots import (
+    SnapshotFiles,
     check_hdf5_names,
     iteration_of,
     snapshot_files,
@@ -42,19 +44,32 @@ _NOT_NUMBERS = 2**20
 
 
 class Snapshot(NamedTuple):
-    """What a .solverstate says; `exact` is the side file's state of each rank, or None."""
+    """What a .solverstate says, and the side file.
+
+    Attributes
+    ----------
+    iteration, current_step : int
+        How many updates and, of a learning rate with steps, how many steps there have been.
+    learned_net : str
+        The .caffemodel.
+    history : list of array of float32
+        The updater's, in its order.
+    exact : list or None
+        The side file's state of each rank.
+    """
 
     iteration: int
     current_step: int
     learned_net: str
-    history: list[np.ndarray]
-    exact: Any = None
+    history: list[NDArray[np.float32]]
+    exact: list[Any] | None = None
 
 
 def check_snapshots(solver: Solver) -> None:
     """Check, before it trains, that the net of `solver` fits the snapshots that it will write.
 
-    A warning tells of weights that a snapshot does not bring back: a layer is found by its name.
+    A warning names the layers whose weights a snapshot does not bring back: a layer is found by its
+    name.
 
     Raises
     ------
@@ -95,8 +110,20 @@ def _check_format(solver: Solver) -> None:
         )
 
 
-def write_snapshot(solver: Solver, exact: Any, log: Log) -> None:
+def write_snapshot(solver: Solver, exact: list[Any] | None, log: Log) -> SnapshotFiles:
     """Write the weights, the state and the side file of `solver`, each whole or not at all.
+
+    Parameters
+    ----------
+    solver : Solver
+    exact : list
+        The state of each rank for an exact resume, of what JSON can hold.
+    log : Log
+
+    Returns
+    -------
+    SnapshotFiles
+        The files.
 
     Raises
     ------
@@ -106,7 +133,7 @@ def write_snapshot(solver: Solver, exact: Any, log: Log) -> None:
     _check_format(solver)
     param = solver.param
     kind = "HDF5" if param.snapshot_format == param.HDF5 else "binary proto"
-    model, state, side = snapshot_files(param, solver.iteration)
+    made = model, state, side = snapshot_files(param, solver.iteration)
     Path(side).unlink(missing_ok=True)
     log(f"Snapshotting to {kind} file {model}")
     write_caffemodel(solver.net, model, param.snapshot_diff)
@@ -116,6 +143,7 @@ def write_snapshot(solver: Solver, exact: Any, log: Log) -> None:
     (_write_hdf5 if is_hdf5(state) else _write_binary)(found, state)
     sums = {Path(path).name: files.sha256(path) for path in (model, state)}
     files.write_text(side, json.dumps({"sha256": sums, "ranks": exact}))
+    return made
 
 
 def _write_binary(found: Snapshot, path: str) -> None:
@@ -141,6 +169,8 @@ def read_snapshot(path: str, history: Sequence[torch.Tensor]) -> Snapshot:
 
     Parameters
     ----------
+    path : str
+        Ending in .h5 for HDF5.
     history : list of tensor
         The solver's own: number and shapes must be the same.
 
@@ -152,7 +182,7 @@ def read_snapshot(path: str, history: Sequence[torch.Tensor]) -> Snapshot:
     ------
     WeightsError
         It cannot be read, or belongs to another net or solver, or its side file to another
-        snapshot. The message offers the snapshot before it.
+        snapshot. The message names the snapshot before it.
     """
     try:
         found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
@@ -165,7 +195,7 @@ def read_snapshot(path: str, history: Sequence[torch.Tensor]) -> Snapshot:
 
 def _read_binary(path: str | Path) -> Snapshot:
     try:
-        state = read_binary(path, caffe_pb.SolverState)
+        state: Any = read_binary(path, caffe_pb.SolverState)
     except SchemaError as error:
         raise WeightsError(str(error)) from None
     if not state.HasField("iter"):

@@ -3,31 +3,40 @@
 Source: Caffe src/caffe/solver.cpp and src/caffe/solvers/*.cpp.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from gcnet_caffe.engine import debug, rng, signals, snapshot, weights
+from gcnet_caffe.engine import debug, signals, snapshot, weights
 from gcnet_caffe.engine.distributed import Group
 from gcnet_caffe.engine.layers import TEST, Context
 from gcnet_caffe.engine.log import Log, number, output_lines
-from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.net import Blobs, Loss, Net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.rates import learning_rate
 from gcnet_caffe.engine.records import FeedOptions
+from gcnet_caffe.engine.rng import CaffeRng, DeviceRng, Rng
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
 from gcnet_caffe.errors import TrainingError, UsageError
-from gcnet_caffe.formats.snapshots import check_folder
+from gcnet_caffe.formats.snapshots import SnapshotFiles, check_folder
 from gcnet_caffe.formats.solver_fields import check_fields
-from gcnet_caffe.formats.solver_nets import test_nets, train_net
+from gcnet_caffe.formats.solver_nets import NetSource, test_nets, train_net
 
-#: On a GPU the losses are read after so many iterations, because reading waits for the GPU.
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.cuda_graphs import GraphedPass
+
+#: On a GPU the losses are read once per so many iterations, because reading waits for the GPU.
 _READ_EVERY = 20
 
 
@@ -37,8 +46,8 @@ class Solver:
     Parameters
     ----------
     param : SolverParameter
-        In today's form (see schema.read_solver). Paths in it are relative to the current folder.
-    origin : str
+        In today's form (see formats.read_solver). Paths in it are relative to the current folder.
+    origin : path
         The prototxt, for messages.
     device : torch.device, optional
         Default: the CPU.
@@ -49,7 +58,8 @@ class Solver:
     requested : callable, optional
         Returns what is asked of the solver: 'stop', 'snapshot' or 'none' (see signals).
     draws : CaffeRng or DeviceRng, optional
-        Another solver's random numbers, to go on with; random_seed starts them anew.
+        Another solver's random numbers, which this one draws from, too; random_seed starts them
+        anew.
 
     Attributes
     ----------
@@ -61,39 +71,47 @@ class Solver:
         How many updates there have been.
     updater : updates.Updater
         Holds the history.
+    last_snapshot : SnapshotFiles or None
+        The files of the last snapshot that it has written, on rank 0.
 
     Raises
     ------
     NetError
         The solver or a net of it cannot be executed as written.
+    SchemaError, WeightsError, LmdbError
+        A file that it needs cannot be read, or does not fit.
+    UsageError
+        An option cannot be used with this solver.
     """
 
     def __init__(
         self,
-        param,
-        origin,
-        device=None,
-        options=None,
-        group=None,
-        log=None,
-        requested=None,
-        draws=None,
-    ):
+        param: Any,
+        origin: str | os.PathLike[str],
+        device: torch.device | None = None,
+        options: EngineOptions | None = None,
+        group: Group | None = None,
+        log: Log | None = None,
+        requested: Callable[[], str] | None = None,
+        draws: Rng | None = None,
+    ) -> None:
         self.param, self.origin = param, str(origin)
         self.device, self.options = device or torch.device("cpu"), options or EngineOptions()
         self.group, self.log = group or Group(), log or Log()
         self.requested = requested or (lambda: signals.NONE)
         self.iteration, self.current_step = 0, 0
-        self._stopped, self._graph = False, None
-        self._unread = []
+        self.last_snapshot: SnapshotFiles | None = None
+        self._stopped = False
+        self._graph: GraphedPass | None = None
+        self._unread: list[tuple[int, Loss]] = []
         self._check()
         if self.options.summation == "caffe":
             from gcnet_caffe.engine import caffe_order
 
             caffe_order.prepare(self.device, self.log)
         self.rng = self._make_rng(draws)
-        self.net = self._make_net(train_net(param, origin))
-        sources = test_nets(param, origin) if self.group.rank == 0 else []
+        self.net = self._make_net(train_net(param, self.origin))
+        sources = test_nets(param, self.origin) if self.group.rank == 0 else []
         self.test_nets = [self._make_net(source) for source in sources]
         for words in param.weights:
             for path in filter(None, map(str.strip, words.split(","))):
@@ -108,13 +126,13 @@ class Solver:
             self.net.use_torch_compile()
         self.log("Solver scaffolding done.")
 
-    def _check(self):
+    def _check(self) -> None:
         check_fields(self.param, self.origin)
         if self.options.cuda_graphs and (self.device.type != "cuda" or self.param.iter_size > 1):
             raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
         check_folder(self.param, self.origin)
 
-    def _make_rng(self, draws):
+    def _make_rng(self, draws: Rng | None) -> Rng:
         kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
         seed = self.param.random_seed
         if seed >= 0:
@@ -123,27 +141,29 @@ class Solver:
             return draws
         else:
             seed = int.from_bytes(os.urandom(4), "little")
-        made = rng.CaffeRng(seed) if kind == "caffe" else rng.DeviceRng(seed, self.device)
+        made: Any = CaffeRng(seed) if kind == "caffe" else DeviceRng(seed, self.device)
         if draws is None:
             return made
         draws.set_state(made.state)
         return draws
 
-    def _make_net(self, source):
+    def _make_net(self, source: NetSource) -> Net:
         phase = source.param.state.phase
         self.log(f"Creating {'test' if phase == TEST else 'training'} net from {source.origin}")
-        feed = FeedOptions(
-            limit_bytes=int(self.options.data_limit * 2**30),
-            device=None if self.device.type == "cpu" else self.device,
+        context = Context(
+            phase=phase,
+            rng=self.rng,
+            origin=source.origin,
+            rank=self.group.rank,
+            world_size=self.group.size,
+            feed=FeedOptions.of(self.options, self.device),
+            summation=self.options.summation,
         )
-        place = {"rank": self.group.rank, "world_size": self.group.size}
-        place["summation"] = self.options.summation
-        context = Context(phase=phase, rng=self.rng, origin=source.origin, feed=feed, **place)
         net = Net(source.param, context).to(self.device)
         net.use_channels_last()
         return net
 
-    def solve(self):
+    def solve(self) -> None:
         """Train to max_iter, testing, logging and writing snapshots as the solver file says."""
         self.log(f"Solving {self.net.name}")
         self.log(f"Learning Rate Policy: {self.param.lr_policy}")
@@ -151,8 +171,8 @@ class Solver:
         self.step(self.param.max_iter - self.iteration)
         self.finish(self._stopped)
 
-    def finish(self, stopped):
-        """Do what comes after the last iteration: a snapshot, the last loss, a test."""
+    def finish(self, stopped: bool) -> None:
+        """Do what follows the last iteration: a snapshot; unless `stopped`, the loss and a test."""
         every = self.param.snapshot
         if self.param.snapshot_after_train and (not every or self.iteration % every):
             self.snapshot()
@@ -169,19 +189,19 @@ class Solver:
             self.test_all()
         self.log("Optimization Done.")
 
-    def step(self, iterations):
-        """Do `iterations` updates; less if a stop is requested."""
+    def step(self, iterations: int) -> None:
+        """Do `iterations` updates; fewer if a stop is requested."""
         self.begin()
         end = self.iteration + iterations
         while self.iteration < end and not self._stopped:
             self.advance()
 
-    def begin(self):
+    def begin(self) -> None:
         """Start the smoothed loss and the clock of the lines about iterations."""
         self._smoothed.start(self.iteration)
         self._timer, self._displayed = time.perf_counter(), self.iteration
 
-    def advance(self):
+    def advance(self) -> None:
         """Do one update, with the test before it and the snapshot after it that are due."""
         self._test_if_due()
         if self.group.agree(self._stopped):
@@ -191,13 +211,13 @@ class Solver:
         self.log.iteration_done(self.iteration)
         self._obey(self.group.agree(self.requested()))
 
-    def _test_if_due(self):
+    def _test_if_due(self) -> None:
         interval = self.param.test_interval
         if interval and self.iteration % interval == 0:
             if self.iteration > 0 or self.param.test_initialization:
                 self.test_all()
 
-    def _one_iteration(self):
+    def _one_iteration(self) -> None:
         display = bool(self.param.display) and self.iteration % self.param.display == 0
         for learnable in self.net.learnable:
             learnable.param.grad = None
@@ -210,17 +230,23 @@ class Solver:
             self._display(outputs)
         self.apply_update(display)
 
-    def forward_backward(self, debugged=False):
+    def forward_backward(self, debugged: bool = False) -> tuple[Loss, dict[str, torch.Tensor]]:
         """Run the net forward and backward iter_size times; gradients add up in the blobs.
+
+        Parameters
+        ----------
+        debugged : bool
+            Whether to log every blob, as `debug_info` says.
 
         Returns
         -------
-        loss : float
+        loss : 0-d tensor without a graph, or float
             The mean over iter_size.
         outputs : dict
             Output blob name -> tensor, of the last pass.
         """
-        total = 0.0
+        total: Loss = 0.0
+        outputs: dict[str, torch.Tensor] = {}
         for _ in range(self.param.iter_size):
             self._batch = self.net.next_batch()
             if debugged:
@@ -229,12 +255,12 @@ class Solver:
                 loss, outputs = self._graphed()(self._batch)
             else:
                 loss, outputs = self._forward(self.net, self._batch)
-                if torch.is_tensor(loss) and loss.requires_grad:
+                if isinstance(loss, torch.Tensor) and loss.requires_grad:
                     loss.backward()
-            total = total + (loss.detach() if torch.is_tensor(loss) else loss)
+            total = total + (loss.detach() if isinstance(loss, torch.Tensor) else loss)
         return total / self.param.iter_size, outputs
 
-    def _graphed(self):
+    def _graphed(self) -> GraphedPass:
         if self._graph is None:
             from gcnet_caffe.engine.cuda_graphs import GraphedPass
 
@@ -242,17 +268,19 @@ class Solver:
             self._graph = GraphedPass(self.net, forward, self._batch)
         return self._graph
 
-    def _forward(self, net, batch=None):
+    def _forward(
+        self, net: Net, batch: Blobs | None = None
+    ) -> tuple[Loss, dict[str, torch.Tensor]]:
         batch = net.next_batch() if batch is None else batch
         reduced = self.options.precision == "bf16"
         autocast = torch.autocast(self.device.type, torch.bfloat16)
         with autocast if reduced else contextlib.nullcontext():
             return net.run(batch)
 
-    def _read_losses(self):
+    def _read_losses(self) -> None:
         """Take in the losses since the last time; refuse one that is not a number."""
-        for iteration, loss in self._unread:
-            loss = float(loss)
+        for iteration, unread in self._unread:
+            loss = float(unread)
             if not np.isfinite(loss):
                 bad = debug.first_bad_blob(self.net, self._batch)
                 raise TrainingError(
@@ -261,8 +289,11 @@ class Solver:
             self._smoothed.add(loss, iteration)
         self._unread = []
 
-    def apply_update(self, display=False):
-        """Average the gradients over the ranks, and update the learnable blobs once."""
+    def apply_update(self, display: bool = False) -> None:
+        """Average the gradients over the ranks, and update the learnable blobs once.
+
+        With `display` the learning rate is logged.
+        """
         rate, self.current_step = learning_rate(self.param, self.iteration, self.current_step)
         if display:
             self.log(f"Iteration {self.iteration}, lr = {number(rate)}")
@@ -271,7 +302,7 @@ class Solver:
         self.updater.step(rate, self.iteration, self.log)
         self.iteration += 1
 
-    def _gradients(self):
+    def _gradients(self) -> list[torch.Tensor]:
         """Return the gradients; every rank has the same blobs, so zeros stand for none."""
         params = [learnable.param for learnable in self.net.learnable]
         for param in params:
@@ -279,7 +310,7 @@ class Solver:
                 param.grad = torch.zeros_like(param)
         return [param.grad for param in params if param.grad is not None]
 
-    def _display(self, outputs):
+    def _display(self, outputs: dict[str, torch.Tensor]) -> None:
         now = time.perf_counter()
         lapse = now - self._timer
         rate = (self.iteration - self._displayed) / (lapse or 1)
@@ -292,20 +323,20 @@ class Solver:
         for line in output_lines("Train net", values, self.net.loss_weights):
             self.log(line)
 
-    def _obey(self, request):
+    def _obey(self, request: str) -> None:
         every = self.param.snapshot
         if (every and self.iteration % every == 0) or request == signals.SNAPSHOT:
             self.snapshot()
         if request == signals.STOP:
             self._stopped = True
 
-    def test_all(self):
+    def test_all(self) -> None:
         """Test every test net, on rank 0."""
         for index in range(len(self.test_nets)):
             if not self._stopped:
                 self.test(index)
 
-    def test(self, index=0):
+    def test(self, index: int = 0) -> dict[str, list[float]] | None:
         """Average the outputs of test net `index` over its test_iter batches; log and return them.
 
         Returns
@@ -315,7 +346,8 @@ class Solver:
         """
         self.log(f"Iteration {self.iteration}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
-        loss, sums = np.float32(0), None
+        loss = np.float32(0)
+        sums: list[NDArray[np.float32]] | None = None
         for _ in range(batches):
             self._obey_while_testing()
             if self._stopped:
@@ -334,7 +366,7 @@ class Solver:
             self.log(line)
         return {name: values.tolist() for name, values in scores.items()}
 
-    def _obey_while_testing(self):
+    def _obey_while_testing(self) -> None:
         request = self.requested()
         while request != signals.NONE:
             if request == signals.SNAPSHOT:
@@ -343,19 +375,25 @@ class Solver:
                 self._stopped = True
             request = self.requested()
 
-    def snapshot(self):
+    def snapshot(self) -> None:
         """Write the weights, the solver's state and the side file for an exact resume."""
         self._read_losses()
         exact = self.group.gather(self._exact_state())
         if self.group.rank == 0:
-            snapshot.write_snapshot(self, exact, self.log)
+            self.last_snapshot = snapshot.write_snapshot(self, exact, self.log)
 
-    def restore(self, path):
+    def restore(self, path: str | os.PathLike[str]) -> None:
         """Continue from the .solverstate (or .solverstate.h5) at `path`.
 
-        The resume is exact where the side file of this engine is there; from Caffe's own
-        snapshots it is Caffe's: the data start from their beginning.
+        The resume is exact where the side file of this engine is there. From Caffe's own
+        snapshots it is as in Caffe: the data start from their beginning.
+
+        Raises
+        ------
+        WeightsError
+            It cannot be read, or belongs to another net or solver.
         """
+        path = os.fspath(path)
         found = snapshot.read_snapshot(path, self.updater.history)
         if found.learned_net:
             weights.copy_weights(self.net, found.learned_net, self.log)
@@ -369,7 +407,7 @@ class Solver:
             return
         self._restore_exact(states[self.group.rank])
 
-    def _exact_state(self):
+    def _exact_state(self) -> dict[str, Any]:
         return {
             "rng": self.rng.state,
             "smoothed_loss": self._smoothed.state,
@@ -378,7 +416,7 @@ class Solver:
             ],
         }
 
-    def _restore_exact(self, state):
+    def _restore_exact(self, state: dict[str, Any]) -> None:
         self.rng.set_state(state["rng"])
         self._smoothed.state = state["smoothed_loss"]
         for net, layers in zip([self.net, *self.test_nets], state["data"]):
@@ -386,6 +424,6 @@ class Solver:
                 layer.set_state(place)
 
 
-def _values(blob):
+def _values(blob: torch.Tensor) -> NDArray[np.float32]:
     """Return the elements of an output blob in the order that Caffe prints them."""
     return blob.detach().float().cpu().numpy().reshape(-1)

@@ -6,16 +6,37 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any, Callable
+from multiprocessing.queues import SimpleQueue
+from types import FrameType
+from typing import Callable, TypeVar
 
-import torch.multiprocessing as processes
+import torch.multiprocessing
+from torch.multiprocessing.spawn import (
+    ProcessExitedException,
+    ProcessRaisedException,
+    start_processes,
+)
 
+from gcnet_caffe.engine.signals import handled
 from gcnet_caffe.errors import GcnetError, TrainingError
 
+_T = TypeVar("_T")
 
-def train_on_each(train: Callable[[Any, Any], None], job: Any, options: Any, count: int) -> None:
-    """Run `train(job, options)` in `count` processes, each with its GPU of `job`; wait for all.
+
+def run_ranks(train: Callable[[], _T], count: int) -> _T:
+    """Run `train` in `count` processes, each of which finds its rank as under torchrun.
+
+    Parameters
+    ----------
+    train : callable
+        It is pickled, as is what it returns.
+    count : int
+        Processes.
+
+    Returns
+    -------
+    object
+        What rank 0 returned.
 
     Raises
     ------
@@ -25,30 +46,33 @@ def train_on_each(train: Callable[[Any, Any], None], job: Any, options: Any, cou
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    started = processes.start_processes(
-        _rank, (train, job, options, count, port), nprocs=count, join=False, start_method="spawn"
+    found: SimpleQueue[_T] = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    started = start_processes(
+        _rank, (train, count, port, found), nprocs=count, join=False, start_method="spawn"
     )
-    with _passing_on(started.pids()):
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        for pid in started.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    with handled((signal.SIGINT, signal.SIGHUP), pass_on):
         try:
             while not started.join():
                 pass
-        except processes.ProcessExitedException as error:
+        except ProcessExitedException as error:
             how = f"signal {error.signal_name}" if error.signal_name else f"exit {error.exit_code}"
             raise TrainingError(
                 f"rank {error.error_index} died ({how}); the job is stopped"
             ) from None
-        except processes.ProcessRaisedException as error:
+        except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             raise TrainingError(f"rank {error.error_index}: {last.split(': ', 1)[-1]}") from None
+    return found.get()
 
 
 def _rank(
-    rank: int,
-    train: Callable[[Any, Any], None],
-    job: Any,
-    options: Any,
-    count: int,
-    port: int,
+    rank: int, train: Callable[[], _T], count: int, port: int, found: SimpleQueue[_T]
 ) -> None:
     os.environ.update(
         RANK=str(rank),
@@ -58,23 +82,8 @@ def _rank(
         MASTER_PORT=str(port),
     )
     try:
-        train(job, options)
+        made = train()
     except GcnetError as error:
         raise SystemExit(f"gcnet train: rank {rank}: {error}") from None
-
-
-@contextlib.contextmanager
-def _passing_on(pids: Sequence[int]) -> Iterator[None]:
-    """Pass SIGINT and SIGHUP on to the processes `pids`."""
-
-    def send(number: int, _frame: Any) -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    before = {n: signal.signal(n, send) for n in (signal.SIGINT, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if rank == 0:
+        found.put(made)

@@ -6,24 +6,31 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.log import number, output_lines
 from gcnet_caffe.engine.net import Net
 
 
-def score(
-    net: Net, iterations: int, log: Callable[[str], None]
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Run `net` on `iterations` batches; log and return the mean of its loss and outputs.
+def score(net: Net, iterations: int, log: Callable[[str], None]) -> dict[str, NDArray[np.float32]]:
+    """Run `net` on `iterations` batches; log the means of its loss and outputs.
+
+    Parameters
+    ----------
+    net : Net
+    iterations : int
+        1 or more.
+    log : callable
+        Takes each line of `caffe test`.
 
     Returns
     -------
-    loss : float
-    scores : dict
-        Output blob name -> float32 array of the means, one for each element.
+    dict
+        Output blob name -> the mean over the batches, a float32 array of the blob's shape.
     """
     log(f"Running for {iterations} iterations.")
-    loss, sums = np.float32(0), {}
+    loss = np.float32(0)
+    sums: dict[str, NDArray[np.float32]] = {}
     for index in range(iterations):
         with torch.no_grad():
             part, outputs = net()
@@ -38,4 +45,4 @@ def score(
     scores = {name: total / np.float32(iterations) for name, total in sums.items()}
     for line in output_lines("", scores, net.loss_weights):
         log(line)
-    return float(loss), scores
+    return {name: mean.reshape(outputs[name].shape) for name, mean in scores.items()}

@@ -9,20 +9,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 import torch
 
-from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.fusion import Step, run_step
+from gcnet_caffe.engine.layers import Layer
+from gcnet_caffe.engine.net import Blobs, Loss, Net
 
 
 def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torch.device) -> None:
-    """Run `net` forward and backward `iterations` times and log where the time goes.
+    """Run `net` forward and backward `iterations` times and log how long each layer takes.
 
     The lines of the layers are measured one layer at a time, so that nothing is fused between
     them; the last lines are the net as it trains. Without a loss to train by, the backward pass is
     the sum of the layers'.
+
+    Parameters
+    ----------
+    net : Net
+    iterations : int
+        1 or more.
+    log : callable
+        Takes each line of `caffe time`; times are in milliseconds.
+    device : torch.device
+        Where `net` is.
     """
     forward, backward = _Clock(device), _Clock(device)
     batch = net.next_batch()
@@ -30,9 +40,9 @@ def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torc
     loss, _ = net.run(batch)
     log(f"Initial loss: {float(torch.as_tensor(loss).detach()):.6g}")
     log("Performing Backward")
-    trains = torch.is_tensor(loss) and loss.requires_grad
+    trains = isinstance(loss, torch.Tensor) and loss.requires_grad
     if trains:
-        loss.backward()
+        torch.as_tensor(loss).backward()
     else:
         _layer_by_layer(net, batch, _Clock(device), _Clock(device))
     log("*** Benchmark begins ***")
@@ -51,7 +61,7 @@ def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torc
             loss, _ = net.run(net.next_batch())
         if trains:
             with backward.measure(None):
-                loss.backward()
+                torch.as_tensor(loss).backward()
         spent = {"Forward pass": forward.last, "Backward pass": alone[index]}
         if trains:
             spent["Backward pass"] = backward.last
@@ -72,7 +82,9 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
     Source: Caffe src/caffe/net.cpp, Init (bottom_need_backward). Those do whose own layers have
     something to learn, and that a loss depends on.
     """
-    flags, learns, moving = [], [], set()
+    flags: list[list[bool]] = []
+    learns: list[bool] = []
+    moving: set[int] = set()
     for step in net.steps:
         param = step.layer.param
         reached = [number in moving for number in step.bottoms]
@@ -82,7 +94,9 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
         flags.append(list(param.propagate_down) or reached)
         if learns[-1]:
             moving.update(step.tops)
-    under_loss, read, wanted = set(), set(), set()
+    under_loss: set[int] = set()
+    read: set[int] = set()
+    wanted: set[int] = set()
     for step, flag, learning in reversed(list(zip(net.steps, flags, learns))):
         contributes = any(step.loss_weights) or not under_loss.isdisjoint(step.tops)
         skipped = all(number in read and number not in wanted for number in step.tops)
@@ -97,38 +111,40 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
     return flags
 
 
-def _forced(layer: Any) -> list[bool]:
+def _forced(layer: Layer) -> list[bool]:
     """Which bottoms `force_backward` reaches: all but labels (AllowForceBackward)."""
     count = len(layer.param.bottom)
     label = layer.is_loss and layer.type != "EuclideanLoss"
     return [not (label and index == layer.bottoms[0] - 1) for index in range(count)]
 
 
-def _layer_by_layer(net: Net, batch: dict, forward: _Clock, backward: _Clock) -> float:
+def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -> float:
     """Run each layer on copies of its bottoms that end the graph; then back, layer by layer.
 
     Where nothing gave a top its gradient, it is zeros, as a blob's diff is in Caffe. Return the
     seconds of all backwards.
     """
-    values, ran, spent = dict(batch), [], 0.0
+    values, spent = dict(batch), 0.0
+    ran: list[tuple[Step, list[torch.Tensor], list[torch.Tensor], Loss]] = []
     for step, flags in zip(net.steps, bottoms_needing_backward(net)):
         if step.layer.is_source:
             continue
         bottoms = [_leaf(values[number], flag) for number, flag in zip(step.bottoms, flags)]
         local = dict(zip(step.bottoms, bottoms))
         with forward.measure(step.layer.name):
-            part = fusion.run_step(step, local)
+            part = run_step(step, local)
         tops = [local[number] for number in step.tops]
         values.update(zip(step.tops, tops))
         ran.append((step, bottoms, tops, part))
     gradients: dict[int, torch.Tensor] = {}
     for step, bottoms, tops, part in reversed(ran):
-        roots, seeds = [], []
+        roots: list[torch.Tensor] = []
+        seeds: list[torch.Tensor] = []
         for number, top in zip(step.tops, tops):
             if top.requires_grad and step.layer.has_backward:
                 roots.append(top)
                 seeds.append(gradients.get(number, torch.zeros_like(top)))
-        if torch.is_tensor(part) and part.requires_grad:
+        if isinstance(part, torch.Tensor) and part.requires_grad:
             roots.append(part)
             seeds.append(torch.ones_like(part))
         with backward.measure(step.layer.name):

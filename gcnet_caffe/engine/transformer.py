@@ -6,11 +6,15 @@ record by record; the pixels are moved for the whole batch at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.layers.base import TRAIN, Layer
-from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.formats.data_layer import DataRules
 
 
@@ -23,6 +27,13 @@ class Transformer:
         Its transform_param and phase.
     rules : DataRules
         Of the same layer.
+
+    Attributes
+    ----------
+    draws : bool
+        Whether random numbers are needed.
+    rng : CaffeRng or None
+        Its own stream, once `seed` has started it.
     """
 
     def __init__(self, layer: Layer, rules: DataRules) -> None:
@@ -30,14 +41,16 @@ class Transformer:
         self._train = layer.phase == TRAIN
         self._mean = rules.mean
         self.draws = self.param.mirror or (self._train and self.param.crop_size > 0)
-        self.rng = None
+        self.rng: CaffeRng | None = None
 
-    def seed(self, rng):
+    def seed(self, rng: Rng) -> None:
         """Start the own stream of random numbers (InitRand), if it is needed."""
         if self.draws:
             self.rng = CaffeRng(rng.seed())
 
-    def draw(self, sizes):
+    def draw(
+        self, sizes: Sequence[tuple[int, int]]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Draw for images of `sizes` [(height, width), ...]; return mirrors, tops and lefts."""
         crop, mirror = self.param.crop_size, self.param.mirror
         count = len(sizes)
@@ -53,7 +66,7 @@ class Transformer:
             offsets = words[:, -2:].T % (slack + 1) if random_crop else slack // 2
         return mirrors, offsets[0], offsets[1]
 
-    def batch(self, stack, indices):
+    def batch(self, stack: torch.Tensor, indices: NDArray[np.int64]) -> torch.Tensor:
         """Return the records `indices` of `stack` (N, C, H, W), transformed, as float32."""
         height, width = stack.shape[2:]
         mirrors, top, left = self.draw([(height, width)] * len(indices))
@@ -62,21 +75,19 @@ class Transformer:
         rows = top[:, None] + np.arange(crop_h)
         columns = np.where(mirrors[:, None], np.arange(crop_w)[::-1], np.arange(crop_w))
         columns = columns + left[:, None]
-        rows, columns, records = (
-            torch.as_tensor(a, device=stack.device) for a in (rows, columns, indices)
-        )
+        of, y, x = (torch.as_tensor(a, device=stack.device) for a in (indices, rows, columns))
         channels = torch.arange(stack.shape[1], device=stack.device)[None, :, None, None]
-        rows, columns = rows[:, None, :, None], columns[:, None, None, :]
-        pixels = stack[records[:, None, None, None], channels, rows, columns].float()
+        y, x = y[:, None, :, None], x[:, None, None, :]
+        pixels = stack[of[:, None, None, None], channels, y, x].float()
         if self._mean is not None:
             mean = torch.as_tensor(self._mean, device=stack.device)
             if self.param.mean_file:
-                mean = mean[channels, rows, columns]
+                mean = mean[channels, y, x]
             pixels = pixels - mean
         return pixels * self.param.scale if self.param.scale != 1 else pixels
 
-    def images(self, images: list[np.ndarray]) -> torch.Tensor:
-        """As `batch` for `images`, each (C, H, W), which become of one size."""
+    def images(self, images: list[NDArray[Any]]) -> torch.Tensor:
+        """Return what `batch` returns for `images`, each (C, H, W), which become of one size."""
         if len({(image.shape, image.dtype) for image in images}) == 1:
             return self.batch(torch.from_numpy(np.stack(images)), np.arange(len(images)))
         return torch.cat([self.images([image]) for image in images])

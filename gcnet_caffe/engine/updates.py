@@ -4,12 +4,17 @@ Source: Caffe src/caffe/solvers/*.cpp. Caffe keeps the learning rate inside the 
 a changing rate does not rescale what has been gathered (PyTorch's SGD keeps it outside).
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
 
 from gcnet_caffe.engine.log import number
+from gcnet_caffe.engine.sharing import Learnable
 
 _F = np.float32
 
@@ -18,19 +23,19 @@ class _Fast:
     """What the rules compute with; engine/caffe_order/arithmetic.py has the same for its order."""
 
     @staticmethod
-    def axpy(alpha, x, y):
+    def axpy(alpha: float, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """y += alpha x, in place; returns `y`."""
         return y.add_(x, alpha=alpha)
 
     @staticmethod
-    def sum_of_squares(gradients):
+    def sum_of_squares(gradients: list[torch.Tensor]) -> float:
         return sum(float((g * g).sum()) for g in gradients)
 
     root, square = staticmethod(torch.sqrt), staticmethod(torch.square)
 
 
 class Updater:
-    """Plain SGD with momentum, and what all the rules have in common.
+    """Plain SGD with momentum, and what the other rules share with it.
 
     Parameters
     ----------
@@ -42,19 +47,21 @@ class Updater:
     Attributes
     ----------
     history : list of tensor
-        As Caffe's: one a blob, in some rules followed by another one a blob.
+        As Caffe's: one per blob; in some rules a second one per blob follows.
     """
 
     histories = 1
 
-    def __init__(self, param, learnable, summation="torch"):
+    def __init__(
+        self, param: Any, learnable: Sequence[Learnable], summation: str = "torch"
+    ) -> None:
         self.param, self.learnable = param, learnable
         self._by = _arithmetic(summation)
         params = [one.param for one in learnable]
         self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
 
     @torch.no_grad()
-    def step(self, rate, iteration, log):
+    def step(self, rate: SupportsFloat, iteration: int, log: Callable[[str], None]) -> None:
         """Update every blob once from its gradient.
 
         Parameters
@@ -78,7 +85,7 @@ class Updater:
             if self.param.snapshot_diff:  # what Caffe then has in the place of the gradient
                 one.param.grad = update.clone()
 
-    def _clip(self, gradients, log):
+    def _clip(self, gradients: list[torch.Tensor], log: Callable[[str], None]) -> None:
         limit = self.param.clip_gradients
         if limit < 0:
             return
@@ -91,13 +98,15 @@ class Updater:
             )
             torch._foreach_mul_(gradients, factor)
 
-    def _regularize(self, one, gradient):
+    def _regularize(self, one: Learnable, gradient: torch.Tensor) -> None:
         decay = float(_F(self.param.weight_decay) * _F(one.decay_mult))
         if decay:
             data = one.param if self.param.regularization_type == "L2" else one.param.sign()
             self._by.axpy(decay, data, gradient)
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         """Return what is taken from blob `index`; update its history."""
         return self._by.axpy(rate, gradient, self.history[index].mul_(self.param.momentum))
 
@@ -105,7 +114,9 @@ class Updater:
 class Nesterov(Updater):
     """update = (1 + momentum) * new history - momentum * old history."""
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         history, momentum = self.history[index], self.param.momentum
         step_back = history * -momentum
         self._by.axpy(rate, gradient, history.mul_(momentum))
@@ -115,7 +126,9 @@ class Nesterov(Updater):
 class AdaGrad(Updater):
     """history is the sum of squares; update = rate * gradient / (sqrt(history) + delta)."""
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         history = self.history[index].add_(self._by.square(gradient))
         return (gradient / self._by.root(history).add_(self.param.delta)).mul_(rate)
 
@@ -123,7 +136,9 @@ class AdaGrad(Updater):
 class RMSProp(Updater):
     """As AdaGrad with a decayed sum of squares."""
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         decay = self.param.rms_decay
         history = self.history[index].mul_(decay)
         self._by.axpy(float(_F(1 - _F(decay))), self._by.square(gradient), history)
@@ -135,7 +150,9 @@ class AdaDelta(Updater):
 
     histories = 2
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         momentum, delta = self.param.momentum, self.param.delta
         fresh = float(_F(1) - _F(momentum))
         gradients = self.history[index]
@@ -151,7 +168,9 @@ class Adam(Updater):
 
     histories = 2
 
-    def _update(self, index, gradient, rate, iteration):
+    def _update(
+        self, index: int, gradient: torch.Tensor, rate: float, iteration: int
+    ) -> torch.Tensor:
         beta1, beta2 = _F(self.param.momentum), _F(self.param.momentum2)
         powers = [float(beta) ** (iteration + 1) for beta in (beta1, beta2)]  # in double precision
         correction = _F(math.sqrt(1 - powers[1]) / (1 - powers[0]))
@@ -163,7 +182,7 @@ class Adam(Updater):
         )
 
 
-def _arithmetic(summation):
+def _arithmetic(summation: str) -> Any:
     if summation == "torch":
         return _Fast
     from gcnet_caffe.engine.caffe_order import arithmetic
@@ -181,6 +200,9 @@ _RULES = {
 }
 
 
-def create_updater(param, learnable, summation="torch"):
-    """Return the Updater of the SolverParameter `param` (see schema.solver_fields for its type)."""
+def create_updater(param: Any, learnable: Sequence[Learnable], summation: str) -> Updater:
+    """Return the Updater of the SolverParameter `param`, whose type formats.solver_fields checks.
+
+    The other parameters are the Updater's.
+    """
     return _RULES[param.type](param, learnable, summation)

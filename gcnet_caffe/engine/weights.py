@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import SchemaError, WeightsError
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     from gcnet_caffe.engine.net import Net
 
 
-def read_caffemodel(path: Path) -> list[tuple[str, dict[int, np.ndarray], bool]]:
-    """Return [(layer name, {blob index: float32 array}, whether of old 4-axis blobs), ...].
+def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]], bool]]:
+    """Return the layers of the .caffemodel at `path` (binary or HDF5), in its order.
+
+    Returns
+    -------
+    list of (str, dict, bool)
+        Layer name, {blob index: float32 array in the blob's shape}, and whether a blob is of the
+        old form with 4 axes.
 
     Raises
     ------
@@ -52,12 +59,12 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, np.ndarray], bool]]
     return found
 
 
-def _read_hdf5(path: Path) -> list[tuple[str, dict[int, np.ndarray], bool]]:
+def _read_hdf5(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]], bool]]:
     with opened(path) as file:
         return [(name, blobs, False) for name, blobs in _layers_in(file["data"], path)]
 
 
-def _layers_in(groups: Any, path: Path) -> Iterator[tuple[str, dict[int, np.ndarray]]]:
+def _layers_in(groups: Any, path: Path) -> Iterator[tuple[str, dict[int, NDArray[np.float32]]]]:
     """Yield (layer name, {blob index: array}) of the groups of an HDF5 file.
 
     A group in a group is a layer whose name has a ``/``: Caffe writes none, and earlier versions of
@@ -80,6 +87,14 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
 
     Of several layers of one name the first is meant, in an HDF5 file the last, as in Caffe.
 
+    Parameters
+    ----------
+    net : Net
+    path : path
+        A .caffemodel, binary or HDF5: by what the file starts with.
+    log : callable
+        Takes Caffe's lines: the file, and each layer of it that the net does not have.
+
     Raises
     ------
     WeightsError
@@ -94,7 +109,7 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
         if layer is None:
             log(f"Ignoring source layer {name}")
             continue
-        wanted = range(len(layer.blobs))
+        wanted = list(range(len(layer.blobs)))
         if in_hdf5:  # there only the owner of a shared blob has it
             wanted = [index for index in wanted if (layer, index) in owned]
         if len(blobs) > len(layer.blobs) or not blobs.keys() >= set(wanted):
@@ -106,7 +121,7 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
             _copy_blob(layer, index, array, old, path)
 
 
-def _copy_blob(layer: Layer, index: int, array: np.ndarray, old: bool, path: Path) -> None:
+def _copy_blob(layer: Layer, index: int, array: NDArray[np.float32], old: bool, path: Path) -> None:
     wanted = layer.blob_shapes[index] if index < len(layer.blobs) else None
     found = array.shape
     if old and wanted is not None and len(wanted) <= 4:
@@ -127,7 +142,8 @@ def write_caffemodel(net: Net, path: Path, diff: bool = False) -> None:
 
     Parameters
     ----------
-    path : str
+    net : Net
+    path : path
         Ending in .h5 for HDF5.
     diff : bool
         Whether to write the gradients too (snapshot_diff).
@@ -156,11 +172,11 @@ def _owned(net: Net) -> set[tuple[Layer, int]]:
     return {(learnable.owner, learnable.index) for learnable in net.learnable}
 
 
-def _array(layer: Layer, index: int) -> np.ndarray:
+def _array(layer: Layer, index: int) -> NDArray[np.float32]:
     return layer.blob(index).detach().cpu().contiguous().numpy()
 
 
-def _diff(layer: Layer, index: int, wanted: bool) -> np.ndarray | None:
+def _diff(layer: Layer, index: int, wanted: bool) -> NDArray[np.float32] | None:
     if not wanted:
         return None
     gradient = layer.blobs[index].grad

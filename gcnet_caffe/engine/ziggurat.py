@@ -3,7 +3,7 @@
 Source: boost/random/normal_distribution.hpp, exponential_distribution.hpp, uniform_01.hpp and
 detail/int_float_pair.hpp: Marsaglia and Tsang's ziggurats of 128 and 256 layers.
 
-A word's low byte names a layer and a sign, its other 24 bits a place in the layer. In 98.8 % of the
+A word's low byte is a layer and a sign, its other 24 bits a place in the layer. In 98.8 % of the
 words that place is under the curve for certain, and the word is a number. Elsewhere, in the wedge
 beside the curve, the next word decides whether there is a number. Beside the lowest layer is the
 tail, which takes exponential numbers, from a ziggurat of their own, and any number of words.
@@ -106,7 +106,8 @@ def standard_normal(block: NDArray[np.uint32], count: int) -> tuple[_Floats, int
     values = (block >> np.uint32(8)).astype(_F) * _STEP[low]
     starts = np.flatnonzero(np.abs(values) >= _OUTSIDE[low])
     ends, found = _decide(block, starts, values)
-    length, place, gone = len(block), 0, []
+    length, place = len(block), 0
+    gone: list[int] = []
     for start, end, is_number in zip(starts.tolist(), ends.tolist(), found.tolist()):
         if start < place:
             continue  # a word of the attempt before

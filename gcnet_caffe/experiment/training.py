@@ -99,13 +99,11 @@ def _by_torch(solvers, log, weights, snapshots, gpu):
     from gcnet_caffe.engine import import_torch
 
     import_torch()
-    from gcnet_caffe.engine.commands import Job, train
-    from gcnet_caffe.engine.options import EngineOptions
+    from gcnet_caffe.engine.commands import train
 
+    second = solvers[1] if solvers[1:] else ""
     gpus = None if gpu is None else [gpu]
-    second = {"discriminator_solver": solvers[1]} if solvers[1:] else {}
-    job = Job(solvers[0], ",".join(weights), ",".join(snapshots), gpus, log=log, **second)
-    train(job, EngineOptions())
+    train(solvers[0], weights, snapshots, gpus, discriminator_solver=second, log=log)
 
 
 def _by_caffe(solvers, log, weights, snapshots, gpu):
