@@ -1,31 +1,29 @@
-"""GCNet (Kim et al.) as ordinary Caffe files: networks, solvers, LMDBs, and what runs them."""
+"""GCNet (Kim et al.) as ordinary Caffe files: networks, solvers, LMDBs, and what runs them.
+
+What the package offers is imported when it is first used: `import gcnet_caffe` is quick, and needs
+neither torch nor OpenCV. docs/python.md has an example of each name.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0.dev0"
+from gcnet_caffe.errors import GcnetError, extra
 
-#: What the package offers -> the module that has it, which is imported when it is asked for.
-_HOMES = {
-    "Recognizer": "recognition.recognizer",  # pictures to expressions
-    "load_net": "engine.module",  # a prototxt and its weights as a PyTorch module
-    "read_net": "formats",  # prototxts, of any syntax that Caffe reads
-    "read_solver": "formats",
-    "read_weights": "formats",  # a .caffemodel as a message
-    "to_text": "formats",  # a message as a prototxt
-    "pack_pairs": "packing.pack",  # a manifest to LMDBs
-    "pack_identities": "packing.pack",
-    "pack_cross": "packing.pack",
-}
 if TYPE_CHECKING:
+    from gcnet_caffe.engine.commands import test, train
     from gcnet_caffe.engine.module import load_net
-    from gcnet_caffe.formats import read_net, read_solver, read_weights, to_text
+    from gcnet_caffe.engine.options import EngineOptions
+    from gcnet_caffe.formats import read_net, read_solver, read_weights, to_text, write_binary
     from gcnet_caffe.packing.pack import pack_cross, pack_identities, pack_pairs
     from gcnet_caffe.recognition.recognizer import Recognizer
 
+__version__ = "0.1.0.dev0"
+
 __all__ = [
+    "EngineOptions",
+    "GcnetError",
     "Recognizer",
     "load_net",
     "pack_cross",
@@ -34,16 +32,37 @@ __all__ = [
     "read_net",
     "read_solver",
     "read_weights",
+    "test",
     "to_text",
+    "train",
+    "write_binary",
 ]
+
+#: Name -> the module that has it.
+_HOMES = {
+    "EngineOptions": "engine.options",
+    "Recognizer": "recognition.recognizer",
+    "load_net": "engine.module",
+    "pack_cross": "packing.pack",
+    "pack_identities": "packing.pack",
+    "pack_pairs": "packing.pack",
+    "read_net": "formats",
+    "read_solver": "formats",
+    "read_weights": "formats",
+    "test": "engine.commands",
+    "to_text": "formats",
+    "train": "engine.commands",
+    "write_binary": "formats",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    with extra("predict" if name == "Recognizer" else "torch", f"gcnet_caffe.{name}"):
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     return getattr(home, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return [*__all__, "__version__"]
