@@ -68,10 +68,9 @@ def test_the_augmentation_table_tells_the_ranges_of_the_code():
 
 def test_the_commands_about_data_sets_are_understood():
     page = (ROOT / "docs/datasets.md").read_text()
-    lines = re.findall(r"^    python tools/(\w+\.py .*?)(?:  +#.*)?$", page, re.M)
-    assert len(lines) == page.count("    python tools/") > 5
+    lines = re.findall(r"^    gcnet (.*?)(?:  +#.*)?$", page, re.M)
+    assert len(lines) == page.count("    gcnet ") > 5
     for line in lines:
-        script, *options = shlex.split(line)
-        verb = script[:-3].replace("_", "-")
-        module = importlib.import_module(f"gcnet_caffe.cli.{script[:-3]}")
+        verb, *options = shlex.split(line)
+        module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
         _parser(verb, module).parse_args(options)  # exits where an option is unknown

@@ -25,9 +25,7 @@ from tests.scratch import ROOT
 
 PAGE = (ROOT / "docs/datasets.md").read_text()
 #: The page's commands, those that follow each other without a line between them in one block.
-BLOCKS = [
-    block.splitlines() for block in re.findall(r"(?:^    python tools/.*\n)+", PAGE, re.MULTILINE)
-]
+BLOCKS = [block.splitlines() for block in re.findall(r"(?:^    gcnet .*\n)+", PAGE, re.MULTILINE)]
 
 
 def run(lines, folder):
@@ -35,7 +33,7 @@ def run(lines, folder):
     said = []
     for line in lines:
         words = shlex.split(line.replace("/data/", f"{folder}/sets/"), comments=True)
-        command = [sys.executable, *words[1:]]
+        command = [sys.executable, "-m", "gcnet_caffe.cli", *words[1:]]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         said.append(done.stdout)
@@ -101,8 +99,7 @@ def fer2013(root):
 
 @pytest.fixture
 def scratch(tmp_path):
-    """A folder with tools/ and the data set CK+."""
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
+    """A folder with the data set CK+."""
     ck(tmp_path / "sets/CK+")
     return tmp_path
 
@@ -120,14 +117,13 @@ def labels(path):
 
 def test_no_command_of_the_page_is_left_out():
     assert [len(block) for block in BLOCKS] == [5, 6]
-    assert sum(len(block) for block in BLOCKS) == PAGE.count("    python tools/")
+    assert sum(len(block) for block in BLOCKS) == PAGE.count("    gcnet ")
 
 
 def test_the_survey_that_the_page_shows_is_what_is_printed(tmp_path):
-    (tmp_path / "tools").symlink_to(ROOT / "tools")
-    shown = re.search(r"`(make_faces.*?)`.*\n`(make_manifest.*?)` prints\n\n((?: {4}.*\n)+)", PAGE)
-    make_faces, make_manifest, text = shown.groups()
-    lines = [f"python tools/{make_faces}", f"python tools/{make_manifest}"]
+    command = r"`(gcnet make-{}.*?)`"
+    prints = r".*\n" + command.format("manifest") + r" prints\n\n((?: {4}.*\n)+)"
+    *lines, text = re.search(command.format("faces") + prints, PAGE).groups()
     assert run(lines, tmp_path)[1] == textwrap.dedent(text)
 
 

@@ -1,4 +1,11 @@
-"""The `gcnet` command: one verb a module; each parses, calls the library, prints."""
+"""The `gcnet` command: one module per verb; each parses, calls the library, prints.
+
+A verb's module has a docstring (the head of its --help), ``add_arguments(parser)`` and
+``run(args)``, which returns an exit status or None. It may have a ``Parser`` of its own, and
+``OLD_SPELLINGS`` of its options. What takes long to import, it imports in ``run``: --help is quick.
+"""
+
+from __future__ import annotations
 
 import argparse
 import importlib
@@ -6,8 +13,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from gcnet_caffe import __version__, lifeline
+from gcnet_caffe.cli import _old_spellings
 from gcnet_caffe.errors import GcnetError, shortened, shown
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
@@ -16,51 +25,54 @@ VERBS = {
     "make-solver": "write solver prototxts",
     "make-faces": "render synthetic faces in CK+'s layout",
     "make-manifest": "list a data set's images, subjects, expressions, references",
-    "make-folds": "deal a manifest's subjects into folds, as a sheet to cite",
+    "make-folds": "divide a manifest's subjects into folds, as a table to cite",
     "describe": "count and draw what a manifest holds",
     "make-lmdb": "align, augment and pack the faces of a manifest",
-    "train": "train a net by PyTorch, from Caffe's files",
-    "test": "score a net on its own test data by PyTorch",
-    "time": "measure the layers of a net by PyTorch",
+    "train": "train a net from Caffe's files, in PyTorch",
+    "test": "score a net on its own test data, in PyTorch",
+    "time": "measure how long each layer of a net takes, in PyTorch",
     "device-query": "show the GPUs that PyTorch sees",
     "run": "run a whole experiment: pack, pre-train, train every fold, evaluate, report",
-    "train-folder": "train the net of a folder, or go on after a kill (a step of run)",
-    "check": "hold a net's LMDBs against the net that will read them",
+    "train-folder": "train the net of a folder, or resume it (a step of run)",
+    "check": "check that LMDBs match their net",
     "evaluate": "score a trained net on its test LMDB",
     "baseline": "score HOG or LBP with a linear SVM on the same LMDBs",
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
-    "package": "write a trained network as a folder that can be passed on",
-    "predict": "tell the expressions of the faces in pictures and videos",
+    "package": "write a trained network as a folder that you can pass on",
+    "predict": "recognise the expressions of the faces in pictures and videos",
     "export-onnx": "write a trained network as an ONNX file",
-    "web": "serve a page that tells the expressions of the faces in a picture",
-    "report": "write a run's page: tables beside the paper's, curves, pictures",
-    "demo": "do all of it on synthetic faces",
+    "web": "recognise the expressions of the faces in a picture, on a page in your browser",
+    "report": "write a run's report: tables beside the paper's, curves, pictures",
+    "demo": "do all of it on synthetic faces, in a few minutes",
 }
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Show each option's default, except where there is none; keep the docstrings' lines."""
 
-    def _get_help_string(self, action):
-        if action.default in (None, False, True, argparse.SUPPRESS) or not action.option_strings:
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        nothing = action.default in (None, False, True, "", [], argparse.SUPPRESS)
+        if nothing or not action.option_strings:
             return action.help
         return super()._get_help_string(action)
 
 
-def _parser(verb, module):
+def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
     parser_class = getattr(module, "Parser", argparse.ArgumentParser)
-    parser = parser_class(prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help)
+    parser: argparse.ArgumentParser = parser_class(
+        prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help
+    )
     module.add_arguments(parser)
     return parser
 
 
-def _usage():
+def _usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
     return "\n".join(
-        ["usage: gcnet VERB [options]", "", "verbs (gcnet VERB --help tells more):", *lines]
+        ["usage: gcnet VERB [options]", "", "verbs (gcnet VERB --help shows the options):", *lines]
     )
 
 
@@ -70,7 +82,7 @@ def _exit(number: int, _frame: object) -> None:
 
 
 def _word_with_nul(argv: Sequence[str]) -> str:
-    """What is to say of a word with a NUL character, which only Python can hand over; or ""."""
+    """The message about a word with a NUL character, which only Python can pass; or ""."""
     for before, word in zip(["", *argv], argv):
         if "\0" in word:
             option = word.split("=")[0] if word.startswith("-") else before
@@ -79,8 +91,19 @@ def _word_with_nul(argv: Sequence[str]) -> str:
     return ""
 
 
-def main(argv=None):
-    """Run one verb; return the exit status (0 done, 1 failed, 2 misused)."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The verb and its options; by default those of this process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 done, 1 failed, 2 misused.
+    """
     lifeline.follow()
     if argv is None:
         argv = sys.argv[1:]
@@ -103,7 +126,9 @@ def main(argv=None):
         print(f"gcnet {verb}: error: {broken}", file=sys.stderr)
         return 2
     module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
-    args = _parser(verb, module).parse_args(argv[1:])
+    old = getattr(module, "OLD_SPELLINGS", {})
+    words = _old_spellings.replaced(f"gcnet {verb}", argv[1:], old)
+    args = _parser(verb, module).parse_args(words)
     try:
         return module.run(args) or 0
     except GcnetError as error:

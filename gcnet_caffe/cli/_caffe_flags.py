@@ -1,12 +1,14 @@
 """The flags of Caffe's own tool, and glog's, in gflags' spellings: -solver X, --solver=X, ..."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import textwrap
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 from gcnet_caffe.engine.log import LogFlags
 from gcnet_caffe.errors import UsageError
@@ -15,7 +17,7 @@ from gcnet_caffe.text import read
 _HELP = {
     "solver": "solver prototxt",
     "discriminator_solver": "solver prototxt of a second player: the two train in turns "
-    "(docs/adversarial.md); -snapshot then names two, separated by ','",
+    "(docs/adversarial.md); -snapshot then needs two files, separated by ','",
     "model": "net prototxt",
     "weights": ".caffemodel files to start from, separated by ','; not together with -snapshot",
     "snapshot": ".solverstate to resume from",
@@ -27,7 +29,7 @@ _HELP = {
     "sigint_effect": "what SIGINT does: stop, snapshot or none",
     "sighup_effect": "what SIGHUP does: stop, snapshot or none",
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, int | str] = {
     "level": 0,
     "phase": "TRAIN",
     "iterations": 50,
@@ -39,8 +41,8 @@ _GLOG_HELP = {
     "minloglevel": "write no line below this level: 0 all, 1 warnings, 2 errors",
     "logtostderr": "write the log to stderr and not to the files of --log_dir",
     "alsologtostderr": "write it to stderr, too",
-    "stderrthreshold": "with --noalsologtostderr: the least level that goes to stderr",
-    "log_prefix": "begin each line with level, date, time, thread and place",
+    "stderrthreshold": "with --noalsologtostderr: the lowest level that goes to stderr",
+    "log_prefix": "begin each line with level, date, time, thread and source line",
     "colorlogtostderr": "colour the warnings where stderr is a terminal",
     "log_dir": "write log files, as glog does, into the folder DIR; default: none are written",
     "log_link": "a second folder with links to these files",
@@ -78,7 +80,9 @@ class CaffeParser(argparse.ArgumentParser):
     and ``-undefok NAMES``.
     """
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+    def parse_known_args(  # type: ignore[override]  # one signature instead of argparse's overloads
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
         """Parse `args` after they are written as argparse reads them."""
         try:
             words = _as_argparse_reads(sys.argv[1:] if args is None else args)
@@ -115,11 +119,11 @@ def add_caffe_flags(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def log_flags(args: argparse.Namespace) -> LogFlags:
-    """Return what the command line says of the log."""
+    """Return the flags about the log."""
     return LogFlags(**{name: getattr(args, name) for name in LogFlags._fields})
 
 
-def _type(default: Union[bool, int, str]) -> Any:
+def _type(default: bool | int | str) -> Any:
     return {bool: _boolean, int: _integer, str: str}[type(default)]
 
 
@@ -136,7 +140,7 @@ def _integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"found {text!r}, wanted an integer") from None
 
 
-def _from_environment(name: str, default: Union[bool, int, str]) -> Union[bool, int, str]:
+def _from_environment(name: str, default: bool | int | str) -> bool | int | str:
     """The default of a flag of glog's: GLOG_name, but Caffe itself sets alsologtostderr."""
     text = os.environ.get(f"GLOG_{name}")
     if text is None or name == "alsologtostderr":
@@ -151,7 +155,10 @@ def _as_argparse_reads(words: Sequence[str]) -> list[str]:
 
     Source: gflags, gflags.cc, CommandLineFlagParser.
     """
-    found, unknown, allowed, files = [], {}, set(), set()
+    found: list[str] = []
+    unknown: dict[int, set[str]] = {}
+    allowed: set[str] = set()
+    files: set[str] = set()
     left = deque(words)
     while left:
         word = left.popleft()
@@ -190,7 +197,7 @@ def _flags_from(source: str, value: str, files: set[str]) -> list[str]:
         if missing and source == "fromenv":
             raise UsageError(f"-fromenv: FLAGS_{missing[0]} is not in the environment")
         return [f"-{name}={text}" for name, text in given.items() if text is not None]
-    flags = []
+    flags: list[str] = []
     for path in value.split(","):
         if path in files:
             raise UsageError(f"-flagfile: {path} is read a second time")
@@ -204,7 +211,7 @@ def _lines_of(path: str) -> list[str]:
         lines = read(path, UsageError, wanted="a file of flags").splitlines()
     except OSError as error:
         raise UsageError(f"-flagfile: {path}: {error.strerror}") from None
-    flags = []
+    flags: list[str] = []
     for number, line in enumerate(map(str.strip, lines), start=1):
         if line and not line.startswith(("#", "-")):
             raise UsageError(f"{path}: line {number}: found {line[:40]!r}, wanted -flag=value")
@@ -212,8 +219,13 @@ def _lines_of(path: str) -> list[str]:
     return flags
 
 
-def gpu_numbers(text: str) -> Optional[list[int]]:
+def gpu_numbers(text: str) -> list[int] | None:
     """Return the GPU numbers of the flag -gpu: None is the CPU.
+
+    Parameters
+    ----------
+    text : str
+        Numbers separated by ',', ``all``, or nothing for the CPU.
 
     Raises
     ------

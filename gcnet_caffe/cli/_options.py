@@ -1,15 +1,64 @@
-"""Command-line flags from the fields of an options dataclass: one place for every default."""
+"""Options that several verbs share, and those made from the fields of an options dataclass."""
+
+from __future__ import annotations
 
 import argparse
 import dataclasses
 import typing
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
-def add_option_flags(parser, options_class, shown, skip=(), only=None):
-    """Add a flag for each field of `options_class`.
+def add_engine_flag(parser: argparse.ArgumentParser, engines: Iterable[str]) -> None:
+    """Add --engine, one of `engines`; `torch` by default."""
+    text = "what runs the net: torch is PyTorch, caffe is real Caffe"
+    parser.add_argument("--engine", choices=list(engines), default="torch", help=text)
 
-    `shown` is the instance whose values --help shows as defaults. A field that is true by default
-    becomes --no-FIELD. A flag that is not given leaves no trace in the parsed arguments.
+
+def add_model_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --model, a trained network as `recognition.run_folder.open_model` takes it."""
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        help="trained network: a model folder (`gcnet package`) or the folder of a run's training; "
+        "default: the small one that comes with this package",
+    )
+
+
+def add_detector_flag(parser: argparse.ArgumentParser, **more: Any) -> None:
+    """Add --detector-model; `more` are further arguments of ``add_argument``."""
+    parser.add_argument(
+        "--detector-model",
+        metavar="FILE",
+        help="YuNet model file, for images without landmarks; default: that of the extra "
+        "`landmarks`",
+        **more,
+    )
+
+
+def add_option_flags(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    options_class: type,
+    shown: object,
+    skip: Collection[str] = (),
+    only: Collection[str] = (),
+) -> None:
+    """Add a flag for each field of a dataclass: one place for every default.
+
+    A field that is true by default becomes --no-FIELD. A flag that is not given leaves no trace in
+    the parsed arguments.
+
+    Parameters
+    ----------
+    parser : ArgumentParser or argument group
+    options_class : type
+        A dataclass; the metadata of its fields have their ``help``.
+    shown : object
+        An instance of it, whose values --help shows as defaults.
+    skip : collection of str
+        Fields that get no flag.
+    only : collection of str
+        The fields that get one; by default all.
     """
     types = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
@@ -17,21 +66,22 @@ def add_option_flags(parser, options_class, shown, skip=(), only=None):
             continue
         default = getattr(shown, field.name)
         flag = field.name.replace("_", "-")
-        about = {"help": field.metadata["help"], "default": argparse.SUPPRESS, "dest": field.name}
+        text = field.metadata["help"]
+        about: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
         if isinstance(default, bool):
             name = f"--no-{flag}" if default else f"--{flag}"
-            parser.add_argument(name, action="store_const", const=not default, **about)
+            parser.add_argument(name, action="store_const", const=not default, help=text, **about)
             continue
-        about["help"] += "" if default is None else f" (default: {default})"
-        parser.add_argument(f"--{flag}", type=_scalar(types[field.name]), **about)
+        text += "" if default in (None, "") else f" (default: {default})"
+        parser.add_argument(f"--{flag}", type=_scalar(types[field.name]), help=text, **about)
 
 
-def given_options(args, options_class):
-    """Return {field: value} of the flags that were given."""
+def given_options(args: argparse.Namespace, options_class: type) -> dict[str, Any]:
+    """Return {field: value} of the flags of `add_option_flags` that were given."""
     names = {field.name for field in dataclasses.fields(options_class)}
     return {name: value for name, value in vars(args).items() if name in names}
 
 
-def _scalar(annotation):
+def _scalar(annotation: Any) -> Any:
     inner = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
     return inner[0] if inner else annotation

@@ -1,26 +1,31 @@
 """Score HOG or LBP features and a linear SVM on the LMDBs that a net is trained and tested on.
 
-Trains on the queries of train_lmdb that are not augmented, centre-cropped to 64x64, without those
-of the ignored label; fixed options, the same result every time. Writes evaluation.json and
-predictions.csv as `gcnet evaluate` does; score0, score1, ... are distances, not probabilities.
+It trains on the queries of train_lmdb that are not augmented, cropped to their centre of 64x64
+pixels, without those of the ignored label. The options are fixed, and the result is always the
+same. It writes evaluation.json and predictions.csv as `gcnet evaluate` does; score0, score1, ...
+are distances to the SVM's planes, not probabilities.
 """
 
+from __future__ import annotations
+
+import argparse
 import json
 from pathlib import Path
 
 from gcnet_caffe import files
 from gcnet_caffe.cli.evaluate import print_accuracy
-from gcnet_caffe.evaluation.baselines import KINDS, baseline
-from gcnet_caffe.evaluation.classification import write_predictions
 
 
-def add_arguments(parser):
-    parser.add_argument("--kind", required=True, choices=sorted(KINDS), help="which features")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", required=True, choices=("hog-svm", "lbp-svm"), help="features")
     parser.add_argument("--data", required=True, help="folder of train_lmdb and test_lmdb")
     parser.add_argument("-o", "--output", required=True, help="folder to write to", metavar="DIR")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.evaluation.baselines import baseline
+    from gcnet_caffe.evaluation.classification import write_predictions
+
     scores, outputs = baseline(args.kind, args.data)
     records, folder = outputs["records"], Path(args.output)
     path, about = folder / "predictions.csv", outputs["about"]

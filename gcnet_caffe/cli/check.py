@@ -1,13 +1,14 @@
-"""Hold the nets of a solver against their LMDBs: channels, sizes, labels, counts against batches.
+"""Check that LMDBs match the nets that read them: channels, sizes, labels, counts and batches.
 
-What is refused would not train, or would read memory that is not its own.
+Caffe itself checks little of this: such a net does not train, or reads memory that is not its own.
 """
+
+from __future__ import annotations
 
 import argparse
 import sys
 
 from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
-from gcnet_caffe.packing.check import check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.packing.check import check
+
     findings = check(args.prototxt, args.level, split_stages(args.stage))
     for fact in findings.facts:
         print(fact)

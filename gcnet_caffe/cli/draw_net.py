@@ -6,11 +6,9 @@ import argparse
 
 from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.nets.drawing import draw_net
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the net, the picture, and which layers of the net to draw."""
     parser.add_argument("net", help="a net's prototxt", metavar="NET")
     parser.add_argument("-o", "--output", default="net.png", help="picture to write")
     parser.add_argument(
@@ -18,14 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--phase",
         default="",
         metavar="PHASE",
-        help="draw the layers of TRAIN, or of TEST; default: both in one picture",
+        help="draw the layers of one phase, TRAIN or TEST; default: both in one picture",
     )
     add_caffe_flags(parser, "level", "stage")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the net and print the picture's name."""
     if args.phase not in ("", "TRAIN", "TEST"):
         raise UsageError(f'phase must be "TRAIN" or "TEST": found {args.phase!r}')
+    from gcnet_caffe.nets.drawing import draw_net
+
     draw_net(args.net, args.output, args.phase, args.level, tuple(split_stages(args.stage)))
     print(args.output)

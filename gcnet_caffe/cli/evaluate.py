@@ -1,34 +1,45 @@
 """Score a trained deploy net on its test LMDB, image by image.
 
-Prints the accuracy beside chance, and of each generated image the error (mse), PSNR and SSIM beside
-those of the trivial answers (the mean image of the training set; the query itself; another
-subject's image); with an identity net the cosine distance of its embeddings, too. Beside the
-accuracy per image stands that per sequence, the majority of its frames, where the test.csv of
-make-lmdb tells the sequences. Writes evaluation.json (with recall and confusion matrix),
-predictions.csv, features.npz (the 384 features of each image) and faces.png: query, true reference,
-then the net's images.
+It prints the accuracy, and for comparison that of always answering the largest class. For each
+image that the net generates it prints the error (mse), PSNR and SSIM, and those of simple answers:
+the mean image of the training set, the query itself, another subject's image. With an identity net
+it also prints the cosine distance of the embeddings. Where the test.csv of `gcnet make-lmdb` has
+sequences, the accuracy per sequence (the majority of its frames) is printed, too.
+
+It writes evaluation.json (with recall and confusion matrix), predictions.csv, features.npz (the 384
+features of each image) and faces.png: the query, the true reference, then the net's images.
 """
 
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from gcnet_caffe.cli._options import add_engine_flag
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
 from gcnet_caffe.inference.network import ENGINES
 
+OLD_SPELLINGS = {"--model": "--net", "--identity-model": "--identity-net"}
 
-def add_arguments(parser):
-    parser.add_argument("--model", required=True, help="deploy prototxt")
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--net", required=True, help="deploy prototxt")
     parser.add_argument("--weights", required=True, help=".caffemodel")
     parser.add_argument("--data", required=True, help="folder of train_lmdb and test_lmdb")
-    parser.add_argument("--identity-model", help="deploy prototxt of pretrain-identity")
-    parser.add_argument("--identity-weights", help="its .caffemodel: how well identity is kept")
-    parser.add_argument("--engine", choices=sorted(ENGINES), default="torch", help="what runs it")
+    parser.add_argument("--identity-net", help="deploy prototxt of pretrain-identity")
+    parser.add_argument("--identity-weights", help="its .caffemodel: measures identity")
+    add_engine_flag(parser, ENGINES)
     parser.add_argument("-o", "--output", required=True, help="folder to write to", metavar="DIR")
 
 
-def run(args):
-    if bool(args.identity_model) != bool(args.identity_weights):
-        raise UsageError("wanted --identity-model and --identity-weights together")
-    identity = (args.identity_model, args.identity_weights) if args.identity_model else None
-    scores, outputs = evaluate(args.model, args.weights, args.data, args.engine, identity)
+def run(args: argparse.Namespace) -> None:
+    if bool(args.identity_net) != bool(args.identity_weights):
+        raise UsageError("wanted --identity-net and --identity-weights together")
+    from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
+
+    identity = (args.identity_net, args.identity_weights) if args.identity_net else None
+    scores, outputs = evaluate(args.net, args.weights, args.data, args.engine, identity)
     write_evaluation(scores, outputs, args.output)
     print_accuracy(scores)
     for name, found in scores.items():
@@ -37,8 +48,8 @@ def run(args):
             print(f"{name}: {values}")
 
 
-def print_accuracy(scores):
-    """Print how many images and, of a classifier, the accuracies of `analysis.classification`."""
+def print_accuracy(scores: Mapping[str, Any]) -> None:
+    """Print how many images there were and, of a classifier, its accuracies."""
     print(f"{scores['images']} test images")
     if "accuracy" in scores:
         print(f"accuracy {scores['accuracy']:.4f}, largest class {scores['chance']:.4f}")

@@ -1,36 +1,49 @@
 """Write a trained network as one ONNX file, for ONNX Runtime and whatever else reads such files.
 
-MODEL is a model folder or the folder of a run's training; by default the small synthetic network
-that comes with this package. The file's metadata hold classes, preprocessing and origin. Any other
-deploy net is told by --model and --weights; its file has no such metadata. The batch may have any
-size; blobs keep Caffe's names; the file is checked by ONNX's own checker.
+By default it writes the small network that comes with this package, which knows synthetic faces
+only. --model gives another trained network; the file's metadata has its classes, preprocessing and
+origin. --net and --weights give any other deploy net; its file has no such metadata. The batch may
+have any size, blobs keep Caffe's names, and ONNX's own checker checks the file.
 """
 
+from __future__ import annotations
+
+import argparse
 from pathlib import Path
 
+from gcnet_caffe.cli import _old_spellings
+from gcnet_caffe.cli._options import add_model_flag
 from gcnet_caffe.engine import import_torch
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.onnx import import_onnx
 
 
-def add_arguments(parser):
-    parser.add_argument("folder", nargs="?", metavar="MODEL", help="where the network is")
-    parser.add_argument("--model", help="deploy prototxt", metavar="FILE")
-    parser.add_argument("--weights", help=".caffemodel", metavar="FILE")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old_model", nargs="?", help=argparse.SUPPRESS)
+    add_model_flag(parser)
+    parser.add_argument("--net", help="deploy prototxt", metavar="FILE")
+    parser.add_argument("--weights", help="its .caffemodel", metavar="FILE")
     parser.add_argument("-o", "--output", default="model.onnx", help="file to write")
 
 
-def run(args):
-    loose = args.model, args.weights
-    if any(loose) and (args.folder or not all(loose)):
-        raise UsageError("wanted MODEL, or --model and --weights together")
+def run(args: argparse.Namespace) -> None:
+    if args.old_model and not args.model:
+        _old_spellings.say("gcnet export-onnx", "MODEL", "--model MODEL")
+        args.model = args.old_model
+    elif args.model and args.weights and not (args.net or args.old_model):
+        _old_spellings.say("gcnet export-onnx", "--model FILE", "--net FILE")
+        args.net, args.model = args.model, None
+    loose = args.net, args.weights
+    twice = args.old_model and args.old_model != args.model
+    if twice or (any(loose) and (args.model or not all(loose))):
+        raise UsageError("wanted --model, or --net and --weights together")
     import_torch()
     import_onnx()
     from gcnet_caffe.inference.onnx_file import model_onnx
     from gcnet_caffe.onnx.export import OPSET, onnx_model, write_onnx
     from gcnet_caffe.recognition.run_folder import open_model
 
-    made = onnx_model(*loose) if any(loose) else model_onnx(open_model(args.folder))
+    made = onnx_model(*loose) if any(loose) else model_onnx(open_model(args.model))
     write_onnx(made, args.output)
     size = Path(args.output).stat().st_size / 1e6
     outputs = ", ".join(output.name for output in made.graph.output)

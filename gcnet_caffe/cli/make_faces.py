@@ -1,56 +1,58 @@
 """Render synthetic faces with seven expressions, in the layout of CK+ or of CASIA-WebFace.
 
-Without --identities: sequences from neutral to the peak of an expression, as CK+ has them on disk
-(cohn-kanade-images, Emotion, Landmarks). With --identities: stills of many people in folders of
-their own, with a manifest.csv, for pre-training.
+Without --identities: sequences from neutral to the peak of an expression, in folders like CK+'s
+(cohn-kanade-images, Emotion, Landmarks). With --identities: single images of many people in one
+folder per person, and a manifest.csv, for pre-training.
 """
 
+from __future__ import annotations
+
+import argparse
 import re
 
-from gcnet_caffe import rendering as synthetic
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.parallel import cores
 
 
-def add_arguments(parser):
-    """Declare the options of `gcnet make-faces`."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="data/synthetic", help="folder to make")
-    parser.add_argument("--subjects", type=int, default=30, help="people who act the expressions")
+    parser.add_argument("--subjects", type=int, default=30, help="people who show the expressions")
     parser.add_argument("--frames", type=int, default=8, help="frames per sequence, at least 4")
     parser.add_argument(
         "--unlabelled",
         type=float,
         default=0.3,
-        help="chance that a subject has one more sequence, without a label",
+        help="probability, 0 to 1, that a subject has one more sequence, without a label",
     )
     parser.add_argument(
-        "--identities", type=int, help="write stills of this many people instead of sequences"
+        "--identities", type=int, help="write single images of so many people instead of sequences"
     )
     parser.add_argument(
-        "--images-per-identity", type=int, default=20, help="stills of each of the --identities"
+        "--images-per-identity", type=int, default=20, help="images per person, with --identities"
     )
     parser.add_argument("--size", default="240", help="pixels: 240 for a square, or 320x240")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faces")
-    parser.add_argument("--workers", type=int, default=cores(), help="processes")
+    parser.add_argument("--workers", type=int, default=cores(), help="worker processes")
 
 
-def run(args):
-    """Render, and say what was written."""
+def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe import rendering
+
     _check(args)
     common = {"size": _size(args.size), "seed": args.seed, "workers": args.workers}
     if args.identities is None:
-        count = synthetic.write_ck_tree(
+        count = rendering.write_ck_tree(
             args.output, args.subjects, args.frames, unlabelled=args.unlabelled, **common
         )
         print(f"{args.output}: {count} frames of {args.subjects} subjects, in CK+'s layout")
     else:
-        count = synthetic.write_identity_tree(
+        count = rendering.write_identity_tree(
             args.output, args.identities, args.images_per_identity, **common
         )
         print(f"{args.output}: {count} images of {args.identities} identities, and manifest.csv")
 
 
-def _check(args):
+def _check(args: argparse.Namespace) -> None:
     least = {
         "subjects": 1,
         "frames": 4,
@@ -64,10 +66,10 @@ def _check(args):
         if value is not None and value < low:
             raise UsageError(f"--{name.replace('_', '-')} {value}: wanted at least {low}")
     if not 0 <= args.unlabelled <= 1:
-        raise UsageError(f"--unlabelled {args.unlabelled}: wanted a chance, 0 to 1")
+        raise UsageError(f"--unlabelled {args.unlabelled}: wanted a probability, 0 to 1")
 
 
-def _size(text):
+def _size(text: str) -> tuple[int, int]:
     """(width, height) of a text as 240 or 320x240."""
     match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", text)
     width, height = (int(side or match[1]) for side in match.groups()) if match else (0, 0)

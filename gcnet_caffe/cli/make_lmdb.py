@@ -1,84 +1,95 @@
 """Align, augment and pack the faces of a manifest into LMDBs that Caffe reads.
 
-`sheet` draws the faces as they would be packed, to be looked at first.
+Look first: `gcnet make-lmdb sheet` draws some faces as they would be packed.
 
-A packing that was interrupted or killed, or that ran out of disk, keeps what is finished in the
-output folder, in .packing-...: the same command goes on from there. Faces that cannot be packed
-stop it (--skip-failures leaves them out); either way failures.csv lists them, and failures.png
-shows them.
+If a packing is interrupted or killed, or the disk is full, the finished part stays in the output
+folder, in .packing-...: give the same command again and it continues from there. Faces that cannot
+be packed stop it; --skip-failures leaves them out. In both cases failures.csv lists them and
+failures.png shows them.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcnet_caffe.cli._options import add_detector_flag
 from gcnet_caffe.datasets.expressions import CLASS_SETS, parse_classes
 from gcnet_caffe.datasets.protocols import ACROSS, PROTOCOLS, WITHIN
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.packing.contact_sheet import write_contact_sheet
-from gcnet_caffe.packing.failures import SHEET, TABLE
-from gcnet_caffe.packing.pack import pack_cross, pack_identities, pack_pairs
 from gcnet_caffe.parallel import cores
 
+if TYPE_CHECKING:
+    from gcnet_caffe.packing.pack import Packed
 
-def add_arguments(parser):
-    """Add the subcommands pairs, identity and sheet."""
+OLD_SPELLINGS = {"--fold-sheet": "--fold-table"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
-    def kind(name, text):
+    def kind(name: str, text: str) -> argparse.ArgumentParser:
         sub = kinds.add_parser(
             name, help=text, description=text, formatter_class=parser.formatter_class
         )
-        sub.add_argument("manifest", help="CSV written by make_manifest.py, or of that format")
+        sub.add_argument("manifest", help="CSV of `gcnet make-manifest`, or of that format")
         return sub
 
-    pairs = kind("pairs", "query and reference in one Datum, labelled by expression, fold by fold")
-    pairs.add_argument("-o", "--output", help="folder to write; by default data/PROTOCOL")
+    pairs = kind(
+        "pairs", "query and reference in one Datum, labelled by expression, one folder per fold"
+    )
+    pairs.add_argument("-o", "--output", help="folder to write; default: data/PROTOCOL")
     pairs.add_argument(
         "--protocol",
         choices=WITHIN,
-        help="classes and folds of one of the paper's protocols; --classes and --folds by default "
-        "are those of ck7. " + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in WITHIN),
+        help="classes and folds of one of the paper's protocols; default: ck7. "
+        + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in WITHIN),
     )
     pairs.add_argument(
         "--classes",
-        help=f"{', '.join(CLASS_SETS)}, or names in the order of their labels: happy,sad,...",
+        help="other classes than the protocol's: "
+        f"{', '.join(CLASS_SETS)}, or names in the order of their labels: happy,sad,...",
     )
-    pairs.add_argument("--folds", type=int, help="folds the subjects are dealt into")
+    pairs.add_argument("--folds", type=int, help="number of folds; default: the protocol's")
     pairs.add_argument(
         "--fold",
         type=int,
         action="append",
         metavar="K",
-        help="pack this fold, counted from 0; may be repeated; all by default",
+        help="pack this fold, counted from 0; may be repeated; default: all",
     )
     pairs.add_argument(
-        "--together", action="store_true", help="make the chosen folds one test set: fold0+1/"
+        "--together", action="store_true", help="make one test set of the chosen folds: fold0+1/"
     )
     pairs.add_argument(
-        "--fold-sheet",
+        "--fold-table",
         metavar="CSV",
         dest="sheet",
-        help="subject,fold: use these folds instead of dealing the subjects",
+        help="take the folds from this table (subject,fold), such as `gcnet make-folds` writes",
     )
     pairs.add_argument(
         "--no-neutral-queries",
         dest="neutral_queries",
         action="store_false",
-        help="leave out neutral queries, which only the pair loss uses where neutral is no class",
+        help="leave out the neutral queries; where neutral is no class, only the contrastive loss "
+        "uses them",
     )
     _add_packing(pairs, copies=10)
 
-    cross = kind("cross", "all of the manifest to train, all of another one to test")
+    cross = kind("cross", "train on all of the manifest, test on all of another one")
     cross.add_argument(
         "--test",
         required=True,
         metavar="CSV",
-        help="manifest to test on; images without a reference get the query in both channels",
+        help="manifest to test on; an image without a reference is its own reference",
     )
-    cross.add_argument("-o", "--output", help="folder to write; by default data/PROTOCOL")
+    cross.add_argument("-o", "--output", help="folder to write; default: data/PROTOCOL")
     cross.add_argument(
         "--protocol",
         choices=ACROSS,
-        help="names the output; all have the classes of cross7 and leave contempt out. "
+        help="name of the output folder; all have the classes of cross7, without contempt. "
         + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in ACROSS),
     )
     _add_packing(cross, copies=10)
@@ -86,74 +97,94 @@ def add_arguments(parser):
     identity = kind("identity", "single faces, labelled by identity, for the pre-trainings")
     identity.add_argument("-o", "--output", default="data/webface", help="folder to write")
     identity.add_argument(
-        "--held-out", type=float, default=0.1, help="share of each identity for test_lmdb"
+        "--held-out", type=float, default=0.1, help="share of each identity's images for test_lmdb"
     )
     _add_packing(identity, copies=1)
 
-    sheet = kind("sheet", "a picture of some faces as they would be packed")
+    sheet = kind("sheet", "one picture of some faces as they would be packed")
     sheet.add_argument("-o", "--output", required=True, metavar="PNG", help="picture to write")
     sheet.add_argument("--rows", type=int, default=6, help="rows of the manifest to show")
-    _add_common(sheet, "pictures of each face, the first as it is", copies=6)
+    _add_common(sheet, "pictures per face; the first is not augmented", copies=6)
 
 
-def _add_packing(parser, copies):
-    _add_common(parser, "records per train image, the first as it is", copies)
+def _add_packing(parser: argparse.ArgumentParser, copies: int) -> None:
+    _add_common(parser, "records per training image; the first is not augmented", copies)
     parser.add_argument("--workers", type=int, default=cores(), help="worker processes")
     parser.add_argument(
         "--skip-failures",
         action="store_true",
-        help="leave out rows whose images are missing, broken or show no face",
+        help="leave out images that are missing, broken or show no face",
     )
 
 
-def _add_common(parser, what, copies):
+def _add_common(parser: argparse.ArgumentParser, what: str, copies: int) -> None:
     parser.add_argument("--copies", type=int, default=copies, help=what)
-    parser.add_argument("--seed", type=int, default=0, help="of shuffle and augmentation")
-    parser.add_argument(
-        "--detector-model",
-        metavar="FILE",
-        dest="detector",
-        help="YuNet model for images without landmarks; by default the landmarks extra's",
-    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed of order and augmentation")
+    add_detector_flag(parser, dest="detector")
 
 
-def run(args):
-    """Run one of the subcommands."""
+def run(args: argparse.Namespace) -> None:
     options = vars(args).copy()
-    kinds = {"pairs": _pairs, "cross": _cross, "identity": _identity, "sheet": _sheet}
-    kinds[options.pop("kind")](**options)
+    verbs: dict[str, Callable[..., None]] = {
+        "pairs": _pairs,
+        "cross": _cross,
+        "identity": _identity,
+        "sheet": _sheet,
+    }
+    verbs[options.pop("kind")](**options)
 
 
-def _pairs(manifest, output, protocol, classes, folds, fold, together, **options):
+def _pairs(
+    manifest: str,
+    output: str | None,
+    protocol: str | None,
+    classes: str | None,
+    folds: int | None,
+    fold: list[int] | None,
+    together: bool,
+    **options: Any,
+) -> None:
+    from gcnet_caffe.packing.pack import pack_pairs
+
     preset = PROTOCOLS[protocol or "ck7"]
-    output = output or _default_output(protocol or classes or "ck7")
+    out = output or _default_output(protocol or classes or "ck7")
     options.update(
         folds=preset.folds if folds is None else folds,
         only=preset.only if fold is None else fold,
         together=together or preset.together,
     )
     names = parse_classes(classes) if classes else preset.classes
-    _report(pack_pairs(manifest, output, names, **options))
+    _report(pack_pairs(manifest, out, names, **options))
 
 
-def _cross(manifest, test, output, protocol, **options):
+def _cross(
+    manifest: str, test: str, output: str | None, protocol: str | None, **options: Any
+) -> None:
+    from gcnet_caffe.packing.pack import pack_cross
+
     preset = PROTOCOLS[protocol or ACROSS[0]]
     if not output and not protocol:
         raise UsageError(f"-o: wanted a folder to write, or --protocol {'|'.join(ACROSS)}")
-    output = output or Path("data") / protocol
-    _report(pack_cross(manifest, test, output, preset.classes, drop=preset.drop, **options))
+    out = output or Path("data") / str(protocol)
+    _report(pack_cross(manifest, test, out, preset.classes, drop=preset.drop, **options))
 
 
-def _identity(manifest, output, **options):
+def _identity(manifest: str, output: str, **options: Any) -> None:
+    from gcnet_caffe.packing.pack import pack_identities
+
     _report(pack_identities(manifest, output, **options))
 
 
-def _sheet(manifest, output, **options):
+def _sheet(manifest: str, output: str, **options: Any) -> None:
+    from gcnet_caffe.packing.contact_sheet import write_contact_sheet
+
     write_contact_sheet(manifest, output, **options)
     print(output)
 
 
-def _report(packed):
+def _report(packed: Packed) -> None:
+    from gcnet_caffe.packing.failures import SHEET, TABLE
+
     for path, facts in packed.lmdbs.items():
         labels = f"labels {min(facts.labels)}..{max(facts.labels)}"
         print(f"{path}: {facts.count} records, {labels}, sha256 {facts.sha256[:16]}")
@@ -161,7 +192,7 @@ def _report(packed):
         print(f"left out: {len(packed.left_out)} rows, listed in {TABLE} and {SHEET}")
 
 
-def _default_output(classes):
+def _default_output(classes: str) -> Path:
     if classes not in WITHIN:
         raise UsageError(f"-o: wanted a folder to write; only {', '.join(WITHIN)} have their own")
     return Path("data") / classes

@@ -1,25 +1,29 @@
 """List a data set's images, subjects, expressions and reference images in a manifest (CSV)."""
 
-from gcnet_caffe.datasets.manifest import write_manifest
+from __future__ import annotations
+
+import argparse
+
 from gcnet_caffe.datasets.readers import READERS
 
 
-def add_arguments(parser):
-    """Add one subcommand per reader."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     readers = parser.add_subparsers(title="readers", dest="reader", required=True)
     for name, reader in READERS.items():
+        about = str(reader.__doc__)
         sub = readers.add_parser(
             name,
-            description=reader.__doc__,
-            help=reader.__doc__.splitlines()[0],
+            description=about,
+            help=about.splitlines()[0],
             formatter_class=parser.formatter_class,
         )
         reader.add_arguments(sub)
         sub.add_argument("-o", "--output", required=True, metavar="CSV", help="manifest to write")
 
 
-def run(args):
-    """Read the data set, write its manifest, print what was found."""
+def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.datasets.manifest import write_manifest
+
     options = {k: v for k, v in vars(args).items() if k not in ("reader", "output")}
     rows, survey = READERS[args.reader].read(**options)
     write_manifest(args.output, rows)

@@ -1,5 +1,8 @@
-"""Write a network as Caffe prototxts: what `caffe train` reads, and what recognises."""
+"""Write a network as Caffe prototxts: for `caffe train`, and for recognition (deploy)."""
 
+from __future__ import annotations
+
+import argparse
 import dataclasses
 from pathlib import Path
 
@@ -16,22 +19,22 @@ from gcnet_caffe.cli._targets import (
 from gcnet_caffe.files import write_text
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_flags(parser, writes="prototxt")
     parser.add_argument(
         "--with-reconstruction",
         action="store_true",
-        help="also write the deploy net that keeps decoders 2 (S0R1, S1R1)",
+        help="also write the deploy net that keeps the decoders 2 (S0R1, S1R1)",
     )
     parser.add_argument(
         "--fit-classes",
         action="store_true",
-        help="take the classes, and whether neutral is one, from the packed.json of --data",
+        help="take the classes, neutral or not, from the packed.json of --data",
     )
     add_option_flags(parser, nets.NetOptions, nets.net_defaults("S1R1"))
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     if args.all:
         write_all("prototxt")
         write_all("solvers")

@@ -1,8 +1,11 @@
 """Write a solver as a Caffe prototxt: Nesterov with the paper's numbers.
 
-With --generator dcgan two: the generator's, and the discriminator's.
+With --generator dcgan it writes two: the generator's and the discriminator's.
 """
 
+from __future__ import annotations
+
+import argparse
 import dataclasses
 from pathlib import Path
 
@@ -19,15 +22,15 @@ from gcnet_caffe.files import write_text
 from gcnet_caffe.nets.names import NAMING
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_flags(parser, writes="solvers")
-    parser.add_argument("--data", help="folder of the test_lmdb that --fit-test counts")
-    net = parser.add_argument_group("the net, as make-net was told: files are named after it")
+    parser.add_argument("--data", help="folder of the test_lmdb whose images --fit-test counts")
+    net = parser.add_argument_group("the net, as given to make-net: it is part of the file names")
     add_option_flags(net, nets.NetOptions, nets.net_defaults("S1R1"), only=NAMING)
     add_option_flags(parser, nets.SolverOptions, nets.solver_defaults("S1R1"))
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     if args.all:
         write_all("solvers")
         return

@@ -1,18 +1,22 @@
 """Write a trained network as a model folder: net, weights, classes, origin, SHA-256 sums.
 
-RUN is the folder of a finished training, RUN/nets/SETTING/VARIANT/FOLD/seedN. What was trained
-without `gcnet run` is told by --model, --weights and --data. A model folder needs nothing beside
-it; what uses it verifies its sums.
+RUN is the folder of a finished training, RUN/nets/SETTING/VARIANT/FOLD/seedN. A network that was
+trained without `gcnet run` is given by --net, --weights and --data. A model folder needs nothing
+else; whoever opens it verifies its SHA-256 sums.
 """
 
+from __future__ import annotations
+
+import argparse
+
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.recognition.package import package
-from gcnet_caffe.recognition.run_folder import read_files, read_run_folder
+
+OLD_SPELLINGS = {"--model": "--net"}
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="folder of a finished training")
-    parser.add_argument("--model", help="deploy prototxt", metavar="FILE")
+    parser.add_argument("--net", help="deploy prototxt", metavar="FILE")
     parser.add_argument("--weights", help=".caffemodel", metavar="FILE")
     parser.add_argument(
         "--data", help="folder of the LMDBs that it was trained on, with packed.json", metavar="DIR"
@@ -26,10 +30,13 @@ def add_arguments(parser):
     parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
 
-def run(args):
-    loose = args.model, args.weights, args.data
+def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.recognition.package import package
+    from gcnet_caffe.recognition.run_folder import read_files, read_run_folder
+
+    loose = args.net, args.weights, args.data
     if bool(args.run) == any(loose) or (any(loose) and not all(loose)):
-        raise UsageError("wanted RUN, or --model, --weights and --data together")
+        raise UsageError("wanted RUN, or --net, --weights and --data together")
     trained = read_run_folder(args.run) if args.run else read_files(*loose)
     model = package(trained, args.output, args.mantissa_bits)
     size = model.weights.stat().st_size / 1e6

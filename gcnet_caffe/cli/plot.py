@@ -1,13 +1,17 @@
 """Draw the losses and accuracies of a Caffe 1.0 training log."""
 
-from gcnet_caffe.formats.log import draw_log
+from __future__ import annotations
+
+import argparse
 
 
-def add_arguments(parser):
-    parser.add_argument("log", help="what `caffe train` printed", metavar="LOG")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("log", help="log of `caffe train` or `gcnet train`", metavar="LOG")
     parser.add_argument("-o", "--output", default="loss.png", help="picture to write")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.formats.log import draw_log
+
     draw_log(args.log, args.output)
     print(args.output)

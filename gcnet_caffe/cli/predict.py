@@ -1,72 +1,85 @@
-"""Tell the expressions of the faces in pictures, videos, folders of both, or standard input (-).
+"""Recognise the expressions of faces in pictures, videos, folders of both, or standard input (-).
 
 The small network that comes with this package was trained on synthetic faces: it shows how things
-work, and knows little about photographs. Name your own with --model. A picture without a face is
-told as such; one that cannot be read is an error line, and the exit status is 1 at the end.
+work, and knows little about photographs. Give your own with --model. A picture without a face is
+reported as "no face found". A picture that cannot be read is reported on standard error, the others
+follow, and the exit status is 1.
 """
 
+from __future__ import annotations
+
+import argparse
 import sys
 from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from gcnet_caffe import Recognizer
-from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.cli._options import (
+    add_detector_flag,
+    add_engine_flag,
+    add_model_flag,
+)
+from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.inference.network import ENGINES
-from gcnet_caffe.recognition.drawing import write_drawing
-from gcnet_caffe.recognition.pictures import open_source
-from gcnet_caffe.recognition.told import Csv, Json, Text
+
+if TYPE_CHECKING:
+    from gcnet_caffe import Recognizer
+    from gcnet_caffe.recognition.pictures import Picture, Source
+    from gcnet_caffe.recognition.recognizer import Face
+
+OLD_SPELLINGS = {"--backend": "--engine"}
 
 _BATCH_DRAWN = 8  # pictures kept until they are drawn
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pictures", nargs="+", metavar="IMAGE|FOLDER|VIDEO|-", help="what to look for faces in"
     )
-    parser.add_argument(
-        "--model",
-        metavar="DIR",
-        help="model folder, or folder of a run's training; by default the synthetic one",
-    )
-    parser.add_argument("--backend", choices=sorted(ENGINES), default="torch", help="what runs it")
+    add_model_flag(parser)
+    add_engine_flag(parser, ENGINES)
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--json", action="store_true", help="print a JSON object a picture")
-    kinds.add_argument("--csv", action="store_true", help="print a row a face")
+    kinds.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    kinds.add_argument("--csv", action="store_true", help="print one row per face")
     parser.add_argument(
-        "--draw", metavar="DIR", help="folder to write the pictures to, with faces drawn in"
+        "--draw", metavar="DIR", help="folder to write the pictures to, with the faces drawn in"
     )
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="of a video, look at each Nth frame"
+        "--every", type=int, default=1, metavar="N", help="use every Nth frame of a video"
     )
-    parser.add_argument(
-        "--detector-model", metavar="FILE", help="YuNet model; by default the landmarks extra's"
-    )
+    add_detector_flag(parser)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     if args.every < 1:
         raise UsageError(f"--every {args.every}: wanted 1 or more")
     if args.draw:
         _check_drawings(args.draw, args.pictures)
+    from tqdm import tqdm
+
+    from gcnet_caffe import Recognizer
+    from gcnet_caffe.recognition.pictures import open_source
+    from gcnet_caffe.recognition.told import Csv, Json, Text
+
     sources = [open_source(path, args.every) for path in args.pictures]
-    recognizer = Recognizer.load(args.model, args.backend, args.detector_model)
+    recognizer = Recognizer.load(args.model, args.engine, args.detector_model)
     if recognizer.model.facts["training"].get("synthetic"):
-        print("gcnet predict: the network knows synthetic faces only (--model)", file=sys.stderr)
+        text = "this network knows synthetic faces only; give another with --model"
+        print(f"gcnet predict: {text}", file=sys.stderr)
     told = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
     _write(told.head())
     failed = 0
     total = sum(source.count for source in sources)
     with tqdm(total=total or None, unit="image", disable=None) as bar:
-        for picture, found in _results(recognizer, sources, args.draw):
+        for picture, found in _results(recognizer, sources, bool(args.draw)):
             bar.update()
             with tqdm.external_write_mode():
-                failed += _tell(picture, found, told, args.draw)
+                failed += _show(picture, found, told, args.draw)
     return 1 if failed else 0
 
 
-def _check_drawings(folder, pictures):
+def _check_drawings(folder: str, pictures: Sequence[str]) -> None:
     if Path(folder).exists() and not Path(folder).is_dir():
         raise UsageError(f"--draw {folder}: not a folder")
     names = Counter(Path(picture).name for picture in pictures if not Path(picture).is_dir())
@@ -76,11 +89,12 @@ def _check_drawings(folder, pictures):
         raise UsageError(f"--draw {folder}: {what} would be drawn over each other; one at a time")
 
 
-def _results(recognizer, sources, drawn):
-    """Yield (picture, faces or ImageError) of all pictures."""
-    waiting = deque()
+def _results(
+    recognizer: Recognizer, sources: Sequence[Source], drawn: bool
+) -> Iterator[tuple[Picture, list[Face] | GcnetError]]:
+    waiting: deque[Picture] = deque()
 
-    def images():
+    def images() -> Iterator[Any]:
         for source in sources:
             for picture in source.pictures:
                 waiting.append(picture if drawn else picture._replace(image=None))
@@ -91,19 +105,21 @@ def _results(recognizer, sources, drawn):
         yield waiting.popleft(), found
 
 
-def _tell(picture, found, told, drawn):
+def _show(picture: Picture, found: list[Face] | GcnetError, told: Any, folder: str | None) -> bool:
     """Print and draw what was found; return whether the picture could not be read."""
-    if isinstance(found, ImageError):
+    from gcnet_caffe.recognition.drawing import write_drawing
+
+    if isinstance(found, GcnetError):
         print(f"gcnet predict: {found}", file=sys.stderr)
         _write(told.error(picture.name, str(found)))
         return True
     _write(told.faces(picture.name, found))
-    if drawn:
-        write_drawing(Path(drawn) / picture.place, picture.colours(), found)
+    if folder:
+        write_drawing(Path(folder) / picture.place, picture.colours(), found)
     return False
 
 
-def _write(text):
-    """Print `text` at once; file names may hold what is no UTF-8."""
+def _write(text: str) -> None:
+    """Print `text` at once; a file name need not be valid UTF-8."""
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     sys.stdout.flush()

@@ -1,9 +1,12 @@
 """Run a whole experiment: from its YAML file to tables, figures and the report.
 
-What is finished is not done again; what was interrupted goes on from its last snapshot; after a
-change of the YAML only what depends on it is done again.
+What is finished is not done again. A training that was interrupted resumes from its last snapshot.
+After a change of the YAML file only what depends on it is done again.
 """
 
+from __future__ import annotations
+
+import argparse
 import shlex
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.parallel import cores
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", help="an experiment, such as experiments/ck7.yaml", metavar="YAML"
     )
@@ -24,14 +27,16 @@ def add_arguments(parser):
         action="append",
         default=[],
         dest="changes",
-        help="put VALUE in place of the file's: solver.max_iter=1000, data.root=/data/CK+",
+        help="replace a value of the file: solver.max_iter=1000, data.root=/data/CK+",
         metavar="KEY=VALUE",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the jobs and their time")
     parser.add_argument("--cores", type=int, default=cores(), help="processors to use", metavar="N")
-    parser.add_argument("--threads", type=int, default=1, help="of each training", metavar="N")
-    parser.add_argument("-gpu", "--gpu", default="", help="GPU numbers, or all; default: the CPU")
-    parser.add_argument("--per-gpu", type=int, default=1, help="trainings at once on one GPU")
+    parser.add_argument("--threads", type=int, default=1, help="per training", metavar="N")
+    parser.add_argument(
+        "-gpu", "--gpu", default="", help="GPU numbers separated by ',', or all; default: the CPU"
+    )
+    parser.add_argument("--per-gpu", type=int, default=1, help="trainings at the same time per GPU")
     parser.add_argument(
         "--profile",
         default="",
@@ -39,11 +44,14 @@ def add_arguments(parser):
         metavar="DIR",
     )
     parser.add_argument(
-        "--snakemake", default="", help="more options for Snakemake, in one word", metavar="WORDS"
+        "--snakemake",
+        default="",
+        help="more options for Snakemake, quoted as one word",
+        metavar="WORDS",
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     for name in ("cores", "threads", "per_gpu"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')}: wanted 1 or more")

@@ -1,4 +1,8 @@
-"""Score a net on its own TEST data: `caffe test` by PyTorch."""
+"""Score a net on its own TEST data: `caffe test`, in PyTorch."""
+
+from __future__ import annotations
+
+import argparse
 
 from gcnet_caffe.cli._caffe_flags import (
     CaffeParser,
@@ -16,12 +20,12 @@ from gcnet_caffe.engine.options import EngineOptions
 Parser = CaffeParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_caffe_flags(parser, "model", "weights", "iterations", "gpu", "level", "stage")
     add_option_flags(parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng"))
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     require(args.model, "Need a model definition to score.")
     require(args.weights, "Need model weights to score.")
     options = EngineOptions(**given_options(args, EngineOptions))
@@ -30,5 +34,5 @@ def run(args):
 
     log = Log(flags=log_flags(args))
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    place = {"level": args.level, "stages": stages}
-    test(args.model, args.weights, args.iterations, gpus, options, log=log, **place)
+    what = args.model, args.weights, args.iterations, gpus
+    test(*what, options, level=args.level, stages=stages, log=log)

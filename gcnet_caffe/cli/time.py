@@ -1,4 +1,8 @@
-"""Measure how long each layer of a net takes: `caffe time` by PyTorch."""
+"""Measure how long each layer of a net takes: `caffe time`, in PyTorch."""
+
+from __future__ import annotations
+
+import argparse
 
 from gcnet_caffe.cli._caffe_flags import (
     CaffeParser,
@@ -16,14 +20,14 @@ from gcnet_caffe.engine.options import EngineOptions
 Parser = CaffeParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_caffe_flags(parser, "model", "phase", "iterations", "gpu", "level", "stage")
     add_option_flags(
         parser, EngineOptions, EngineOptions(), skip=("cuda_graphs", "rng", "summation")
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     require(args.model, "Need a model definition to time.")
     options = EngineOptions(**given_options(args, EngineOptions))
     import_torch()
@@ -31,5 +35,5 @@ def run(args):
 
     log = Log(flags=log_flags(args))
     gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    place = {"level": args.level, "stages": stages}
-    time(args.model, args.phase, args.iterations, gpus, options, log=log, **place)
+    what = args.model, args.phase, args.iterations, gpus
+    time(*what, options, level=args.level, stages=stages, log=log)

@@ -1,8 +1,12 @@
-"""Train or fine-tune a net: `caffe train` by PyTorch, from the same solver, net and LMDB files.
+"""Train or fine-tune a net: `caffe train`, in PyTorch, from the same solver, net and LMDB files.
 
-SIGINT stops after writing a snapshot, SIGHUP writes one. With several GPUs, or under torchrun,
-every rank trains on its own records and the gradients are averaged.
+SIGINT writes a snapshot and stops; SIGHUP writes a snapshot and continues. With several GPUs, or
+under torchrun, each process trains on its own records and the gradients are averaged.
 """
+
+from __future__ import annotations
+
+import argparse
 
 from gcnet_caffe.cli._caffe_flags import (
     CaffeParser,
@@ -21,11 +25,15 @@ _FLAGS = ("solver", "discriminator_solver", "weights", "snapshot", "gpu", "level
 _EFFECTS = ("sigint_effect", "sighup_effect")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_caffe_flags(parser, *_FLAGS, *_EFFECTS)
     add_option_flags(parser, EngineOptions, EngineOptions())
     parser.add_argument(
-        "--ranks", type=int, default=1, help="processes that train together on the CPU", metavar="N"
+        "--ranks",
+        type=int,
+        default=1,
+        help="number of processes that train together on the CPU",
+        metavar="N",
     )
     parser.add_argument(
         "--log",
@@ -35,7 +43,7 @@ def add_arguments(parser):
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     require(args.solver, "Need a solver definition to train.")
     options = EngineOptions(**given_options(args, EngineOptions))
     import_torch()

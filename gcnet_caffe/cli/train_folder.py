@@ -1,22 +1,34 @@
-"""Train the net of a folder (train_test.prototxt, solver.prototxt), or go on after a kill.
+"""Train the net of a folder (train_test.prototxt, solver.prototxt), or resume it.
 
-The step of `gcnet run` that trains: writes train.log and weights.caffemodel. Snapshots of the very
-same net, solver, weights and data are gone on from; others are forgotten.
+This is the step of `gcnet run` that trains: it writes train.log and weights.caffemodel. It resumes
+from snapshots of the same net, solver, start weights and data, and deletes other snapshots.
 """
 
+from __future__ import annotations
+
+import argparse
+
+from gcnet_caffe.cli._options import add_engine_flag
 from gcnet_caffe.experiment.training import ENGINES, train_folder
 
 
-def add_arguments(parser):
-    parser.add_argument("folder", help="what to train", metavar="DIR")
-    parser.add_argument("--engine", choices=sorted(ENGINES), default="torch", help="what trains it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", help="folder with the net and its solver", metavar="DIR")
+    add_engine_flag(parser, ENGINES)
     parser.add_argument("--weights", nargs="*", default=[], help=".caffemodel files to start from")
-    parser.add_argument("--data", help="folder of the LMDBs", metavar="DIR")
     parser.add_argument(
-        "--gpu-slots", default="", help="0,0,1: two at once on GPU 0, one on GPU 1", metavar="LIST"
+        "--data",
+        help="folder of the LMDBs; after another packing, training starts again",
+        metavar="DIR",
+    )
+    parser.add_argument(
+        "--gpu-slots",
+        default="",
+        help="take a free GPU of these; 0,0,1: two trainings on GPU 0, one on GPU 1",
+        metavar="LIST",
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     slots = [int(word) for word in filter(None, args.gpu_slots.split(","))]
     train_folder(args.folder, args.engine, args.weights, args.data, slots)

@@ -139,8 +139,8 @@ def _pair_flags(experiment):
         words.append(f"--classes {shlex.quote(','.join(experiment['classes']))}")
         words += [f"--folds {experiment['folds']}"] if "folds" in experiment else []
         words += [f"--fold {k}" for k in experiment.get("only", ())]
-        if "fold_sheet" in experiment:
-            words.append(f"--fold-sheet {shlex.quote(experiment['fold_sheet'])}")
+        if "fold_table" in experiment:
+            words.append(f"--fold-table {shlex.quote(experiment['fold_table'])}")
     words += [] if neutral else ["--no-neutral-queries"]
     words += ["--skip-failures"] if skip else []
     return " ".join(filter(None, words))
@@ -166,7 +166,7 @@ def _add_pretraining(plan, experiment, setting):
     """
     if not experiment["pretrain"]:
         return []
-    depends = pretraining_setting(experiment, setting)
+    depends = pretraining_setting(setting)
     seed = experiment["seeds"][0]
     own = {
         **experiment,

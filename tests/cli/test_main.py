@@ -8,16 +8,57 @@ import sys
 import pytest
 
 from gcnet_caffe.cli import VERBS, main
+from gcnet_caffe.datasets.readers import READERS
 from gcnet_caffe.files import atomic
 from tests.scratch import ROOT
 
+#: What predict, evaluate and package need beside a net.
+PICTURE = str(ROOT / "docs/images/demo_faces.png")
+EVALUATE = ["--weights", "w.caffemodel", "--data", "data", "-o", "out"]
+#: Verbs that have kinds, each with a --help of its own.
+KINDS = {
+    "make-lmdb": ("pairs", "cross", "identity", "sheet"),
+    "make-manifest": tuple(READERS),
+}
+#: They take long to import, and no --help needs them.
+SLOW = ("torch", "skimage", "sklearn", "scipy", "matplotlib", "gradio", "onnx", "snakemake")
+
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
-    assert stop.value.code == 0
-    assert f"usage: gcnet {verb}" in capsys.readouterr().out
+def test_every_verb_has_help_and_shows_it_at_once(verb):
+    code = f"""
+import contextlib, sys
+from gcnet_caffe.cli import main
+for kind in {[[], *([kind] for kind in KINDS.get(verb, ()))]!r}:
+    with contextlib.suppress(SystemExit):
+        main([{verb!r}, *kind, "--help"])
+print("imported:", *sorted(set({SLOW!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    *lines, imported = done.stdout.splitlines()
+    assert done.returncode == 0 and f"usage: gcnet {verb}" in done.stdout, done.stderr
+    assert "(default: )" not in " ".join(done.stdout.split())
+    assert imported == "imported:"
+
+
+def test_an_old_spelling_works_and_gives_the_new_one(tmp_path, capsys):
+    nothing = str(tmp_path / "none")
+    cases = [
+        (["predict", PICTURE, "--model", nothing, "--backend=opencv"], "--backend", "--engine"),
+        (["web", "--model", nothing, "--backend", "onnxruntime"], "--backend", "--engine"),
+        (["evaluate", "--model", nothing, *EVALUATE], "--model", "--net"),
+        (["package", "--model", nothing, *EVALUATE], "--model", "--net"),
+        (["export-onnx", nothing], "MODEL", "--model MODEL"),
+        (["export-onnx", "--model", nothing, "--weights=w"], "--model FILE", "--net FILE"),
+        (["describe", nothing, "--fold-sheet", "f.csv"], "--fold-sheet", "--fold-table"),
+        (["make-lmdb", "pairs", nothing, "--fold-sheet=f.csv"], "--fold-sheet", "--fold-table"),
+    ]
+    for words, old, new in cases:
+        assert main(words) in (1, 2), words
+        first, *more = capsys.readouterr().err.splitlines()
+        start = f"gcnet {words[0]}: {old} is now {new}; "
+        assert first == f"{start}the next release takes the new spelling only"
+        assert nothing in more[0] and len(more) == 1
 
 
 def test_help_names_every_verb_and_misuse_is_2(capsys):

@@ -101,7 +101,7 @@ def test_a_fold_sheet_is_written(tmp_path, capsys):
     assert main(["make-folds", str(manifest), "--protocol", "ck7", "-o", str(out)]) == 0
     assert out.read_text() == "subject,fold\n" + "".join(f"P{i},{i % 10}\n" for i in range(12))
     lines = capsys.readouterr().out.splitlines()
-    told = f"{out}: 12 subjects, 24 images to test on, 12 neutral queries to train only"
+    told = f"{out}: 12 subjects, 24 images to test on, 12 neutral queries for training only"
     assert lines[:2] == [told, "fold 0: 2 subjects, 4 images: P0 P10"]
     assert lines[-1] == "fold 9: 1 subjects, 2 images: P9"
     dealt = plan_pairs(manifest, ("happy", "sad"))

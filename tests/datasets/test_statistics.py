@@ -41,10 +41,10 @@ def test_counts(manifest, capsys):
 def test_a_fold_sheet_is_checked_and_shown(manifest, capsys):
     sheet = manifest.parent / "folds.csv"
     sheet.write_text("subject,fold\n" + "".join(f"S{i},{i % 2}\n" for i in range(12)))
-    assert main(["describe", str(manifest), "--fold-sheet", str(sheet)]) == 0
+    assert main(["describe", str(manifest), "--fold-table", str(sheet)]) == 0
     assert "   1         6            6        6" in capsys.readouterr().out.splitlines()
     sheet.write_text(sheet.read_text() + "S3,0\n")
-    assert main(["describe", str(manifest), "--fold-sheet", str(sheet)]) == 1
+    assert main(["describe", str(manifest), "--fold-table", str(sheet)]) == 1
     assert "subject S3 is in the folds 1 and 0" in capsys.readouterr().err
 
 

@@ -29,7 +29,7 @@ def trained(faces, tmp_path_factory):
 
 
 def evaluate(trained, faces, engine):
-    words = f"--model {trained}/small_S1R1_deploy.prototxt --data {faces} --engine {engine}"
+    words = f"--net {trained}/small_S1R1_deploy.prototxt --data {faces} --engine {engine}"
     words += f" --weights {trained}/x_iter_{ITERATIONS}.caffemodel -o {trained}/{engine}"
     assert main(["evaluate", *words.split()]) == 0
     with open(trained / engine / "predictions.csv", newline="") as file:

@@ -145,7 +145,7 @@ def test_a_layer_that_has_no_converter_is_refused_by_name(tmp_path, capsys):
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }\n'
         'layer { name: "pick" type: "ArgMax" bottom: "x" top: "y" }\n'
     )
-    words = ["--model", f"{tmp_path}/a.prototxt", "--weights", str(SYNTHETIC / WEIGHTS)]
+    words = ["--net", f"{tmp_path}/a.prototxt", "--weights", str(SYNTHETIC / WEIGHTS)]
     assert main(["export-onnx", *words, "-o", f"{tmp_path}/a.onnx"]) == 1
     err = capsys.readouterr().err
     assert "a.prototxt: layer 'pick': type 'ArgMax' cannot be written as ONNX" in err
@@ -153,7 +153,8 @@ def test_a_layer_that_has_no_converter_is_refused_by_name(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["folder", "--model", "x"], ["--model", "x"], ["--weights", "x"], ["nowhere"]]
+    "words",
+    [["--model", "x", "--net", "x"], ["--net", "x"], ["--weights", "x"], ["--model", "nowhere"]],
 )
 def test_misuse_is_2(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

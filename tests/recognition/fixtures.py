@@ -20,7 +20,7 @@ def loose(tmp_path_factory):
     )
     untrained(folder)
     net, weights = ROOT / "prototxt/ck_S1R1_deploy.prototxt", folder / "S1R1.caffemodel"
-    return ["--model", str(net), "--weights", str(weights), "--data", str(folder / "data/fold0")]
+    return ["--net", str(net), "--weights", str(weights), "--data", str(folder / "data/fold0")]
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,7 @@ def test_without_onnxruntime_there_is_one_line(tmp_path):
     """In a process that cannot import it."""
     code = "import sys; sys.modules['onnxruntime'] = None\n"
     code += "from gcnet_caffe.cli import main\n"
-    code += "sys.exit(main(['predict', '--backend', 'onnxruntime', 'a.png']))"
+    code += "sys.exit(main(['predict', '--engine', 'onnxruntime', 'a.png']))"
     (tmp_path / "a.png").write_bytes(b"")
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
