@@ -1,26 +1,32 @@
-"""Experiments as YAML: read, held against a schema, completed with defaults.
+"""Experiments as YAML: read, checked by a schema, completed with defaults.
 
-An experiment says what is trained on what; how (cores, GPUs, cluster) is the command line's. The
-options under ``net`` and ``solver`` are the fields of `NetOptions` and `SolverOptions`.
+An experiment says what is trained on which data; the command line says how (cores, GPUs, cluster).
+The options under ``net`` and ``solver`` are the fields of `NetOptions` and `SolverOptions`.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import difflib
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Union
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from gcnet_caffe.datasets.expressions import parse_classes
-from gcnet_caffe.datasets.protocols import PROTOCOLS
+from gcnet_caffe.datasets.protocols import PROTOCOLS, Protocol
 from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
 from gcnet_caffe.nets import NetOptions, SolverOptions
 from gcnet_caffe.text import odd_character, read
 
-#: What a key that is left out means.
-DEFAULTS = {
+if TYPE_CHECKING:
+    import jsonschema
+
+#: The values of keys that are left out.
+DEFAULTS: dict[str, Any] = {
     "title": "",
     "about": "",
     "variants": ["cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1"],
@@ -38,7 +44,7 @@ DEFAULTS = {
 }
 
 
-def read_experiment(path, changes=()):
+def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """Read the experiment at `path`.
 
     Parameters
@@ -46,7 +52,7 @@ def read_experiment(path, changes=()):
     path : str or Path
         A YAML file; its stem is the experiment's name.
     changes : sequence of str
-        ``KEY=VALUE``, VALUE in YAML, put in place of the file's: ``solver.max_iter=1000``,
+        ``KEY=VALUE``, VALUE in YAML: replaces a value of the file, as ``solver.max_iter=1000`` or
         ``data.root=/data/CK+``.
 
     Returns
@@ -58,7 +64,8 @@ def read_experiment(path, changes=()):
     Raises
     ------
     UsageError
-        Not YAML, an unknown key (the nearest known one is named), a value out of range.
+        The file is not YAML, has an unknown key (the message names the nearest known one), or a
+        value is out of range.
     """
     found = _load(path)
     for change in changes:
@@ -73,7 +80,7 @@ def read_experiment(path, changes=()):
     return _absolute(experiment)
 
 
-def _load(path):
+def _load(path: str | Path) -> dict[str, Any]:
     try:
         text = read(path, UsageError, wanted="an experiment in YAML")
     except FileNotFoundError:
@@ -97,7 +104,9 @@ def _hint(text: str) -> str:
     return f" ({odd})" if odd else ""
 
 
-def _refuse_nul(found: Union[dict, list], path: Union[str, Path], keys: tuple = ()) -> None:
+def _refuse_nul(
+    found: dict[str, Any] | list[Any], path: str | Path, keys: tuple[str, ...] = ()
+) -> None:
     """Raise a UsageError that names the key where a value, or a key, holds a NUL character."""
     for key, value in found.items() if isinstance(found, dict) else enumerate(found):
         here = (*keys, str(key))
@@ -108,7 +117,7 @@ def _refuse_nul(found: Union[dict, list], path: Union[str, Path], keys: tuple = 
             raise UsageError(f"{path}: {where!r}: {shown(value)} holds NUL (U+0000)")
 
 
-def _apply(found, change):
+def _apply(found: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {change}: wanted KEY=VALUE, such as solver.max_iter=1000")
@@ -124,8 +133,8 @@ def _apply(found, change):
     found[last] = value
 
 
-def _check(found, path):
-    """Hold `found` against the schema; the first violation is one line."""
+def _check(found: dict[str, Any], path: str | Path) -> None:
+    """Raise a UsageError of one line if `found` violates the schema."""
     import jsonschema
 
     errors = jsonschema.Draft202012Validator(experiment_schema()).iter_errors(found)
@@ -144,9 +153,10 @@ def _check(found, path):
     raise UsageError(f"{path}: {where or 'the file'}: {_in_words(error)}")
 
 
-def _in_words(error):
-    value, found = error.validator_value, f"found {shown(error.instance)}"
-    wanted = {
+def _in_words(error: jsonschema.ValidationError) -> str:
+    value: Any = error.validator_value
+    found = f"found {shown(error.instance)}"
+    wanted: dict[Any, Callable[[], str]] = {
         "enum": lambda: f"{found}, wanted one of {', '.join(map(str, value))}",
         "type": lambda: f"{found}, wanted {value}",
         "required": lambda: f"{error.message.split(' ')[0]} is missing",
@@ -157,13 +167,13 @@ def _in_words(error):
     return wanted.get(error.validator, lambda: error.message.splitlines()[0])()
 
 
-def _check_meaning(experiment, protocol, path):
-    """What a schema cannot say."""
+def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | Path) -> None:
+    """Check what a schema cannot express."""
     across = not protocol.folds
     if across != ("test" in experiment):
         wanted = "`test:`, the data set to test on" if across else "no `test:`; it has folds"
         raise UsageError(f"{path}: protocol {experiment['protocol']}: wanted {wanted}")
-    for key in ("folds", "only", "fold_sheet"):
+    for key in ("folds", "only", "fold_table"):
         if across and key in experiment:
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
     try:
@@ -172,14 +182,27 @@ def _check_meaning(experiment, protocol, path):
         SolverOptions(**experiment["solver"])
         for name, values in experiment["sweep"].items():
             for value in values:
-                owner = NetOptions if name in _fields(NetOptions) else SolverOptions
+                owner: Any = NetOptions if name in _fields(NetOptions) else SolverOptions
                 owner(**{name: value})
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
-def check_data(experiment, path):
-    """Raise a UsageError where a folder or file that the experiment reads is not there."""
+def check_data(experiment: Mapping[str, Any], path: str | Path) -> None:
+    """Check that the folders and files that an experiment reads are there.
+
+    Parameters
+    ----------
+    experiment : mapping
+        See `read_experiment`.
+    path : path
+        Its file, for the message.
+
+    Raises
+    ------
+    UsageError
+        One is missing.
+    """
     data, pretrain = experiment["data"], experiment["pretrain"] or {}
     several = isinstance(data, list)
     sources = {f"data.{i}": source for i, source in enumerate(data)} if several else {"data": data}
@@ -193,25 +216,35 @@ def check_data(experiment, path):
                 )
 
 
-def _absolute(value):
-    """Make the folders and files that a data set is read from absolute: jobs run elsewhere."""
+def _absolute(value: Any) -> Any:
+    """Make the paths of data sets absolute: the jobs run in another folder."""
     if isinstance(value, list):
         return [_absolute(item) for item in value]
     if not isinstance(value, dict):
         return value
-    paths = ("root", "manifest", "fold_sheet")
+    paths = ("root", "manifest", "fold_table")
     return {
         key: os.path.abspath(os.path.expanduser(item)) if key in paths else _absolute(item)
         for key, item in value.items()
     }
 
 
-def _fields(options):
+def _fields(options: type) -> set[str]:
     return {field.name for field in dataclasses.fields(options)}
 
 
-def net_and_solver(experiment, setting):
-    """Return the net's and the solver's options of a setting: those of all, and its own."""
+def net_and_solver(
+    experiment: Mapping[str, Any], setting: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of net and solver: those of the experiment, changed by a setting.
+
+    Parameters
+    ----------
+    experiment : mapping
+        Its keys ``net`` and ``solver`` are used.
+    setting : mapping
+        {option: value}; an option of the net or of the solver.
+    """
     names = _fields(NetOptions)
     net, solver = dict(experiment["net"]), dict(experiment["solver"])
     for name, value in setting.items():

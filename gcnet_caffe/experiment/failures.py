@@ -1,6 +1,10 @@
-"""Why jobs of a run are missing: from the logs of their rules to one line in their folder."""
+"""Why jobs of a run failed: one line in the folder of each, taken from the logs of its rules."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe import files
 
@@ -8,15 +12,24 @@ _FAILED = "failed.txt"
 _RULES = ("evaluate", "train", "solver", "net")
 
 
-def mark_failures(out, plan, pending):
+def mark_failures(out: Path, plan: dict[str, Any], pending: Collection[str]) -> dict[str, str]:
     """Write ``failed.txt`` into the folders `pending`, and remove it from the others.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run.
+    plan : dict
+        See `plan.make_plan`.
+    pending : collection of str
+        Folders that have no result, as the plan has them.
 
     Returns
     -------
     dict
         Folder -> reason.
     """
-    out, failed = Path(out), {}
+    failed: dict[str, str] = {}
     sequences = [f"sequences/{variant}" for variant in plan.get("sequences", {}).get("nets", ())]
     for folder in [*plan["training"], *plan["baselines"], *sequences]:
         mark = out / folder / _FAILED
@@ -28,8 +41,8 @@ def mark_failures(out, plan, pending):
     return failed
 
 
-def _reason(out, plan, folder):
-    """The error of the job's own rules, else of what it waits for."""
+def _reason(out: Path, plan: dict[str, Any], folder: str) -> str:
+    """The error of the job's own rules, else of the jobs that it needs."""
     logs = [out / "logs" / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
     logs += [out / "logs" / f"{folder}.log"]
     training = plan["training"].get(folder, {})
@@ -45,7 +58,7 @@ def _reason(out, plan, folder):
     return "not run"
 
 
-def _error(log):
+def _error(log: Path) -> str:
     """The last error that a verb wrote, or the last line of a process that died without one."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line.split(": error: ", 1)[1] for line in lines if ": error: " in line]

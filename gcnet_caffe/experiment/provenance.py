@@ -1,4 +1,6 @@
-"""With what a run was made: versions, commit, machine, time, and the commands it ran."""
+"""How a run was made: versions, commit, machine, time, and the commands it ran."""
+
+from __future__ import annotations
 
 import datetime
 import importlib.metadata
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 
 from gcnet_caffe import __version__, files
+from gcnet_caffe.experiment.snakemake import Machine
 
 _PACKAGES = ("torch", "numpy", "opencv-python-headless", "lmdb", "protobuf", "scikit-image")
 _MORE = ("scikit-learn", "snakemake", "matplotlib")
@@ -22,25 +25,36 @@ _FILE = "provenance.json"
 class Stopwatch:
     """When something started, and how long it has taken."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.start = time.time()
         self.started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Seconds since the start."""
         return time.time() - self.start
 
 
-def write_provenance(out, watch, machine):
-    """Write provenance.json of the run in `out`; times and commits add up over its parts."""
+def write_provenance(out: str | Path, watch: Stopwatch, machine: Machine) -> None:
+    """Write provenance.json of a run.
+
+    Where a run was interrupted and continued, the seconds are added up and the commits listed.
+
+    Parameters
+    ----------
+    out : path
+        Folder of the run.
+    watch : Stopwatch
+        Started with this part of the run.
+    machine : Machine
+    """
     path = Path(out) / _FILE
     before = json.loads(path.read_text()) if path.is_file() else {}
     facts = {
         "versions": _versions(),
         "git_commit": _added(before.get("git_commit", ""), _commit()),
         "command": shlex.join(["gcnet", *sys.argv[1:]]),
-        "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads a job"
+        "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads per job"
         + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
         "started": before.get("started", watch.started),
         "seconds": round(before.get("seconds", 0) + watch.seconds, 1),
@@ -49,11 +63,11 @@ def write_provenance(out, watch, machine):
     files.write_text(path, json.dumps(facts, indent=1) + "\n")
 
 
-def _added(commits, commit):
+def _added(commits: str, commit: str) -> str:
     return ", ".join(dict.fromkeys(filter(None, [*commits.split(", "), commit])))
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     found = {"gcnet-caffe": __version__, "python": platform.python_version()}
     for name in (*_PACKAGES, *_MORE):
         try:
@@ -63,13 +77,13 @@ def _versions():
     return found
 
 
-def _commit():
+def _commit() -> str:
     """The checkout's commit, with a plus where files were changed; empty outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
 
-    def git(*words):
+    def git(*words: str) -> str:
         command = ["git", "-C", str(root), *words]
         return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
@@ -81,7 +95,7 @@ def _commit():
         return ""
 
 
-def _commands(out):
+def _commands(out: Path) -> list[str]:
     """The shell commands that Snakemake printed, in order, each once."""
     log = out / "logs" / "snakemake.log"
     if not log.is_file():

@@ -1,7 +1,11 @@
-"""The schema of an experiment's YAML (JSON Schema), from the options' own definitions."""
+"""The schema of an experiment's YAML (JSON Schema), made from the definitions of the options."""
+
+from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Collection
+from typing import Any
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.datasets.readers import READERS
@@ -15,15 +19,20 @@ _SOLVER_OWN = ("net", "snapshot_prefix", "test_iter", "random_seed")
 
 BASELINES = ("hog-svm", "lbp-svm")
 
+_Schema = dict[str, Any]
+_TEXT: _Schema
+_FLAG: _Schema
+_COUNT: _Schema
+_NUMBER: _Schema
 _TEXT, _FLAG = {"type": "string"}, {"type": "boolean"}
 _COUNT, _NUMBER = {"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0}
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
-def experiment_schema():
+def experiment_schema() -> _Schema:
     """Return the schema of an experiment."""
     net, solver = _options(NetOptions, _NET_OWN), _options(SolverOptions, _SOLVER_OWN)
-    several = {"type": "array", "minItems": 1, "uniqueItems": True}
+    several: _Schema = {"type": "array", "minItems": 1, "uniqueItems": True}
     swept = {**net, **solver}
     source = _source()
     variants = {**several, "items": {"enum": [v for v in VARIANTS if v not in PRETRAININGS]}}
@@ -37,7 +46,7 @@ def experiment_schema():
             "classes": {**several, "items": _TEXT, "minItems": 2},
             "folds": {"type": "integer", "minimum": 2},
             "only": {**several, "items": _NUMBER},
-            "fold_sheet": _TEXT,
+            "fold_table": _TEXT,
             "variants": variants,
             "pretrain": {
                 "anyOf": [
@@ -74,7 +83,7 @@ def experiment_schema():
             },
             "seeds": {**several, "items": _NUMBER},
             "baselines": {"type": "array", "uniqueItems": True, "items": {"enum": list(BASELINES)}},
-            "engine": {"enum": sorted(ENGINES)},
+            "engine": {"enum": list(ENGINES)},
             "sequences": _FLAG,
             "pictures": _FLAG,
         },
@@ -82,7 +91,7 @@ def experiment_schema():
     )
 
 
-def _source():
+def _source() -> _Schema:
     """Where images come from: rendered, read by a reader, or listed in a manifest."""
     faces = ("subjects", "frames", "identities", "images_per_identity")
     return _mapping(
@@ -98,7 +107,7 @@ def _source():
     )
 
 
-def _options(options, left_out):
+def _options(options: type, left_out: Collection[str]) -> _Schema:
     """The fields of an options dataclass as properties."""
     types = typing.get_type_hints(options)
     found = {}
@@ -111,7 +120,7 @@ def _options(options, left_out):
     return found
 
 
-def _mapping(properties, required=()):
+def _mapping(properties: _Schema, required: Collection[str] = ()) -> _Schema:
     return {
         "type": "object",
         "properties": properties,

@@ -1,5 +1,7 @@
 """Snakemake as a subprocess: its command line, its environment, and what it would do."""
 
+from __future__ import annotations
+
 import importlib.util
 import json
 import os
@@ -8,12 +10,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gcnet_caffe import lifeline
-from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.errors import GcnetError, UsageError, extra
 
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
+#: What a run needs, beside the engine.
+_PYTHON = (3, 11)
+_LIBRARIES = ("snakemake", "yaml", "jsonschema", "rich", "tensorboardX", "jinja2", "sklearn")
 
 
 class Machine(NamedTuple):
@@ -22,13 +27,13 @@ class Machine(NamedTuple):
     Attributes
     ----------
     cores : int
-        Processors of this machine; with a profile, jobs at once.
+        Processors of this machine; with a profile, the number of jobs at the same time.
     threads : int
         Processors of one training.
     gpus : tuple of int
         GPU numbers; none is the CPU.
     per_gpu : int
-        Trainings at once on one GPU.
+        Trainings at the same time per GPU.
     profile : str
         Folder of a Snakemake profile, for clusters.
     more : tuple of str
@@ -37,24 +42,24 @@ class Machine(NamedTuple):
 
     cores: int
     threads: int = 1
-    gpus: tuple = ()
+    gpus: tuple[int, ...] = ()
     per_gpu: int = 1
     profile: str = ""
-    more: tuple = ()
+    more: tuple[str, ...] = ()
 
     @property
-    def gpu_slots(self):
+    def gpu_slots(self) -> list[int]:
         """The GPU number of each training that may run at once."""
         return [gpu for gpu in self.gpus for _ in range(self.per_gpu)]
 
     @property
-    def at_once(self):
-        """How many trainings run at once."""
+    def at_once(self) -> int:
+        """How many trainings run at the same time."""
         return len(self.gpu_slots) or max(1, self.cores // self.threads)
 
 
-def snakemake_command(out, machine, *words):
-    """Return the words that run the workflow in `out`."""
+def snakemake_command(out: str | Path, machine: Machine, *words: str) -> list[str]:
+    """Return the command that runs the workflow in `out`; `words` are further options."""
     command = [
         sys.executable,
         "-m",
@@ -82,22 +87,40 @@ def snakemake_command(out, machine, *words):
     return [*command, *machine.more, *words]
 
 
-def environment():
-    """The jobs' environment: this Python's `gcnet` first on PATH, tied to this process."""
+def environment() -> dict[str, str]:
+    """Return the jobs' environment: this Python's `gcnet` first on PATH, tied to this process."""
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     return {**os.environ, "PATH": path, **lifeline.offer()}
 
 
 class Pending(NamedTuple):
-    """What is to do: Snakemake's table of it, the folders to be trained, and to be evaluated."""
+    """What is left to do.
+
+    Attributes
+    ----------
+    stats : str
+        Snakemake's table of it.
+    trainings : set of str
+        Folders to be trained.
+    folders : set of str
+        Folders to be evaluated.
+    """
 
     stats: str
-    trainings: set
-    folders: set
+    trainings: set[str]
+    folders: set[str]
 
 
-def find_pending(plan, out, machine):
-    """Return the `Pending` jobs of `plan` in the folder `out`, which need not exist.
+def find_pending(plan: dict[str, Any], out: str | Path, machine: Machine) -> Pending:
+    """Return the jobs that are left to do.
+
+    Parameters
+    ----------
+    plan : dict
+        See `plan.make_plan`.
+    out : path
+        Folder of the run; it need not exist.
+    machine : Machine
 
     Raises
     ------
@@ -123,8 +146,24 @@ def find_pending(plan, out, machine):
     )
 
 
-def need_snakemake():
-    """Raise a UsageError that says how to get what `gcnet run` needs, where any is missing."""
-    for name in ("snakemake", "yaml", "jsonschema", "rich", "tensorboardX", "jinja2", "sklearn"):
-        if not importlib.util.find_spec(name):
-            raise UsageError(f"gcnet run needs {name}: pip install 'gcnet-caffe[experiment]'")
+def need_snakemake(what: str = "gcnet run") -> None:
+    """Check that all that runs an experiment is installed.
+
+    Parameters
+    ----------
+    what : str
+        The command that needs it: the first words of the message.
+
+    Raises
+    ------
+    UsageError
+        This Python is older than Snakemake supports, or a library of the extra `experiment` is
+        missing.
+    """
+    if sys.version_info < _PYTHON:
+        found, wanted = (".".join(map(str, v[:2])) for v in (sys.version_info, _PYTHON))
+        raise UsageError(f"{what}: found Python {found}, wanted {wanted} or newer, for Snakemake")
+    with extra("experiment", what):
+        for name in _LIBRARIES:
+            if not importlib.util.find_spec(name):
+                raise ModuleNotFoundError(name=name)

@@ -1,16 +1,16 @@
 """Experiments: what is refused, what is filled in, and the committed ones."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.experiment import demo
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from tests.experiment.small_run import SMALL, write_experiment
+from tests.scratch import ROOT
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+EXPERIMENTS = [*sorted((ROOT / "experiments").glob("*.yaml")), demo.EXPERIMENT]
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)

@@ -5,58 +5,68 @@ import json
 
 import pytest
 
-from gcnet_caffe.cli import main
 from gcnet_caffe.errors import GcnetError, UsageError
-from gcnet_caffe.experiment.demo import Size, run_demo
+from gcnet_caffe.experiment import snakemake
+from gcnet_caffe.experiment.demo import run_demo
+from gcnet_caffe.experiment.snakemake import Machine, need_snakemake
 from gcnet_caffe.formats.log import read_log
 
-SMALL = Size(
-    subjects=10,
-    identities=5,
-    images_per_identity=4,
-    copies=1,
-    batch_size=4,
-    pretrain_iterations=6,
-    finetune_iterations=8,
-)
+SMALL = [
+    "data={synthetic: {subjects: 10}}",
+    "pretrain.data={synthetic: {identities: 5, images_per_identity: 4, seed: 1}}",
+    "pretrain.solver={max_iter: 6, display: 2}",
+    "pack.copies=1",
+    "net.batch_size=4",
+    "solver={max_iter: 8, display: 2, test_interval: 4}",
+]
 
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("caffe", marks=pytest.mark.caffe)])
-def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch, capfd):
+def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch):
     if engine == "caffe":
         request.getfixturevalue("caffe")
     monkeypatch.chdir(tmp_path)
-    scores = run_demo("demo", main, SMALL, engine)
+    fold = run_demo("demo", Machine(2), [*SMALL, f"engine={engine}"])
     demo = tmp_path / "demo"
-    printed = capfd.readouterr().out
-    tool = "caffe" if engine == "caffe" else "gcnet"
-    assert f"$ {tool} train -solver demo/solvers/demo_fold0.prototxt -weights demo/snap" in printed
-    for picture in ("packed.png", "loss.png", "faces.png"):
-        assert (demo / picture).read_bytes()[:4] == b"\x89PNG"
+    assert (demo / "report.html").is_file()
+    net = demo / fold["folder"]
+    assert (net / "faces.png").read_bytes()[:4] == b"\x89PNG"
+    made = json.loads((demo / "provenance.json").read_text())["commands"]
+    (trained,) = [line for line in made if line.startswith("gcnet train-folder nets/")]
+    assert f"--engine {engine}" in trained
+    for weights in ("pretrain-autoencoder", "pretrain-identity"):
+        assert f"{weights}/seed1/weights.caffemodel" in trained
 
     # Caffe's own TEST phase over the whole set, and our predictions from the deploy net, agree
-    in_log = dict(read_log(demo / "demo_fold0.log")["Test", "accuracy"])[8]
-    assert scores["accuracy"] == pytest.approx(in_log, abs=1e-4)
-    with open(demo / "predictions.csv", newline="") as stream:
+    in_log = dict(read_log(net / "train.log")["Test", "accuracy"])[8]
+    assert fold["accuracy"] == pytest.approx(in_log, abs=1e-4)
+    with open(net / "predictions.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == scores["images"] == 21  # one subject, seven expressions, three frames
+    assert len(rows) == fold["images"] == 21  # one subject, seven expressions, three frames
     right = sum(row["label"] == row["predicted"] for row in rows)
-    assert scores["accuracy"] == pytest.approx(right / len(rows))
-    assert json.loads((demo / "evaluation.json").read_text()) == scores
-    assert scores["generated_reference"]["mse_mean_image"] > 0
+    assert fold["accuracy"] == pytest.approx(right / len(rows))
+    assert fold["generated_reference"]["mse_mean_image"] > 0
 
 
-def test_an_earlier_demo_is_replaced_and_a_failed_step_named(tmp_path):
-    demo = tmp_path / "demo"
-    for _ in range(2):
-        with pytest.raises(GcnetError, match="demo stopped at: gcnet make-faces"):
-            run_demo(demo, lambda command: 1, SMALL)
-        assert [path.name for path in demo.iterdir()] == [".gcnet-demo"]
-        (demo / "old.txt").touch()
+def test_a_failed_step_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = "pretrain.data={synthetic: {identities: 1, images_per_identity: 1, seed: 1}}"
+    with pytest.raises(GcnetError, match="the demo stopped at pretrain/.*: "):
+        run_demo("demo", Machine(2), [*SMALL, wrong])
 
 
-def test_a_folder_of_someone_elses_is_left_alone(tmp_path):
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(UsageError, match="is no earlier demo"):
-        run_demo(tmp_path, main, SMALL)
+    with pytest.raises(UsageError, match="is no run of an experiment"):
+        run_demo(tmp_path, Machine(1))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_old_python_and_a_missing_library_are_one_line(monkeypatch):
+    monkeypatch.setattr(snakemake, "_LIBRARIES", ("json", "no_such_library"))
+    wanted = r"gcnet demo needs no_such_library: pip install 'gcnet-caffe\[experiment\]'"
+    with pytest.raises(UsageError, match=wanted):
+        need_snakemake("gcnet demo")
+    monkeypatch.setattr(snakemake, "_PYTHON", (99, 1))
+    with pytest.raises(UsageError, match=r"gcnet demo: found Python 3.\d+, wanted 99.1 or newer"):
+        need_snakemake("gcnet demo")

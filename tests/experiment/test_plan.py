@@ -46,9 +46,9 @@ def test_options_reach_only_the_nets_that_they_change(tmp_path):
     assert depends["metric"] == {"lambda_s": 0.3}
     assert depends["S0R0"] == {"lambda_g": 2}
     assert depends["S1R1"] == {"lambda_s": 0.3, "lambda_g": 2}
-    assert pretraining_setting(
-        experiment, {"lambda_s": 3, "gamma_reading": "gamma-0.75-constant"}
-    ) == {"gamma_reading": "gamma-0.75-constant"}
+    assert pretraining_setting({"lambda_s": 3, "gamma_reading": "gamma-0.75-constant"}) == {
+        "gamma_reading": "gamma-0.75-constant"
+    }
 
 
 def test_options_at_their_default_change_no_flag(tmp_path):
