@@ -1,9 +1,8 @@
-"""Hold the nets that a solver trains and tests against their LMDBs, before Caffe does.
+"""Check that the LMDBs match the nets that a solver trains and tests, before training starts.
 
-Debian's Caffe is built without its debug checks: a label out of range corrupts memory without a
-word. What is refused here, the engine refuses, too, by the same rules (data.data_layer,
-data.labels, schema.solver_nets, schema.solver_fields). Layers that only Caffe has are passed over
-with a warning.
+Debian's Caffe is built without its debug checks: with a label out of range it writes to memory of
+others without a message. The engine refuses the same faults, by the same rules (data_layer, labels,
+solver_nets and solver_fields of `formats`). A layer that the check does not know gives a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.data_layer import DataRules, check_layer_labels
 from gcnet_caffe.formats.in_place import in_place_fault
 from gcnet_caffe.formats.kinds import read_solver_or_net
-from gcnet_caffe.formats.labels import label_range, label_sources, reads_labels
+from gcnet_caffe.formats.labels import Step, label_range, label_sources, reads_labels
 from gcnet_caffe.formats.lmdb_survey import Survey, read_survey
 from gcnet_caffe.formats.net_state import merged_state, select_layers
 from gcnet_caffe.formats.shapes import top_shapes
@@ -32,27 +31,41 @@ _DESCRIBED = ("Data", "DummyData", "Input", "Parameter")
 
 
 class Findings(NamedTuple):
-    """`facts` say what each LMDB holds; `warnings` what will not be as one might think."""
+    """What a check has found.
+
+    Attributes
+    ----------
+    facts : list of str
+        What each LMDB holds.
+    warnings : list of str
+        What is allowed, but may be a mistake.
+    """
 
     facts: list[str]
     warnings: list[str]
 
 
-def check(path: Any, level: int = 0, stages: Sequence[str] = ()) -> Findings:
-    """Check the net at `path` in both phases, or the nets that the solver at `path` names.
+def check(path: str | Path, level: int = 0, stages: Sequence[str] = ()) -> Findings:
+    """Check the nets of a solver, or one net in both phases.
 
     Paths inside the prototxts are relative to the current folder, as in Caffe.
 
     Parameters
     ----------
     path : str or Path
-    level, stages
-        As `caffe train -level -stage` are given.
+        The prototxt of a solver or of a net.
+    level : int
+    stages : sequence of str
+        As for `caffe train -level -stage`.
+
+    Returns
+    -------
+    Findings
 
     Raises
     ------
     GcnetError
-        Training would not start, or would read memory that is not its own.
+        Training would not start, or Caffe would use memory that is not its own.
     """
     param = read_solver_or_net(path)
     if isinstance(param, caffe_pb.SolverParameter):
@@ -71,7 +84,24 @@ def check(path: Any, level: int = 0, stages: Sequence[str] = ()) -> Findings:
 
 
 def check_solver(solver: Any, origin: str) -> Findings:
-    """Check a SolverParameter in today's form and its nets; as `check`."""
+    """Check a solver and its nets.
+
+    Parameters
+    ----------
+    solver : SolverParameter
+        In today's form.
+    origin : str
+        The solver's file, for messages.
+
+    Returns
+    -------
+    Findings
+
+    Raises
+    ------
+    GcnetError
+        As of `check`.
+    """
     check_fields(solver, origin)
     check_folder(solver, origin)
     checker = _Checker()
@@ -87,14 +117,14 @@ def check_solver(solver: Any, origin: str) -> Findings:
 
 
 class _Checker:
-    """Checks nets one after the other; an LMDB that several read is read once."""
+    """Checks nets one after the other; an LMDB that several nets read is read once."""
 
     def __init__(self) -> None:
         self.findings = Findings([], [])
         self._surveys: dict[tuple[str, bool | None, int], Survey] = {}
 
     def warn_of_folder(self, solver: Any, origin: str) -> None:
-        """Warn of a folder that the engine makes at the end, and Caffe does not."""
+        """Warn of a missing folder of snapshots: the engine makes it at the end, Caffe does not."""
         folder = snapshot_folder(solver)
         if solver.snapshot_after_train and not folder.is_dir():
             self.findings.warnings.append(
@@ -103,8 +133,8 @@ class _Checker:
             )
 
     def check_net(self, net: NetSource, test_iter: int = 0) -> None:
-        """Check one net; of a test net with the number of its batches."""
-        wiring, steps = Wiring(net.origin), []
+        """Check one net; `test_iter` is the number of batches of a test net."""
+        wiring, steps = Wiring(net.origin), list[Step]()
         shapes: dict[int, Any] = {}
         surveys: dict[int, tuple[DataRules, Survey]] = {}
         for layer in select_layers(net.param, net.origin):
@@ -129,7 +159,7 @@ class _Checker:
     def _warn_of_others(self, layer: Any) -> None:
         if not layer.bottom and layer.top and layer.type not in _DESCRIBED:
             self.findings.warnings.append(
-                f"layer {layer.name!r} ({layer.type}): what it reads is not looked into"
+                f"layer {layer.name!r} ({layer.type}): its data is not checked"
             )
 
     def _check_data(self, layer: Any, net: NetSource) -> tuple[DataRules, Survey] | None:
@@ -137,7 +167,7 @@ class _Checker:
         if layer.data_param.backend != caffe_pb.DataParameter.LMDB:
             if not (Path(rules.source) / "CURRENT").is_file():
                 raise rules.leveldb()
-            self.findings.warnings.append(f"{rules.source}: a LEVELDB, which is not looked into")
+            self.findings.warnings.append(f"{rules.source}: a LEVELDB, which is not checked")
             return None
         survey = self._survey(rules)
         for (shape, encoded), index in survey.shapes.items():
@@ -165,7 +195,7 @@ class _Checker:
         batch, count = layer.data_param.batch_size, len(survey.keys)
         if batch > count:
             self.findings.warnings.append(
-                f"{survey.source}: {count} records, fewer than batch_size {batch}: batches repeat "
+                f"{survey.source}: {count} records, fewer than batch_size {batch}: a batch repeats "
                 "some"
             )
         if test_iter and test_iter * batch != count:
@@ -176,7 +206,11 @@ class _Checker:
             )
 
     def _check_labels(
-        self, steps: list[Any], shapes: dict[int, Any], surveys: dict[int, Any], net: NetSource
+        self,
+        steps: list[Step],
+        shapes: dict[int, Any],
+        surveys: dict[int, tuple[DataRules, Survey]],
+        net: NetSource,
     ) -> None:
         sources = label_sources(steps)
         for layer, bottoms, _ in steps:
@@ -186,17 +220,22 @@ class _Checker:
             found = sorted(place for place in sources[bottoms[number]] if place[0] in surveys)
             reader = f"layer {layer.name!r} ({layer.type})"
             wanted = label_range(layer, shapes[bottoms[0]])
-            if found and wanted is None:
+            if not found:
+                continue
+            if wanted is None:
                 self.findings.warnings.append(
-                    f"{net.origin}: {reader}: how many classes it has cannot be told, and the "
-                    "labels are not held against it"
+                    f"{net.origin}: {reader}: its number of classes is unknown, so its labels are "
+                    "not checked"
                 )
                 continue
             for step, top in found:
-                check_layer_labels(*surveys[step], top, wanted, reader)
+                rules, survey = surveys[step]
+                check_layer_labels(rules, survey, top, wanted, reader)
 
-    def _check_channels(self, net: Any, surveys: dict[int, Any], steps: list[Any]) -> None:
-        """Warn where a net of ours is given another number of images than it is made for."""
+    def _check_channels(
+        self, net: Any, surveys: dict[int, tuple[DataRules, Survey]], steps: list[Step]
+    ) -> None:
+        """Warn if the LMDB of one of our nets has another number of channels than the net needs."""
         if not net.name.startswith("gcnet_"):
             return
         for step, (_, survey) in surveys.items():
@@ -205,7 +244,7 @@ class _Checker:
             wanted = cuts[0] if cuts else 1
             for channels in sorted({shape[0] for shape, _ in survey.shapes} - {wanted}):
                 self.findings.warnings.append(
-                    f"{survey.source}: {channels} channel(s), {net.name} is made for {wanted}"
+                    f"{survey.source}: {channels} channel(s), {net.name} needs {wanted}"
                 )
 
 

@@ -1,49 +1,73 @@
-"""A contact sheet: what packing makes of some of a manifest's faces, for its user to look at.
+"""A contact sheet: some of a manifest's faces as they would be packed, to look at first.
 
-Two lines of pictures for each row of the manifest, the query above its reference: the photograph
+Each row of the manifest has two lines of pictures, the query above its reference: the photograph
 with its five landmarks, the aligned crop, and augmented copies as packed with the same seed.
 """
 
+from __future__ import annotations
+
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.augment import draw, face_crop
-from gcnet_caffe.files import atomic
 from gcnet_caffe.packing.crops import load_face
 from gcnet_caffe.packing.detection import complete_landmarks
-from gcnet_caffe.packing.pictures import CELL, GAP, blank, caption, framed, photograph, write
+from gcnet_caffe.packing.pictures import (
+    CELL,
+    GAP,
+    blank,
+    caption,
+    framed,
+    photograph,
+    save,
+    write,
+)
 from gcnet_caffe.packing.shards import Work
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CAPTION = 110  # width of the captions
 _HEADER = 24
 
 
-def write_contact_sheet(manifest, path, rows=6, copies=6, seed=0, detector=None):
-    """Draw the contact sheet of `manifest` into the picture file `path` (replacing it).
+def write_contact_sheet(
+    manifest: str | Path,
+    path: str | Path,
+    rows: int = 6,
+    copies: int = 6,
+    seed: int = 0,
+    detector: str | Path | None = None,
+) -> None:
+    """Draw the contact sheet of a manifest.
 
     Parameters
     ----------
-    manifest, path : str or Path
+    manifest : str or Path
+    path : str or Path
+        The picture file to write, or to replace.
     rows : int
-        How many of its rows to show, drawn by the seed.
+        How many of its rows to show, drawn at random.
     copies : int
         Pictures of each face, the first not augmented.
     seed : int
-        Of the augmentation.
+        Seed of the random rows and of the augmentation.
     detector : str or Path, optional
         Model file of the face detector, for images without landmarks.
 
     Raises
     ------
     UsageError
-        `path` does not end in .png or .jpg, or a number makes no sense.
+        `path` does not end in .png or .jpg, or a number is too small.
     ManifestError, ImageError
-        The manifest or one of the images cannot be read, or shows no face.
+        The manifest or one of the images cannot be read, or an image shows no face.
     """
     path = Path(path)
     if path.suffix.lower() not in (".png", ".jpg"):
@@ -59,17 +83,17 @@ def write_contact_sheet(manifest, path, rows=6, copies=6, seed=0, detector=None)
     titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
     blocks = [_block(listed[i], i, seed, copies) for i in chosen]
     sheet = np.vstack([_header(titles), *blocks])
-    with atomic(path, overwrite=True) as scratch:
-        scratch.write_bytes(cv2.imencode(path.suffix, sheet)[1].tobytes())
+    save(sheet, path)
 
 
-def _block(row, number, seed, copies):
+def _block(row: Row, number: int, seed: int, copies: int) -> NDArray[np.uint8]:
     """The lines of one manifest row, as a (height, width, 3) BGR picture."""
     lines = [(row.path, row.landmarks, [f"row {number + 1}", row.subject, row.expression])]
     if row.reference:
         lines.append((row.reference, row.reference_landmarks, ["", "reference"]))
     pictures = []
     for path, points, text in lines:
+        assert points is not None  # complete_landmarks found them
         image = load_face(path, points)
         crops = [face_crop(image, points, draw(seed, number, copy)) for copy in range(copies)]
         left = caption(text, _CAPTION), photograph(image, points)
@@ -77,13 +101,13 @@ def _block(row, number, seed, copies):
     return np.vstack(pictures)
 
 
-def _cells(crops):
+def _cells(crops: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
     for crop in crops:
         large = cv2.resize(crop, (CELL, CELL), interpolation=cv2.INTER_NEAREST)
-        yield framed(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
+        yield framed(np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8))
 
 
-def _header(titles):
+def _header(titles: Sequence[str]) -> NDArray[np.uint8]:
     picture = blank(_HEADER, _CAPTION + (CELL + GAP) * len(titles))
     for i, title in enumerate(titles):
         write(picture, title, (_CAPTION + (CELL + GAP) * i, 16))

@@ -1,112 +1,121 @@
-"""From manifest rows to crops: the part of packing that runs in worker processes.
+"""From manifest rows to crops: the part of packing that runs in worker processes."""
 
-A shard of crops is an array of records (`record_type`), the copies of a row side by side and the
-rows in their order, and after it the failures as JSON. The records of a row that failed are zeros.
-"""
+from __future__ import annotations
 
 import functools
 import hashlib
-import json
-import zlib
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from gcnet_caffe.errors import ImageError
-from gcnet_caffe.faces.align import SIZE
 from gcnet_caffe.faces.augment import draw, face_crop
 from gcnet_caffe.faces.images import file_state, read_grey
 from gcnet_caffe.faces.landmarks import check_points
+from gcnet_caffe.packing.shards import Failure, crops_to_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    #: Reads an image file as grey.
+    _Read = Callable[[str], NDArray[np.uint8]]
 
 
-class Job(NamedTuple):
-    """The records of one manifest row.
+class RowFaces(NamedTuple):
+    """The faces of one manifest row.
 
-    `row` is its place in the manifest, from 0; `images` are (path, points) of the query and, in
-    pairs, of the reference; `copies` is the number of records, the first not augmented.
+    Attributes
+    ----------
+    row : int
+        Its place in the manifest, from 0.
+    images : tuple of (path, points)
+        The query and, in pairs, the reference; points are (5, 2) ndarrays.
+    copies : int
+        How many crops of each face, the first not augmented.
     """
 
     row: int
-    images: tuple
+    images: tuple[tuple[str, NDArray[np.float64]], ...]
     copies: int
 
 
-class Failure(NamedTuple):
-    """Why a row cannot be packed: the image, and the reason, which names it."""
-
-    image: str
-    reason: str
-
-
-def start_worker():
-    """Prepare a worker process: the processes share the work, their threads must not."""
+def start_worker() -> None:
+    """Prepare a worker process: the processes share the work, so each needs one thread only."""
     cv2.setNumThreads(1)
 
 
-def record_type(channels):
-    """One record of a shard: (channels, 66, 66) grey values and their CRC-32."""
-    return np.dtype([("crc", "<u4"), ("pixels", "u1", (channels, SIZE, SIZE))])
-
-
-def jobs_digest(jobs):
-    """A digest of what the crops of `jobs` depend on, beside the settings: see `Work`."""
+def faces_digest(rows: Iterable[RowFaces]) -> str:
+    """Return a digest of what the crops of some rows depend on, besides the settings."""
     digest = hashlib.sha256()
-    for job in jobs:
-        digest.update(f"{job.row} {job.copies}\n".encode())
-        for path, points in job.images:
+    for row in rows:
+        digest.update(f"{row.row} {row.copies}\n".encode())
+        for path, points in row.images:
             digest.update(f"{path} {file_state(path)}\n".encode("utf-8", "surrogateescape"))
             digest.update(np.asarray(points, "<f8").tobytes())
     return digest.hexdigest()
 
 
-def make_shard(task):
-    """Make the records of some jobs; an image that neighbours share is read once.
+def make_shard(task: tuple[int, int, Sequence[RowFaces]]) -> bytes:
+    """Make the crops of some rows; an image that neighbours share is read once.
 
     Parameters
     ----------
-    task : (int, int, sequence of Job)
-        The seed, the number of channels, and the jobs.
+    task : (int, int, sequence of RowFaces)
+        The seed, the number of channels, and the rows.
 
     Returns
     -------
     bytes
+        The content of their shard.
     """
-    seed, channels, jobs = task
+    seed, channels, rows = task
     read = functools.lru_cache(maxsize=2)(read_grey)
-    records = np.zeros(sum(job.copies for job in jobs), record_type(channels))
-    failures, first = {}, 0
-    for job in jobs:
-        failure = _fill(records[first : first + job.copies], job, seed, read)
-        if failure:
-            failures[job.row] = failure
-        first += job.copies
-    return records.tobytes() + json.dumps(failures).encode()
+    crops: list[NDArray[np.uint8] | None] = []
+    failures: dict[int, Failure] = {}
+    for row in rows:
+        made = _crops(row, seed, read)
+        if isinstance(made, Failure):
+            failures[row.row] = made
+            crops += [None] * row.copies
+        else:
+            crops += made
+    return crops_to_bytes(crops, channels, failures)
 
 
-def _fill(records, job, seed, read):
-    """Make the crops of one job; return its `Failure`, or None."""
+def _crops(row: RowFaces, seed: int, read: _Read) -> list[NDArray[np.uint8]] | Failure:
+    """The crops (channels, 66, 66) of one row, or why there are none."""
     faces = []
-    for path, points in job.images:
+    for path, points in row.images:
         try:
             faces.append((load_face(path, points, read), points))
         except ImageError as error:
             return Failure(path, str(error))
-    for copy, record in enumerate(records):
-        drawn = draw(seed, job.row, copy)
-        for channel, (image, points) in enumerate(faces):
-            record["pixels"][channel] = face_crop(image, points, drawn)
-        record["crc"] = zlib.crc32(record["pixels"])
-    return None
+    draws = [draw(seed, row.row, copy) for copy in range(row.copies)]
+    return [np.stack([face_crop(*face, drawn) for face in faces]) for drawn in draws]
 
 
-def load_face(path, points, read=read_grey):
-    """Read the image `path` and check that `points` are the landmarks of a face in it.
+def load_face(path: str, points: NDArray[np.float64], read: _Read = read_grey) -> NDArray[np.uint8]:
+    """Read an image and check that `points` are the landmarks of a face in it.
+
+    Parameters
+    ----------
+    path : str
+    points : (5, 2) ndarray
+        x, y in pixels.
+    read : callable
+        Takes a path, returns the grey image.
+
+    Returns
+    -------
+    (H, W) ndarray of uint8
+        0..255.
 
     Raises
     ------
     ImageError
-        The message names the file, and the landmark that is wrong.
+        The message says which file, and which landmark is wrong.
     """
     image = read(path)
     try:

@@ -1,20 +1,30 @@
 """Landmarks for the images of a manifest that have none: detected, in worker processes."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.rows import Rows
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.images import file_state, image_exists, read_grey
 from gcnet_caffe.faces.landmarks import Detector, detector_model
-from gcnet_caffe.packing.crops import Failure, start_worker
+from gcnet_caffe.files import sha256
+from gcnet_caffe.packing.crops import start_worker
+from gcnet_caffe.packing.shards import Failure, Found, Work, landmarks_to_bytes, read_landmarks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SHARD_IMAGES = 64
 
@@ -22,17 +32,31 @@ _SHARD_IMAGES = 64
 class Completed(NamedTuple):
     """A manifest's rows with landmarks.
 
-    `rows` are all of them, with landmarks where a face was found, the very ones given where all
-    have theirs; `failures` are those of wanted rows (row from 0 -> `Failure`) with a missing image
-    or no face; `routes` tells where landmarks come from (image -> route), where not the row does.
+    Attributes
+    ----------
+    rows : sequence of Row
+        All rows, with landmarks if a face was found; the given sequence itself if nothing was to be
+        detected.
+    failures : dict of int to Failure
+        The wanted rows (from 0) with a missing image or without a face.
+    routes : dict of str to str
+        Image -> where its landmarks come from, unless the row has it.
     """
 
-    rows: list
-    failures: dict
-    routes: dict
+    rows: Sequence[Row]
+    failures: dict[int, Failure]
+    routes: dict[str, str]
 
-    def images(self, wanted, paired):
-        """Yield each image of the `wanted` rows once, and where its landmarks come from."""
+    def images(self, wanted: Iterable[int], paired: bool) -> Iterator[tuple[str, str]]:
+        """Yield (image, route) of each image of some rows once.
+
+        Parameters
+        ----------
+        wanted : iterable of int
+            Rows, from 0.
+        paired : bool
+            Whether the reference images count too.
+        """
         seen = set()
         for row in map(self.rows.__getitem__, wanted):
             for image in images_of(row, paired):
@@ -43,46 +67,59 @@ class Completed(NamedTuple):
                     yield image, self.routes[image]
 
 
-def complete_landmarks(rows, wanted, paired, work, model=None, workers=1):
+def complete_landmarks(
+    rows: Sequence[Row],
+    wanted: Sequence[int] | NDArray[np.int64],
+    paired: bool,
+    work: Work,
+    model: str | Path | None = None,
+    workers: int = 1,
+) -> Completed:
     """Fill in the landmarks of the rows that will be packed.
 
-    An image whose landmarks stand in any row is not detected again.
+    Nothing is detected in an image whose landmarks are in any row.
 
     Parameters
     ----------
     rows : sequence of Row
     wanted : sequence of int
-        The places of the rows that matter, from 0.
+        The rows that will be packed, from 0.
     paired : bool
-        Whether the reference images matter too.
+        Whether their reference images are packed too.
     work : Work
         Keeps what was detected.
     model : str or Path, optional
         The detector's model file; by default the one of the `landmarks` extra.
     workers : int
+        Number of processes.
 
     Returns
     -------
     Completed
+
+    Raises
+    ------
+    UsageError
+        The detector is needed, and there is no model or OpenCV cannot use it.
     """
     lacking, references, reasons = _survey((rows[i] for i in wanted), paired)
     points, routes = _given(rows, references.union(lacking))
     unknown = [path for path in lacking if path not in points and path not in reasons]
     for path, (found, reason) in zip(unknown, _detect(unknown, work, model, workers)):
-        if reason:
+        if found is None:
             reasons[path] = reason
         else:
             points[path], routes[path] = found, "detected"
     failures = _failures(rows, wanted, paired, reasons) if reasons else {}
     if lacking:
-        wanted, unknown = set(wanted), set(unknown)
-        complete = functools.partial(_complete, points=points, paired=paired, detected=unknown)
-        rows = Rows(complete(row) if i in wanted else row for i, row in enumerate(rows))
+        packed, detected = set(wanted), set(unknown)
+        complete = functools.partial(_complete, points=points, paired=paired, detected=detected)
+        rows = Rows(complete(row) if i in packed else row for i, row in enumerate(rows))
     return Completed(rows, failures, routes)
 
 
-def _survey(rows, paired):
-    """What there is to do: images whose row has no landmarks of them, references, bad images.
+def _survey(rows: Iterable[Row], paired: bool) -> tuple[dict[str, None], set[str], dict[str, str]]:
+    """Find the images whose row has no landmarks of them, the references, and bad images.
 
     Returns
     -------
@@ -93,7 +130,9 @@ def _survey(rows, paired):
         Of the images without a file.
     """
     exists = functools.lru_cache(maxsize=2)(image_exists)  # neighbours share their reference
-    lacking, references, reasons = {}, set(), {}
+    lacking: dict[str, None] = {}
+    references: set[str] = set()
+    reasons: dict[str, str] = {}
     for row in rows:
         images = images_of(row, paired)
         references.update(images[1:])
@@ -105,7 +144,9 @@ def _survey(rows, paired):
     return lacking, references, reasons
 
 
-def _given(rows, images):
+def _given(
+    rows: Sequence[Row], images: AbstractSet[str]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
     """Landmarks and routes in the manifest of `images`; a query's own come before a reference's."""
     points, routes = {}, {}
     columns = (("reference", "reference_landmarks"), ("path", "landmarks")) if images else ()
@@ -118,8 +159,13 @@ def _given(rows, images):
     return points, routes
 
 
-def _failures(rows, wanted, paired, reasons):
-    """The `Failure` of each wanted row of which an image is one of `reasons`: the first of them."""
+def _failures(
+    rows: Sequence[Row],
+    wanted: Iterable[int],
+    paired: bool,
+    reasons: Mapping[str, str],
+) -> dict[int, Failure]:
+    """The `Failure` of each wanted row with an image in `reasons`: that of its first such image."""
     failures = {}
     for i in wanted:
         failed = [Failure(p, reasons[p]) for p in images_of(rows[i], paired) if p in reasons]
@@ -128,13 +174,15 @@ def _failures(rows, wanted, paired, reasons):
     return failures
 
 
-def images_of(row, paired):
-    """The images that packing reads for a row: the query and, where it matters, the reference."""
+def images_of(row: Row, paired: bool) -> tuple[str, ...]:
+    """Return the images that packing reads for a row: the query and, of pairs, the reference."""
     return (row.path, row.reference) if paired and row.reference else (row.path,)
 
 
-def _complete(row, points, paired, detected):
-    """`row` with its landmarks from `points`; `detected` are the images looked for faces in."""
+def _complete(
+    row: Row, points: Mapping[str, NDArray[np.float64]], paired: bool, detected: AbstractSet[str]
+) -> Row:
+    """`row` with its landmarks from `points`; `detected` are the images given to the detector."""
     own, reference = row.landmarks, row.reference_landmarks
     if own is not None and (reference is not None or not paired):
         return row
@@ -145,22 +193,22 @@ def _complete(row, points, paired, detected):
     )
 
 
-def _detect(images, work, model, workers):
-    """Yield (points, "") or (None, reason) of each image."""
+def _detect(
+    images: Sequence[str], work: Work, model: str | Path | None, workers: int
+) -> Iterator[Found]:
+    """Yield what was found in each image."""
     if not images:
         return
     model = detector_model(model)
-    Detector(model)  # a bad model is one clear error here, and a dead worker there
+    Detector(model)  # a bad model is one clear error here; in the workers it would kill them
     total = len(images)
     with tqdm(desc="finding faces", total=total, unit="image", smoothing=0, disable=None) as bar:
-        tasks = _tasks(images, hashlib.sha256(Path(model).read_bytes()).hexdigest())
+        tasks = _tasks(images, sha256(model))
         shards = work.make("landmarks", tasks, _detect_some, bar, workers, _start, (model,))
-    for path in shards:
-        for points, reason in json.loads(path.read_bytes()):
-            yield points and np.array(points), reason
+    yield from read_landmarks(shards)
 
 
-def _tasks(images, model):
+def _tasks(images: Sequence[str], model: str) -> Iterator[tuple[int, str, Sequence[str]]]:
     for first in range(0, len(images), _SHARD_IMAGES):
         group = images[first : first + _SHARD_IMAGES]
         states = [(path, file_state(path)) for path in group]
@@ -168,26 +216,25 @@ def _tasks(images, model):
         yield len(group), hashlib.sha256(text.encode()).hexdigest(), group
 
 
-_detector = None  # of a worker process
+_detector: Detector  # of a worker process
 
 
-def _start(model):
+def _start(model: Path) -> None:
     global _detector
     start_worker()
     _detector = Detector(model)
 
 
-def _detect_some(images):
-    return json.dumps([_detect_one(path) for path in images]).encode()
+def _detect_some(images: Sequence[str]) -> bytes:
+    return landmarks_to_bytes(_detect_one(path) for path in images)
 
 
-def _detect_one(path):
-    """(points, "") or (None, reason)."""
+def _detect_one(path: str) -> Found:
     try:
         image = read_grey(path)
     except ImageError as error:
         return None, str(error)
     try:
-        return _detector.five_points(image).tolist(), ""
+        return _detector.five_points(image), ""
     except ImageError as error:
         return None, f"{path}: {error}"

@@ -1,17 +1,34 @@
-"""The faces that could not be packed: a table of all, and a picture to look at."""
+"""The faces that could not be packed: a table of all, and a contact sheet of the first ones."""
 
-import csv
-import io
+from __future__ import annotations
+
 import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.images import read_grey
-from gcnet_caffe.files import atomic, write_text
-from gcnet_caffe.packing.pictures import CELL, GAP, blank, caption, framed, photograph, write
+from gcnet_caffe.files import write_csv
+from gcnet_caffe.packing.pictures import (
+    CELL,
+    GAP,
+    blank,
+    caption,
+    framed,
+    photograph,
+    save,
+    write,
+)
+from gcnet_caffe.packing.plan import Plan
+from gcnet_caffe.packing.shards import Failure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TABLE, SHEET = "failures.csv", "failures.png"
 
@@ -22,40 +39,40 @@ _CAPTION = 9 * _LINE + 12  # width in pixels
 _HEADER = 30
 
 
-def report_failures(plan, rows, failures, out):
+def report_failures(
+    plan: Plan, rows: Sequence[Row], failures: Mapping[int, Failure], out: Path
+) -> None:
     """Write ``failures.csv`` and ``failures.png`` into `out`; without failures, remove old ones.
 
     Parameters
     ----------
     plan : Plan
-    rows : list of Row
+    rows : sequence of Row
         The manifest's rows with the landmarks that were used.
     failures : dict of int to Failure
         By row, from 0.
     out : Path
+        The output folder.
     """
     if not failures:
         for name in (TABLE, SHEET):
-            Path(out, name).unlink(missing_ok=True)
+            (out / name).unlink(missing_ok=True)
         return
-    failures = dict(sorted(failures.items()))
-    write_text(Path(out, TABLE), _table(plan, failures))
-    with atomic(Path(out, SHEET), overwrite=True) as scratch:
-        scratch.write_bytes(cv2.imencode(".png", _sheet(plan, rows, failures))[1].tobytes())
+    ordered = sorted(failures.items())
+    columns = ("manifest", "row", "image", "subject", "expression", "reason")
+    write_csv(out / TABLE, columns, (_cells(plan, i, failure) for i, failure in ordered))
+    save(_sheet(plan, rows, ordered), out / SHEET)
 
 
-def _table(plan, failures):
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("manifest", "row", "image", "subject", "expression", "reason"))
-    for i, (image, reason) in failures.items():
-        row = plan.rows[i]
-        writer.writerow((*plan.where(i), image, row.subject, row.expression, reason))
-    return text.getvalue()
+def _cells(plan: Plan, number: int, failure: Failure) -> tuple[object, ...]:
+    row = plan.rows[number]
+    return (*plan.where(number), failure.image, row.subject, row.expression, failure.reason)
 
 
-def _sheet(plan, rows, failures):
-    shown = list(failures.items())[:_SHOWN]
+def _sheet(
+    plan: Plan, rows: Sequence[Row], failures: Sequence[tuple[int, Failure]]
+) -> NDArray[np.uint8]:
+    shown = failures[:_SHOWN]
     blocks = [_block(plan, rows[i], i, failure) for i, failure in shown]
     blocks += [np.full_like(blocks[0], 255)] * (-len(blocks) % _COLUMNS)
     lines = [np.hstack(blocks[i : i + _COLUMNS]) for i in range(0, len(blocks), _COLUMNS)]
@@ -65,9 +82,9 @@ def _sheet(plan, rows, failures):
     return np.vstack([header, *lines])
 
 
-def _block(plan, row, number, failure):
-    manifest, number = plan.where(number)
-    about = f"{Path(manifest).name}, row {number}: {row.subject} {row.expression}"
+def _block(plan: Plan, row: Row, number: int, failure: Failure) -> NDArray[np.uint8]:
+    manifest, place = plan.where(number)
+    about = f"{Path(manifest).name}, row {place}: {row.subject} {row.expression}"
     what = "" if failure.image == row.path else "reference "
     reason = failure.reason.replace(f"{failure.image}: ", "", 1)
     text = f"{what}{Path(failure.image).name}: {reason}"
@@ -75,8 +92,8 @@ def _block(plan, row, number, failure):
     return np.hstack([_picture(row, failure.image), caption(lines, _CAPTION)])
 
 
-def _picture(row, image):
-    """The photograph with its landmarks, or a crossed cell where it cannot be read."""
+def _picture(row: Row, image: str) -> NDArray[np.uint8]:
+    """The photograph with its landmarks, or a crossed cell if it cannot be read."""
     points = row.landmarks if image == row.path else row.reference_landmarks
     try:
         return photograph(read_grey(image), points)

@@ -1,74 +1,181 @@
 """Packing: the faces of a manifest, aligned and augmented, as Datums in Caffe's LMDBs.
 
-The crops of each manifest row are made once, in worker processes, and kept in shards (see `work`):
-a packing that was killed goes on from them. From the shards the LMDBs are written in the order of
-their keys, read back and compared with the plan, and moved to their places. Beside the LMDBs lies
-``packed.json`` (what was packed, with what) and ``test.csv`` (what each test record shows), and in
-the output folder ``routes.csv`` (where each image's landmarks come from), of pairs ``folds.csv``,
-where landmarks were detected ``landmarks.csv`` (the manifest with all of them: packing it again
-detects nothing), and where faces could not be packed ``failures.csv`` and ``failures.png``.
+The crops of each manifest row are made once, in worker processes, and kept in `shards`: after a
+kill the same command continues from them. The LMDBs are written from the shards in the order of
+their keys, read back and checked, and moved to their places. Files beside the LMDBs:
+
+=================  =================================================================================
+packed.json        what was packed, from which files, with which settings
+test.csv           what each test record shows
+=================  =================================================================================
+
+Files in the output folder:
+
+=================  =================================================================================
+routes.csv         where each image's landmarks come from
+folds.csv          of pairs: the fold of each subject
+landmarks.csv      if landmarks were detected: the manifest with all of them, so that packing it
+                   again detects nothing
+failures.csv, .png if faces could not be packed: which, and why
+=================  =================================================================================
 """
+
+from __future__ import annotations
 
 import os
 import shutil
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe.datasets.manifest import COLUMNS, cells
+from gcnet_caffe.datasets.manifest import COLUMNS, Row, cells
 from gcnet_caffe.errors import ImageError, ManifestError, UsageError
 from gcnet_caffe.files import write_csv, write_text
-from gcnet_caffe.packing.crops import Job, jobs_digest, make_shard, start_worker
+from gcnet_caffe.formats.lmdb_file import LmdbFacts
+from gcnet_caffe.packing.crops import RowFaces, faces_digest, make_shard, start_worker
 from gcnet_caffe.packing.detection import complete_landmarks
 from gcnet_caffe.packing.failures import TABLE, report_failures
-from gcnet_caffe.packing.lmdbs import Assembly, Crops, assemble
-from gcnet_caffe.packing.plan import plan_cross, plan_identities, plan_pairs
+from gcnet_caffe.packing.lmdbs import Assembly, assemble
+from gcnet_caffe.packing.plan import Plan, plan_cross, plan_identities, plan_pairs
 from gcnet_caffe.packing.provenance import plan_digest, provenance_text
 from gcnet_caffe.packing.publish import Publication
-from gcnet_caffe.packing.shards import open_work
-from gcnet_caffe.packing.test_table import RecordRow, record_sheets
+from gcnet_caffe.packing.shards import Crops, Failure, Work
+from gcnet_caffe.packing.test_table import RecordRow, test_tables
+from gcnet_caffe.packing.work import open_work
 from gcnet_caffe.parallel import cores, ordered_map
 
 _SHARD_RECORDS = 256  # at most, but at least one row
 
 
 class Packed(NamedTuple):
-    """The LMDBs written (path -> `LmdbFacts`) and the rows left out (number from 1 -> reason)."""
+    """What was packed.
 
-    lmdbs: dict
-    left_out: dict
+    Attributes
+    ----------
+    lmdbs : dict of Path to LmdbFacts
+        The LMDBs that were written.
+    left_out : dict of int to str
+        Number of each row that was left out, from 1 -> why.
+    """
+
+    lmdbs: dict[Path, LmdbFacts]
+    left_out: dict[int, str]
 
 
-def pack_pairs(manifest, out, classes, *, workers=None, detector=None, skip_failures=False, **plan):
-    """Pack query-reference pairs, fold by fold: see `plan_pairs` and `pack`."""
+def pack_pairs(
+    manifest: str | Path,
+    out: str | Path,
+    classes: Sequence[str],
+    *,
+    workers: int | None = None,
+    detector: str | Path | None = None,
+    skip_failures: bool = False,
+    **plan: Any,
+) -> Packed:
+    """Pack query-reference pairs, fold by fold.
+
+    Parameters
+    ----------
+    manifest, classes, **plan
+        As of `plan_pairs`.
+    out, workers, detector, skip_failures
+        As of `pack`.
+
+    Returns
+    -------
+    Packed
+
+    Raises
+    ------
+    GcnetError
+        As of `plan_pairs` and `pack`.
+    """
     return pack(plan_pairs(manifest, classes, **plan), out, workers, detector, skip_failures)
 
 
 def pack_cross(
-    manifest, test, out, classes, *, workers=None, detector=None, skip_failures=False, **plan
-):
-    """Pack a test on another data set: see `plan_cross` and `pack`."""
+    manifest: str | Path,
+    test: str | Path,
+    out: str | Path,
+    classes: Sequence[str],
+    *,
+    workers: int | None = None,
+    detector: str | Path | None = None,
+    skip_failures: bool = False,
+    **plan: Any,
+) -> Packed:
+    """Pack a test on another data set.
+
+    Parameters
+    ----------
+    manifest, test, classes, **plan
+        As of `plan_cross`.
+    out, workers, detector, skip_failures
+        As of `pack`.
+
+    Returns
+    -------
+    Packed
+
+    Raises
+    ------
+    GcnetError
+        As of `plan_cross` and `pack`.
+    """
     return pack(plan_cross(manifest, test, classes, **plan), out, workers, detector, skip_failures)
 
 
-def pack_identities(manifest, out, *, workers=None, detector=None, skip_failures=False, **plan):
-    """Pack single faces labelled by identity: see `plan_identities` and `pack`."""
+def pack_identities(
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    detector: str | Path | None = None,
+    skip_failures: bool = False,
+    **plan: Any,
+) -> Packed:
+    """Pack single faces labelled by identity.
+
+    Parameters
+    ----------
+    manifest, **plan
+        As of `plan_identities`.
+    out, workers, detector, skip_failures
+        As of `pack`.
+
+    Returns
+    -------
+    Packed
+
+    Raises
+    ------
+    GcnetError
+        As of `plan_identities` and `pack`.
+    """
     return pack(plan_identities(manifest, **plan), out, workers, detector, skip_failures)
 
 
-def pack(plan, out, workers=None, detector=None, skip_failures=False):
-    """Write the LMDBs of `plan` below the folder `out`: all of them, or none.
+def pack(
+    plan: Plan,
+    out: str | Path,
+    workers: int | None = None,
+    detector: str | Path | None = None,
+    skip_failures: bool = False,
+) -> Packed:
+    """Write the LMDBs of a plan: all of them, or none.
 
-    The records depend on the images, the landmarks and the plan's seed, not on `workers`, nor on
-    how often the packing was cut off and taken up again.
+    The records depend on the images, the landmarks and the plan's seed. They do not depend on
+    `workers`, or on how often the packing was cut off and continued.
 
     Parameters
     ----------
     plan : Plan
     out : str or Path
+        The output folder.
     workers : int, optional
         Worker processes; by default one per processor.
     detector : str or Path, optional
@@ -83,10 +190,10 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
     Raises
     ------
     UsageError
-        An LMDB exists already, ``folds.csv`` is of another manifest, the same packing is at work,
-        or an argument makes no sense.
+        An LMDB exists already, ``folds.csv`` is of another manifest, another process runs the same
+        packing, or an argument makes no sense.
     ImageError, ManifestError, LmdbError
-        The message names the manifest's row and the image, or the LMDB.
+        The message has the manifest's row and the image, or the LMDB.
     """
     workers = cores() if workers is None else workers
     if workers < 1:
@@ -111,15 +218,15 @@ def pack(plan, out, workers=None, detector=None, skip_failures=False):
         if not facts:
             facts = _assemble(plan, crops, failures, publication, out, workers)
             publication.verified(crops.shards, facts)
-        facts = {out / path: fact for path, fact in facts.items()}
+        lmdbs = {out / path: fact for path, fact in facts.items()}
         left_out = {i + 1: failures[i].reason for i in sorted(failures)}
         packed = np.setdiff1d(wanted, list(failures))
-        _write_side_files(plan, completed.images(packed, plan.paired), facts, left_out, out)
+        _write_side_files(plan, completed.images(packed, plan.paired), lmdbs, left_out, out)
         publication.move()
-    return Packed(facts, left_out)
+    return Packed(lmdbs, left_out)
 
 
-def _check_fold_sheet(plan, path):
+def _check_fold_sheet(plan: Plan, path: Path) -> None:
     if plan.fold_sheet and path.exists() and path.read_text() != plan.fold_sheet:
         raise UsageError(
             f"{path}: the folds of other subjects, or of another number of folds, are there; "
@@ -127,7 +234,9 @@ def _check_fold_sheet(plan, path):
         )
 
 
-def _make_crops(plan, rows, failures, work, workers):
+def _make_crops(
+    plan: Plan, rows: Sequence[Row], failures: Collection[int], work: Work, workers: int
+) -> Crops:
     """Make the shards of crops of all rows but the `failures`."""
     copies = plan.copies()
     wanted = np.flatnonzero(copies)
@@ -138,12 +247,12 @@ def _make_crops(plan, rows, failures, work, workers):
     starts = np.append(first[wanted[::step]], kept.sum())
     channels = 2 if plan.paired else 1
 
-    def tasks():
+    def tasks() -> Iterator[tuple[int, str, tuple[int, int, list[RowFaces]]]]:
         for at in range(0, len(wanted), step):
             group = wanted[at : at + step].tolist()
-            jobs = [_job(i, rows[i], plan.paired, int(kept[i])) for i in group if kept[i]]
+            faces = [_faces_of(i, rows[i], plan.paired, int(kept[i])) for i in group if kept[i]]
             size = int(copies[group].sum())
-            yield size, jobs_digest(jobs), (plan.seed, channels, jobs)
+            yield size, faces_digest(faces), (plan.seed, channels, faces)
 
     total = int(copies.sum())
     with tqdm(total=total, desc="making crops", unit="face", smoothing=0, disable=None) as bar:
@@ -151,14 +260,16 @@ def _make_crops(plan, rows, failures, work, workers):
     return Crops(shards, starts, first, channels)
 
 
-def _job(number, row, paired, copies):
-    images = ((row.path, row.landmarks),)
-    if paired:
-        images += ((row.reference, row.reference_landmarks),) if row.reference else images
-    return Job(number, images, copies)
+def _faces_of(number: int, row: Row, paired: bool, copies: int) -> RowFaces:
+    assert row.landmarks is not None  # complete_landmarks found them
+    query = reference = row.path, row.landmarks
+    if paired and row.reference:
+        assert row.reference_landmarks is not None
+        reference = row.reference, row.reference_landmarks
+    return RowFaces(number, (query, reference) if paired else (query,), copies)
 
 
-def _cannot_pack(plan, failures, wanted, out):
+def _cannot_pack(plan: Plan, failures: Mapping[int, Failure], wanted: int, out: Path) -> ImageError:
     manifest, number = plan.where(min(failures))
     return ImageError(
         f"{manifest}: {len(failures)} of {wanted} rows cannot be packed, the first is row "
@@ -167,7 +278,14 @@ def _cannot_pack(plan, failures, wanted, out):
     )
 
 
-def _assemble(plan, crops, failures, publication, out, workers):
+def _assemble(
+    plan: Plan,
+    crops: Crops,
+    failures: Iterable[int],
+    publication: Publication,
+    out: Path,
+    workers: int,
+) -> dict[str, LmdbFacts]:
     """Write and verify the LMDBs in worker processes; return their facts by path."""
     failed, labels = frozenset(failures), np.array(plan.labels)
     tasks = []
@@ -187,11 +305,17 @@ def _assemble(plan, crops, failures, publication, out, workers):
     return facts
 
 
-def _write_side_files(plan, images, facts, left_out, out):
-    """Write what lies beside the LMDBs; `images` are the packed images and their routes."""
-    routes = Counter()
+def _write_side_files(
+    plan: Plan,
+    images: Iterable[tuple[str, str]],
+    lmdbs: Mapping[Path, LmdbFacts],
+    left_out: Mapping[int, str],
+    out: Path,
+) -> None:
+    """Write the files beside the LMDBs; `images` are the packed images and their routes."""
+    routes: Counter[str] = Counter()
 
-    def counted():
+    def counted() -> Iterator[tuple[str, str]]:
         for path, route in images:
             routes[route] += 1
             yield os.path.abspath(path), route
@@ -199,8 +323,8 @@ def _write_side_files(plan, images, facts, left_out, out):
     write_csv(out / "routes.csv", ("image", "route"), counted())
     if plan.fold_sheet:
         write_text(out / "folds.csv", plan.fold_sheet)
-    for path, rows in record_sheets(plan, out, left_out):
+    for path, rows in test_tables(plan, out, left_out):
         write_csv(path, RecordRow._fields, rows)
-    for folder in {path.parent for path in facts}:
-        here = {path.name: fact for path, fact in facts.items() if path.parent == folder}
+    for folder in {path.parent for path in lmdbs}:
+        here = {path.name: fact for path, fact in lmdbs.items() if path.parent == folder}
         write_text(folder / "packed.json", provenance_text(plan, routes, here, left_out))

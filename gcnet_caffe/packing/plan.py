@@ -1,8 +1,12 @@
 """Which record of which manifest row goes into which LMDB, and under which key."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +19,21 @@ from gcnet_caffe.datasets.folds import (
     read_fold_sheet,
     subjects_of,
 )
-from gcnet_caffe.datasets.manifest import read_manifest
+from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.datasets.rows import Rows
 from gcnet_caffe.errors import ManifestError, UsageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 class Target:
-    """One LMDB to be written: the manifest `rows` it holds, how many records of each, their order.
+    """One LMDB to be written: the manifest's rows it holds, how many records of each, their order.
 
     Parameters
     ----------
     path : str
-        Relative to the output folder.
+        The LMDB, relative to the output folder.
     rows : sequence of int
         Places in the manifest, from 0.
     copies : int
@@ -35,15 +42,22 @@ class Target:
         Shuffles the records; without it they keep the manifest's order.
     """
 
-    def __init__(self, path, rows, copies=1, rng=None):
+    def __init__(
+        self,
+        path: str,
+        rows: Sequence[int] | NDArray[np.int64],
+        copies: int = 1,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self.path, self.rows, self.copies = path, np.array(rows), copies
         count = len(rows) * copies
         self._order = np.arange(count) if rng is None else np.argsort(rng.permutation(count))
 
-    def records(self):
+    def records(self) -> Iterator[tuple[str, int, int]]:
         """Yield (key, row, copy) of each record, in the order of the keys.
 
-        A key tells the place in the LMDB, the row (from 1) and the copy (from 0).
+        Row and copy count from 0. A key consists of the place in the LMDB (from 0), the row (from
+        1) and the copy (from 0).
         """
         for place, index in enumerate(self._order):
             at, copy = divmod(int(index), self.copies)
@@ -53,53 +67,68 @@ class Target:
 
 @dataclass
 class Plan:
-    """What to pack: `rows` of `manifest` with their `labels`, into `targets`.
+    """What to pack.
 
-    `paired` tells whether the reference is packed as well; `options` are recorded in packed.json,
-    and `fold_sheet` (CSV) in folds.csv. From `test_from` on the rows are those of `test_manifest`,
-    where there is one.
+    Attributes
+    ----------
+    manifest : str or Path
+    rows : sequence of Row
+        Its rows; if there is a `test_manifest`, those from `test_from` on are of that one.
+    labels : list of int
+        The label of each row.
+    targets : list of Target
+    paired : bool
+        Whether the reference is packed too.
+    seed : int
+        Seed of the augmentation.
+    options : dict
+        For packed.json.
+    fold_sheet : str
+        The content of folds.csv; "" without folds.
+    test_manifest : str or Path, optional
+    test_from : int
     """
 
-    manifest: Path
-    rows: list
-    labels: list
-    targets: list
+    manifest: str | Path
+    rows: Sequence[Row]
+    labels: list[int]
+    targets: list[Target]
     paired: bool
     seed: int
-    options: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     fold_sheet: str = ""
-    test_manifest: Path = None
+    test_manifest: str | Path | None = None
     test_from: int = 0
 
-    def where(self, row):
-        """Return the manifest that a row is of, and its number there, from 1."""
+    def where(self, row: int) -> tuple[str | Path, int]:
+        """Return the manifest of a row (from 0), and the row's number there, from 1."""
         if row < self.test_from or not self.test_manifest:
             return self.manifest, row + 1
         return self.test_manifest, row - self.test_from + 1
 
-    def copies(self):
-        """How many records of each row are needed, an array; 0 where no LMDB holds it."""
-        copies = np.zeros(len(self.rows), int)
+    def copies(self) -> NDArray[np.int64]:
+        """Return how many records of each row are needed; 0 for a row that is in no LMDB."""
+        copies = np.zeros(len(self.rows), np.int64)
         for target in self.targets:
             copies[target.rows] = np.maximum(copies[target.rows], target.copies)
         return copies
 
 
 def plan_pairs(
-    manifest,
-    classes,
-    folds=10,
-    only=None,
-    copies=10,
-    neutral_queries=True,
-    seed=0,
-    together=False,
-    sheet=None,
-):
+    manifest: str | Path,
+    classes: Sequence[str],
+    folds: int = 10,
+    only: Sequence[int] | None = None,
+    copies: int = 10,
+    neutral_queries: bool = True,
+    seed: int = 0,
+    together: bool = False,
+    sheet: str | Path | None = None,
+) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
     The train LMDB holds `copies` records of each query, shuffled; the test LMDB one of each, in the
-    manifest's order. Where neutral is no class, neutral queries have the label K and are in the
+    manifest's order. If neutral is not a class, neutral queries have the label K and are in the
     train LMDB only: there is nothing to score.
 
     Parameters
@@ -116,9 +145,9 @@ def plan_pairs(
     neutral_queries : bool
         Whether to pack queries that are neutral themselves.
     seed : int
-        Of the shuffle and the augmentation.
+        Seed of the shuffle and of the augmentation, 0 or more.
     together : bool
-        Whether the folds of `only` are one test set (``fold0+1/``), and the others train.
+        Whether the folds of `only` are one test set (``fold0+1/``), and the others the train set.
     sheet : str or Path, optional
         A fold sheet to use instead of dealing the subjects into `folds`.
 
@@ -137,14 +166,14 @@ def plan_pairs(
     rows = read_manifest(manifest, Rows)
     labels = labels_of(rows, classes, manifest)
     subjects = subjects_of(rows, manifest)
-    sheet = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
-    folds = max(sheet.values()) + 1
+    dealt = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
+    folds = max(dealt.values()) + 1
     _check_numbers(copies=copies, seed=seed)
     if not neutral_queries and NEUTRAL in classes:
         raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
-    fold_of = [sheet[subject] for subject in subjects]
+    fold_of = [dealt[subject] for subject in subjects]
     targets = []
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
@@ -160,26 +189,34 @@ def plan_pairs(
         "copies": copies,
         "neutral_queries": neutral_queries,
     }
-    return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(sheet))
+    return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(dealt))
 
 
-def plan_cross(manifest, test, classes, drop=(), copies=10, seed=0):
-    """Plan a test on another data set: all rows of `manifest` train, all of `test` test.
+def plan_cross(
+    manifest: str | Path,
+    test: str | Path,
+    classes: Sequence[str],
+    drop: Sequence[str] = (),
+    copies: int = 10,
+    seed: int = 0,
+) -> Plan:
+    """Plan a test on another data set.
 
-    Test images without a reference are packed with the query in both channels; they can only be
-    tested on. Rows of the expressions `drop` are left out of both.
+    Test images without a reference are packed with the query in both channels; they cannot be used
+    to train.
 
     Parameters
     ----------
     manifest, test : str or Path
+        The manifest to train on, and the one to test on.
     classes : sequence of str
         Expression names; a name's label is its position.
     drop : sequence of str
-        Expressions to leave out.
+        Expressions to leave out of both.
     copies : int
         Records per train query, the first of them not augmented.
     seed : int
-        Of the shuffle and the augmentation.
+        Seed of the shuffle and of the augmentation, 0 or more.
 
     Returns
     -------
@@ -223,11 +260,13 @@ def plan_cross(manifest, test, classes, drop=(), copies=10, seed=0):
     )
 
 
-def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
+def plan_identities(
+    manifest: str | Path, held_out: float = 0.1, copies: int = 1, seed: int = 0
+) -> Plan:
     """Plan single faces labelled by identity, for ``train_lmdb`` and ``test_lmdb``.
 
-    The label is the rank of the subject in natural order. Of each subject with at least two images
-    a share goes to the test LMDB, at least one image and never all of them, drawn by the seed.
+    The label is the rank of the subject in natural order. Each subject with at least two images
+    gives a share of them to the test LMDB, drawn at random: at least one image, and never all.
 
     Parameters
     ----------
@@ -237,6 +276,7 @@ def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
     copies : int
         Records per train image, the first of them not augmented.
     seed : int
+        Seed of the share, the shuffle and the augmentation, 0 or more.
 
     Returns
     -------
@@ -268,10 +308,10 @@ def plan_identities(manifest, held_out=0.1, copies=1, seed=0):
     return Plan(manifest, rows, labels, targets, False, seed, options)
 
 
-def _held_out_rows(labels, share, seed):
+def _held_out_rows(labels: Sequence[int], share: float, seed: int) -> list[int]:
     order = np.argsort(labels, kind="stable")
     found, starts = np.unique(np.array(labels)[order], return_index=True)
-    test = []
+    test: list[int] = []
     for label, rows in zip(found.tolist(), np.split(order, starts[1:])):
         count = min(len(rows) - 1, max(1, int(share * len(rows) + 0.5)))
         rng = np.random.default_rng([seed, 1, label])
@@ -279,14 +319,14 @@ def _held_out_rows(labels, share, seed):
     return sorted(test)
 
 
-def _check_numbers(copies, seed):
+def _check_numbers(copies: int, seed: int) -> None:
     if not 1 <= copies <= 1000:
         raise UsageError(f"--copies {copies}: wanted 1 to 1000")
     if seed < 0:
         raise UsageError(f"--seed {seed}: wanted 0 or more")
 
 
-def _check_references(rows, kept, manifest):
+def _check_references(rows: Sequence[Row], kept: Sequence[int], manifest: str | Path) -> None:
     for i in kept:
         if not rows[i].reference:
             raise ManifestError(
@@ -295,7 +335,7 @@ def _check_references(rows, kept, manifest):
             )
 
 
-def _chosen(only, folds, together):
+def _chosen(only: Sequence[int] | None, folds: int, together: bool) -> list[tuple[int, ...]]:
     """The test sets, each as the folds it holds."""
     for fold in only or ():
         if not 0 <= fold < folds:
@@ -304,11 +344,17 @@ def _chosen(only, folds, together):
     if not together:
         return [(fold,) for fold in chosen]
     if not 1 < len(chosen) < folds:
-        raise UsageError("--together: wanted two folds or more by --fold, and not all of them")
+        raise UsageError("--together: wanted two or more folds in --fold, but not all of them")
     return [tuple(chosen)]
 
 
-def _check_fold(rows, train, test, fold, manifest):
+def _check_fold(
+    rows: Sequence[Row],
+    train: Sequence[int],
+    test: Sequence[int],
+    fold: str,
+    manifest: str | Path,
+) -> None:
     for name, members in (("train", train), ("test", test)):
         if not members:
             raise ManifestError(f"{manifest}: fold {fold} has no {name} image")

@@ -1,20 +1,30 @@
-"""What was packed, from what, with what: the text of packed.json, and a digest of the settings."""
+"""What was packed, from which files, with which settings: packed.json, and a digest of all that."""
+
+from __future__ import annotations
 
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Union
+from typing import Any
 
 import cv2
 import numpy as np
 
 from gcnet_caffe import __version__, files
 from gcnet_caffe.faces import align, augment
+from gcnet_caffe.formats.lmdb_file import LmdbFacts
+from gcnet_caffe.packing.plan import Plan
 
 
-def provenance_text(plan, routes, lmdbs, left_out):
-    """Describe some LMDBs of `plan` as JSON.
+def provenance_text(
+    plan: Plan,
+    routes: Mapping[str, int],
+    lmdbs: Mapping[str, LmdbFacts],
+    left_out: Mapping[int, str],
+) -> str:
+    """Return the text of packed.json beside some LMDBs of `plan`.
 
     Parameters
     ----------
@@ -25,6 +35,11 @@ def provenance_text(plan, routes, lmdbs, left_out):
         By folder name.
     left_out : dict of int to str
         Row number, from 1 -> reason.
+
+    Returns
+    -------
+    str
+        JSON.
     """
     facts = {
         **_inputs(plan),
@@ -36,8 +51,8 @@ def provenance_text(plan, routes, lmdbs, left_out):
     return json.dumps(facts, indent=2) + "\n"
 
 
-def plan_digest(plan):
-    """A digest of all that the records of `plan` depend on, save the images and their landmarks."""
+def plan_digest(plan: Plan) -> str:
+    """Return a digest of all that a plan's records depend on, except images and landmarks."""
     facts = {
         **_inputs(plan),
         "lmdbs": [target.path for target in plan.targets],
@@ -47,7 +62,7 @@ def plan_digest(plan):
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _inputs(plan):
+def _inputs(plan: Plan) -> dict[str, Any]:
     return {
         "manifest": _file(plan.manifest),
         **({"test_manifest": _file(plan.test_manifest)} if plan.test_manifest else {}),
@@ -55,7 +70,7 @@ def _inputs(plan):
     }
 
 
-def _settings():
+def _settings() -> dict[str, Any]:
     return {
         "crop": {
             "size": align.SIZE,
@@ -75,9 +90,9 @@ def _settings():
     }
 
 
-def _lmdb(facts):
+def _lmdb(facts: LmdbFacts) -> dict[str, Any]:
     return {"records": facts.count, "labels": facts.labels, "sha256": facts.sha256}
 
 
-def _file(path: Union[str, Path]) -> dict[str, str]:
+def _file(path: str | Path) -> dict[str, str]:
     return {"name": Path(path).name, "sha256": files.sha256(path)}

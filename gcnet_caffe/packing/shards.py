@@ -1,46 +1,94 @@
-"""The work folder: what is finished outlives a kill, and the same command goes on from there.
+"""Shards: the files in which a packing keeps what its worker processes have made.
 
-The folder ``.packing-DIGEST`` lies in the output folder; the digest tells the settings, so that
-work of other settings is never taken up. What worker processes make stands there in shards, one
-file a task, each appearing under its final name when it is whole. A shard's name tells what it was
-made of: where an image or its landmarks have changed since, it is made again.
+====================  ==============================================================================
+crops-NUMBER-DIGEST   the crops of some rows: a record (`_record_type`) of each copy of each row, in
+                      the order of the rows; then, as JSON, the rows that failed and why. The
+                      records of a row that failed are zeros
+landmarks-NUMBER-...  JSON: of each of some images the five points, or null and why there are none
+====================  ==============================================================================
+
+A shard gets its name when it is complete. DIGEST is that of all it was made from: if an image or
+its landmarks have changed since, the shard is made again.
 """
 
-import contextlib
+from __future__ import annotations
+
+import hashlib
+import json
 import logging
-import shutil
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+from tqdm import tqdm
 
 from gcnet_caffe import files
-from gcnet_caffe.errors import LmdbError, UsageError
+from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.faces.align import SIZE
 from gcnet_caffe.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
-_PREFIX = ".packing-"
-_DONE = ".done"
-_LOCK = "lock"
+_OPEN_FILES = 200
+
+_Task = TypeVar("_Task")
+
+
+class Failure(NamedTuple):
+    """Why a row cannot be packed.
+
+    Attributes
+    ----------
+    image : str
+        Its image that cannot be used.
+    reason : str
+        A message that begins with the image.
+    """
+
+    image: str
+    reason: str
 
 
 class Work:
-    """A folder of shards."""
+    """A folder of shards.
 
-    def __init__(self, folder):
+    Parameters
+    ----------
+    folder : str or Path
+    """
+
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def make(self, kind, tasks, function, bar, workers, start, initargs=()):
-        """Make the shards of `tasks` that are not there yet, in worker processes.
+    def make(
+        self,
+        kind: str,
+        tasks: Iterable[tuple[int, str, _Task]],
+        function: Callable[[_Task], bytes],
+        bar: tqdm[Any],
+        workers: int,
+        start: Callable[..., object],
+        initargs: tuple[Any, ...] = (),
+    ) -> list[Path]:
+        """Make the shards of `tasks` that do not exist yet, in worker processes.
 
         Parameters
         ----------
         kind : str
             First part of the shards' names.
         tasks : iterable of (int, str, object)
-            How much a task counts on the bar, a digest of what it depends on, and the task.
+            How much a task counts on the bar, a digest of all that its shard depends on, and the
+            task itself.
         function : callable at the top level of a module
             Takes a task, returns the bytes of its shard.
         bar : tqdm
-            Made with smoothing=0: what is there already does not count as speed.
+            Made with smoothing=0: shards that exist already do not count as speed.
         workers, start, initargs
             As in `ordered_map`.
 
@@ -48,10 +96,15 @@ class Work:
         -------
         list of Path
             The shards, in the order of the tasks. Older ones of the same kind are removed.
-        """
-        paths = []
 
-        def missing():
+        Raises
+        ------
+        LmdbError
+            A shard cannot be written.
+        """
+        paths: list[Path] = []
+
+        def missing() -> Iterator[tuple[Callable[[_Task], bytes], Path, int, _Task]]:
             for size, digest, task in tasks:
                 path = self.folder / f"{kind}-{len(paths):06d}-{digest[:16]}"
                 paths.append(path)
@@ -66,7 +119,7 @@ class Work:
         self._remove_others(kind, paths)
         return paths
 
-    def _remove_others(self, kind, paths):
+    def _remove_others(self, kind: str, paths: list[Path]) -> None:
         others = set(self.folder.glob(f"{kind}-*")).difference(paths)
         for path in others:
             path.unlink()
@@ -77,13 +130,13 @@ class Work:
                 len(others),
             )
 
-    def finished(self):
-        """How many shards are finished."""
-        return sum(path.is_file() and path.name != _LOCK for path in self.folder.glob("[!.]*"))
+    def finished(self) -> int:
+        """Return how many shards are finished."""
+        return sum(1 for _ in self.folder.glob("[!.]*-*-*"))
 
 
-def _make(job):
-    function, path, size, task = job
+def _make(work: tuple[Callable[[Any], bytes], Path, int, Any]) -> int:
+    function, path, size, task = work
     shard = function(task)
     try:
         with files.atomic(path, overwrite=True) as scratch:
@@ -96,71 +149,157 @@ def _make(job):
     return size
 
 
-@contextlib.contextmanager
-def open_work(out, digest):
-    """Yield the `Work` folder of the settings `digest` in the folder `out`; only one process may.
+def shards_digest(shards: Iterable[Path]) -> str:
+    """Return a digest of what some shards were made from."""
+    return hashlib.sha256("\n".join(path.name for path in shards).encode()).hexdigest()
 
-    It is gone when the block is left normally. Otherwise finished shards stay, and a warning says
-    so; where there are none, nothing is left, not even an empty folder.
 
-    Raises
-    ------
-    UsageError
-        Another process works there.
+def _record_type(channels: int) -> np.dtype[np.void]:
+    """One record of a shard of crops: (channels, 66, 66) grey values and their CRC-32."""
+    return np.dtype([("crc", "<u4"), ("pixels", "u1", (channels, SIZE, SIZE))])
+
+
+def crops_to_bytes(
+    crops: Sequence[NDArray[np.uint8] | None], channels: int, failures: Mapping[int, Failure]
+) -> bytes:
+    """Return the content of a shard of crops.
+
+    Parameters
+    ----------
+    crops : sequence of (channels, 66, 66) ndarrays of uint8
+        None for each copy of a row that failed.
+    channels : int
+    failures : dict of int to Failure
+        By row, from 0.
+
+    Returns
+    -------
+    bytes
     """
-    folder = Path(out) / f"{_PREFIX}{digest[:12]}"
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        _mention_others(folder)
-        killed = [*folder.parent.glob(f"{_PREFIX}*{_DONE}"), *folder.glob(".*")]
-        for leftover in killed:  # a removal, and scratch files of workers, that were cut off
-            shutil.rmtree(leftover, ignore_errors=True)
-        work = Work(folder)
-        try:
-            yield work
-        except BaseException:
-            _leave(work, new)
-            raise
-        _remove(folder)
+    records = np.zeros(len(crops), _record_type(channels))
+    for record, crop in zip(records, crops):
+        if crop is not None:
+            record["pixels"], record["crc"] = crop, zlib.crc32(crop.tobytes())
+    return records.tobytes() + json.dumps(failures).encode()
 
 
-def _leave(work, new):
-    count = work.finished()
-    if count:
-        _log.warning(
-            "%s: finished work is kept (shards: %d); the same command goes on from there "
-            "(remove the folder if it is not wanted)",
-            work.folder,
-            count,
-        )
-        return
-    _remove(work.folder)
-    for path in new:
-        with contextlib.suppress(OSError):  # not empty
-            path.rmdir()
+class OpenFiles:
+    """Files that stay open between reads, up to a number: opening costs more than reading."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, int] = {}
+
+    def __enter__(self) -> OpenFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for number in self._open.values():
+            os.close(number)
+        self._open.clear()
+
+    def read(self, path: Path, size: int, offset: int) -> bytes:
+        """Return `size` bytes of a file from `offset` on, or fewer at its end."""
+        if path not in self._open:
+            if len(self._open) >= _OPEN_FILES:
+                self._close()
+            self._open[path] = os.open(path, os.O_RDONLY)
+        return os.pread(self._open[path], size, offset)
 
 
-def _remove(folder):
-    """Remove a work folder; under a name first that tells that it is not wanted any more."""
-    done = folder.with_suffix(_DONE)
-    folder.rename(done)
-    shutil.rmtree(done, ignore_errors=True)  # another process may be removing it as well
+class Crops(NamedTuple):
+    """The shards of crops of a packing, as one sequence of records.
+
+    Attributes
+    ----------
+    shards : list of Path
+    starts : (len(shards) + 1,) ndarray of int
+        The number of the first record of each shard, and the number of all records.
+    first : ndarray of int
+        The number of the first record of each manifest row.
+    channels : int
+        2 for pairs, 1 for single faces.
+    """
+
+    shards: list[Path]
+    starts: NDArray[np.int64]
+    first: NDArray[np.int64]
+    channels: int
+
+    def pixels(self, row: int, copy: int, opened: OpenFiles) -> NDArray[np.uint8]:
+        """Return one crop.
+
+        Parameters
+        ----------
+        row, copy : int
+            From 0.
+        opened : OpenFiles
+            Reads the shards.
+
+        Returns
+        -------
+        (channels, 66, 66) ndarray of uint8
+            0..255.
+
+        Raises
+        ------
+        LmdbError
+            The shard is damaged. It is removed, so that the same command makes it again.
+        """
+        index = self.first[row] + copy
+        shard = np.searchsorted(self.starts, index, "right") - 1
+        kind = _record_type(self.channels)
+        path, offset = self.shards[shard], (index - self.starts[shard]) * kind.itemsize
+        data = opened.read(path, kind.itemsize, int(offset))
+        if len(data) == kind.itemsize:
+            record = np.frombuffer(data, kind)[0]
+            if zlib.crc32(record["pixels"].tobytes()) == record["crc"]:
+                return record["pixels"]
+        raise _damaged(path, f"the record of row {row + 1}, copy {copy} is not as it was made")
+
+    def failures(self) -> dict[int, Failure]:
+        """Return the rows that failed: row from 0 -> `Failure`.
+
+        Raises
+        ------
+        LmdbError
+            As of `pixels`.
+        """
+        failures = {}
+        sizes = np.diff(self.starts) * _record_type(self.channels).itemsize
+        for path, size in zip(self.shards, sizes.tolist()):
+            with open(path, "rb") as file:
+                file.seek(size)
+                text = file.read()
+            try:
+                found = json.loads(text)
+            except ValueError:
+                raise _damaged(path, "its end is missing") from None
+            failures.update({int(row): Failure(*failure) for row, failure in found.items()})
+        return failures
 
 
-@contextlib.contextmanager
-def _locked(folder):
-    with files.locked(folder / _LOCK) as ours:
-        if not ours:
-            raise UsageError(f"{folder.parent}: the same packing is at work there already")
-        yield
+def _damaged(path: Path, what: str) -> LmdbError:
+    path.unlink(missing_ok=True)
+    return LmdbError(
+        f"{path}: damaged: {what}; it is removed now, and the same command makes it again"
+    )
 
 
-def _mention_others(folder):
-    for other in sorted(folder.parent.glob(f"{_PREFIX}*")):
-        if other != folder and other.suffix != _DONE:
-            _log.warning(
-                "%s: unfinished work of other settings, versions or folds; it is not used "
-                "(remove the folder if nothing is at work there)",
-                other,
-            )
+#: What was found in an image: five points (x, y), or None and the reason.
+Found = tuple["NDArray[np.float64] | None", str]
+
+
+def landmarks_to_bytes(found: Iterable[Found]) -> bytes:
+    """Return the content of a shard of landmarks, of what was found in each of some images."""
+    some = [(None if points is None else points.tolist(), reason) for points, reason in found]
+    return json.dumps(some).encode()
+
+
+def read_landmarks(shards: Iterable[Path]) -> Iterator[Found]:
+    """Yield what was found in each image: (5, 2) points and "", or None and the reason."""
+    for path in shards:
+        for points, reason in json.loads(path.read_bytes()):
+            yield points and np.array(points), reason

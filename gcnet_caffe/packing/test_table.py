@@ -1,4 +1,4 @@
-"""What each record of a test LMDB shows: ``test.csv`` beside it, one row per record.
+"""What each record of a test LMDB shows: ``test.csv`` beside the LMDB, with one row per record.
 
 ==========  ========================================================================================
 column      meaning
@@ -13,16 +13,19 @@ label       of the Datum
 ==========  ========================================================================================
 """
 
-import csv
+from __future__ import annotations
+
 import json
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import LmdbError
-from gcnet_caffe.text import open_lines
+from gcnet_caffe.packing.plan import Plan, Target
 
-SHEET = "test.csv"
-TEST_LMDB = "test_lmdb"
+_TABLE = "test.csv"
+_LMDB = "test_lmdb"
 
 
 class RecordRow(NamedTuple):
@@ -37,24 +40,26 @@ class RecordRow(NamedTuple):
     label: str
 
 
-def record_sheets(plan, out, left_out):
+def test_tables(
+    plan: Plan, out: Path, left_out: Container[int]
+) -> Iterator[tuple[Path, Iterator[tuple[object, ...]]]]:
     """Yield (path, rows) of the ``test.csv`` beside each test LMDB of `plan`.
 
     Parameters
     ----------
     plan : Plan
     out : Path
-        The folder that the plan's LMDBs lie in.
+        The output folder.
     left_out : container of int
         Numbers (from 1) of the rows that were not packed.
     """
     for target in plan.targets:
-        path = Path(out) / target.path
-        if path.name == TEST_LMDB:
-            yield path.with_name(SHEET), _cells(plan, target, left_out)
+        path = out / target.path
+        if path.name == _LMDB:
+            yield path.with_name(_TABLE), _cells(plan, target, left_out)
 
 
-def _cells(plan, target, left_out):
+def _cells(plan: Plan, target: Target, left_out: Container[int]) -> Iterator[tuple[object, ...]]:
     for key, i, _ in target.records():
         if i + 1 not in left_out:
             row = plan.rows[i]
@@ -62,46 +67,49 @@ def _cells(plan, target, left_out):
             yield key, row.path, row.subject, row.sequence, rank, row.expression, plan.labels[i]
 
 
-def read_test_records(folder, keys):
-    """Return the `RecordRow` of each key of `folder`/test_lmdb, or None without a ``test.csv``.
+def read_test_records(folder: str | Path, keys: Sequence[str]) -> list[RecordRow] | None:
+    """Return the rows of ``test.csv`` in the order of the LMDB.
 
     Parameters
     ----------
-    folder : path
+    folder : str or Path
+        The folder of ``test.csv`` and ``test_lmdb``.
     keys : sequence of str
-        Of the LMDB, in its order.
+        The keys of the LMDB, in its order.
 
     Returns
     -------
-    list of RecordRow or None
+    list of RecordRow, or None
+        None without a ``test.csv``.
 
     Raises
     ------
     LmdbError
         ``test.csv`` is another LMDB's: a column or a key is missing.
     """
-    path = Path(folder) / SHEET
+    path = Path(folder) / _TABLE
     if not path.exists():
         return None
-    with open_lines(path, LmdbError) as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in RecordRow._fields if name not in (reader.fieldnames or ())]
-        if missing:
-            raise LmdbError(f"{path}: header: column {missing[0]!r} is missing")
-        found = {row["key"]: RecordRow(*(row[n] for n in RecordRow._fields)) for row in reader}
+    table = read_table(path, "table", RecordRow._fields, LmdbError)
+    found = {row["key"]: RecordRow(*(row[name] for name in RecordRow._fields)) for row in table}
     for key in keys:
         if key not in found:
-            raise LmdbError(f"{path}: no row of the key {key!r}, which is in {TEST_LMDB}")
+            raise LmdbError(f"{path}: the key {key!r} of {_LMDB} has no row")
     return [found[key] for key in keys]
 
 
-def read_classes(folder):
-    """Return the class names in ``packed.json`` of `folder`: position = label.
+def read_classes(folder: str | Path) -> tuple[str, ...] | None:
+    """Return the class names in ``packed.json``: position = label.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder of ``packed.json``.
 
     Returns
     -------
-    tuple of str or None
-        None where there is no ``packed.json``, or it is of identities.
+    tuple of str, or None
+        None if there is no ``packed.json``, or its labels are identities.
 
     Raises
     ------

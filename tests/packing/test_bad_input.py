@@ -195,7 +195,7 @@ def test_disk_full_while_the_lmdbs_are_written(tmp_path, rows):
     done = pack_limited(tmp_path, manifest, 2_500_000)
     assert done.returncode == 1 and done.stdout == ""
     warning, error = done.stderr.splitlines()
-    assert "finished work is kept (shards: 2); the same command goes on" in warning
+    assert "finished work is kept (shards: 2); the same command continues" in warning
     assert error.startswith("gcnet make-lmdb: error: ") and "disk full" in error
     assert "_lmdb: cannot write the LMDB: " in error
     assert not list((tmp_path / "out/deep").glob("[!.]*"))

@@ -60,7 +60,7 @@ def test_nets_of_ours_are_made_for_a_number_of_images(tree: Path) -> None:
     _replace(tree, "data/webface/train_lmdb", [0, 1], 2)
     assert any("2 channel(s), gcnet_" in text for text in check(IDENTITY).warnings)
     _replace(tree, "data/ck7/fold0/train_lmdb", [0, 1], 4)
-    assert any("is made for 2" in text for text in check(SOLVER).warnings)
+    assert any("needs 2" in text for text in check(SOLVER).warnings)
 
 
 def test_small_sets_are_warned_about(tree: Path) -> None:
@@ -113,14 +113,14 @@ def test_a_leveldb_and_layers_of_caffe_alone_are_passed_over(here: Path) -> None
     (here / "leveldb").mkdir()
     (here / "leveldb/CURRENT").write_text("MANIFEST-000004\n")
     net = data("leveldb").replace("LMDB", "LEVELDB") + SCORE + LOSS
-    assert _warnings(here, net) == ["leveldb: a LEVELDB, which is not looked into"]
+    assert _warnings(here, net) == ["leveldb: a LEVELDB, which is not checked"]
     images = 'layer { name: "data" type: "ImageData" top: "data" top: "label" }' + SCORE + LOSS
-    assert _warnings(here, images) == ["layer 'data' (ImageData): what it reads is not looked into"]
+    assert _warnings(here, images) == ["layer 'data' (ImageData): its data is not checked"]
 
 
 def test_labels_that_cannot_be_held_against_a_layer(here: Path) -> None:
     foreign = 'layer { name: "score" type: "Python" bottom: "data" top: "score" }'
-    assert "layer 'loss' (SoftmaxWithLoss): how many classes" in "".join(
+    assert "layer 'loss' (SoftmaxWithLoss): its number of classes" in "".join(
         _warnings(here, data("lmdb") + foreign + LOSS)
     )
 

@@ -6,9 +6,10 @@ import pytest
 
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.formats.lmdb_file import describe, read_datums
-from gcnet_caffe.packing.crops import Job, make_shard
-from gcnet_caffe.packing.lmdbs import Assembly, Crops, Files, assemble, verify
+from gcnet_caffe.packing.crops import RowFaces, make_shard
+from gcnet_caffe.packing.lmdbs import Assembly, assemble, verify
 from gcnet_caffe.packing.plan import Target
+from gcnet_caffe.packing.shards import Crops, OpenFiles
 from tests.packing.drawn_faces import POINTS, pair_rows
 
 
@@ -16,10 +17,10 @@ from tests.packing.drawn_faces import POINTS, pair_rows
 def written(tmp_path):
     """An LMDB of six rows, two copies, shuffled; row 5 failed. Two shards of three rows."""
     names = [cells["path"] for cells in pair_rows(tmp_path, subjects=2)]
-    jobs = [Job(i, ((str(tmp_path / name), POINTS),), 2) for i, name in enumerate(names)]
-    jobs[4] = jobs[4]._replace(images=((str(tmp_path / "none.png"), POINTS),))
+    rows = [RowFaces(i, ((str(tmp_path / name), POINTS),), 2) for i, name in enumerate(names)]
+    rows[4] = rows[4]._replace(images=((str(tmp_path / "none.png"), POINTS),))
     shards = [tmp_path / "first", tmp_path / "second"]
-    for path, some in zip(shards, (jobs[:3], jobs[3:])):
+    for path, some in zip(shards, (rows[:3], rows[3:])):
         path.write_bytes(make_shard((0, 1, some)))
     crops = Crops(shards, np.array([0, 6, 12]), np.arange(6) * 2, channels=1)
     target = Target("train_lmdb", range(6), 2, np.random.default_rng(0))
@@ -35,21 +36,21 @@ def test_the_records_and_their_order(written):
     planned = [key for key, row, _ in task.target.records() if row != 4]
     found = list(read_datums(task.path))
     assert [key.decode() for key, _ in found] == planned
-    with Files() as files:
+    with OpenFiles() as files:
         for key, datum in found:
             row, copy = (int(part) for part in key.split(b"_")[1:])
             assert datum.label == row - 1
             assert datum.data == task.crops.pixels(row - 1, copy, files).tobytes()
 
 
-def test_failures_are_told(written):
+def test_failures_are_kept(written):
     image, reason = written[0].crops.failures()[4]
     assert image.endswith("none.png") and "No such file" in reason
 
 
 def test_a_failed_row_has_no_pixels(written):
     with pytest.raises(LmdbError, match="second: damaged: the record of row 5, copy 1"):
-        with Files() as files:
+        with OpenFiles() as files:
             written[0].crops.pixels(4, 1, files)
 
 

@@ -123,7 +123,7 @@ def test_an_interrupted_packing_says_how_to_go_on(folder, tmp_path, number, stat
     (tmp_path / "out.go").touch()  # the parent waits for the shards at work
     _, error = process.communicate()
     assert process.returncode == status
-    assert "finished work is kept" in error and "the same command goes on from there" in error
+    assert "finished work is kept" in error and "the same command continues from there" in error
     assert "Traceback" not in error
     assert shards(tmp_path / "out")
     assert main(words(folder, tmp_path / "out", 1)) == 0
@@ -229,7 +229,7 @@ def test_the_same_packing_twice_at_a_time_is_refused(folder, tmp_path):
     lock = next(tmp_path.glob("out/.packing-*/lock"))
     with open(lock) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="the same packing is at work there already"):
+        with pytest.raises(UsageError, match="another process runs the same packing there"):
             pack_identities(folder / "m.csv", tmp_path / "out", copies=_COPIES, workers=1)
         assert len(shards(tmp_path / "out")) == _SHARDS
     pack_identities(folder / "m.csv", tmp_path / "out", copies=_COPIES, workers=1)
