@@ -23,7 +23,7 @@ _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["gcnet_caffe.engine.commands", "tests.processes"])
 
 #: A hang of the program under test ends the test after this long; nothing is measured by it.
-PATIENCE = 600
+PATIENCE = 7200
 
 
 def start(words: Sequence[object], cwd: Path, place: Callable[[], None] | None = None) -> Any:

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from gcnet_caffe.engine.options import KERNELS
+from tests import processes
 
 LAUNCHER = Path(__file__).resolve().parent.parent / "docker" / "caffe"
 
@@ -21,7 +22,7 @@ def missing():
     return None if result.returncode == 0 else result.stderr.strip() or "docker/caffe failed"
 
 
-def run(args, cwd, threads=1, timeout=300, check=True, **env):
+def run(args, cwd, threads=1, check=True, **env):
     """Run a program of the image in `cwd`, with `threads` BLAS threads and the same BLAS kernels.
 
     Left to itself OpenBLAS takes those that it knows for the processor at hand, and every processor
@@ -48,7 +49,7 @@ def run(args, cwd, threads=1, timeout=300, check=True, **env):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=processes.PATIENCE,
     )
     if check and result.returncode:
         raise AssertionError(

@@ -31,7 +31,7 @@ def differing(
     draws = np.array(list(rows), ROW)
     np.savez(folder / "draws.npz", draws=draws, states=states)
     program = Path(__file__).with_name("draws_in_caffe.py")
-    caffe.run_python(program, folder, ["draws.npz", "found.npy"], timeout=3600)
+    caffe.run_python(program, folder, ["draws.npz", "found.npy"])
     theirs = np.load(folder / "found.npy")
     ours = np.array(list(_checksums(draws, states)), np.uint32)
     return [(int(index), *draws[index].tolist()) for index in np.flatnonzero(ours != theirs)]

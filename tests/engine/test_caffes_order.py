@@ -56,7 +56,7 @@ def test_the_commands_log_and_write_the_same(iterations, tree, caffe, monkeypatc
     monkeypatch.chdir(tree)
     changes = {"max_iter": iterations, "display": 4, "snapshot_after_train": True}
     path = runs.solver_of(tree, "S1R1", **changes, test_interval=6, test_iter=[2])
-    theirs = caffe.run_caffe(["train", "-solver", path], tree, timeout=3000).stderr
+    theirs = caffe.run_caffe(["train", "-solver", path], tree).stderr
     snapshot = f"snapshots/S1R1_iter_{iterations}"
     wanted = _read(snapshot)
     capfd.readouterr()

@@ -61,7 +61,7 @@ def test_a_rank_that_dies_ends_the_job_with_one_line(tmp_path):
     pids = [int(pid) for pid in children.split()]
     ranks = [pid for pid in pids if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(ranks[1], signal.SIGKILL)
-    rest = process.communicate(timeout=120)[1]
+    rest = process.communicate()[1]
     assert process.returncode == 1
     errors = [line for line in rest.splitlines() if "error: " in line]
     assert len(errors) == 1 and re.search(r"rank \d died \(signal SIGKILL\)", errors[0])

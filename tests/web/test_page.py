@@ -21,6 +21,7 @@ from PIL import Image
 from gcnet_caffe.cli import main
 from gcnet_caffe.recognition.drawing import delta_heat, enlarged
 from gcnet_caffe.recognition.recognizer import Recognizer
+from tests import processes
 from tests.recognition.models import rendered
 from tests.scratch import ROOT
 
@@ -39,6 +40,7 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 LIMIT = 1  # megabyte of a picture
+PATIENCE = 1000 * processes.PATIENCE  # milliseconds
 
 
 class Server:
@@ -66,7 +68,7 @@ def server(tmp_path_factory):
     assert server.address, server.process.communicate()[1]
     yield server
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(20) == 143
+    assert server.process.wait() == 143
     server.process.communicate()
     assert not list(server.temporary.glob("gcnet-web-*"))
 
@@ -77,7 +79,7 @@ def browser():
         reason = "no chromium on PATH"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -86,6 +88,7 @@ def browser():
 def page(browser, server):
     """The page as it opens; it asks this machine only."""
     page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page.set_default_timeout(PATIENCE)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.address)

@@ -162,7 +162,7 @@ def _draw_deviations(found):
 def long_run(folder):
     make_tree(folder, batch_size=4, images=64)
     path = runs.solver_of(folder, "S1R1", max_iter=500, display=20)
-    theirs = real_caffe.run_caffe(["train", "-solver", path], folder, timeout=3000).stderr
+    theirs = real_caffe.run_caffe(["train", "-solver", path], folder).stderr
     os.chdir(folder)
     logs = [theirs, *(_log_of(path, options) for options in runs.ORDERS.values())]
     curves = [_losses(log) for log in logs]
