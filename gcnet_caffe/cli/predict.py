@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     from gcnet_caffe import Recognizer
     from gcnet_caffe.recognition.pictures import open_source
-    from gcnet_caffe.recognition.told import Csv, Json, Text
+    from gcnet_caffe.recognition.results import Csv, Json, Text
 
     sources = [open_source(path, args.every) for path in args.pictures]
     recognizer = Recognizer.load(args.model, args.engine, args.detector_model)
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     told = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
     _write(told.head())
     failed = 0
-    total = sum(source.count for source in sources)
+    total = sum(source.total for source in sources)
     with tqdm(total=total or None, unit="image", disable=None) as bar:
         for picture, found in _results(recognizer, sources, bool(args.draw)):
             bar.update()

@@ -1,29 +1,46 @@
 """Centre-cropped images of an LMDB, and how well generated ones match them."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.formats.lmdb_file import read_datums
 
+#: Side in pixels of what Caffe's TEST phase cuts out of a record's centre.
 CROP = 64
 
 
 class Records(NamedTuple):
     """An LMDB as Caffe's TEST phase sees it.
 
-    `keys` are strings; `labels` is (N,) int; `images` is (N, C, 64, 64) float32, values 0..1: the
-    centre crop times 1/255, channel 0 the query or image, channel 1 the reference.
+    Attributes
+    ----------
+    keys : list of str
+    labels : (N,) array of int
+    images : (N, C, 64, 64) array of float32
+        The centre crop times 1/255, values 0..1: channel 0 the query or image, channel 1 the
+        reference.
     """
 
-    keys: list
-    labels: np.ndarray
-    images: np.ndarray
+    keys: list[str]
+    labels: NDArray[np.int64]
+    images: NDArray[np.float32]
 
 
-def read_images(path, suffix=""):
-    """Read the records of the LMDB folder `path` whose keys end in `suffix` into `Records`."""
+def read_images(path: str | Path, suffix: str = "") -> Records:
+    """Read the records of an LMDB whose keys end in `suffix`.
+
+    Raises
+    ------
+    LmdbError
+        The LMDB cannot be read, an image is smaller than 64x64, or there is no such record.
+    """
     keys, labels, images = [], [], []
     for key, datum in read_datums(path):
         if not key.decode().endswith(suffix):
@@ -36,11 +53,11 @@ def read_images(path, suffix=""):
         labels.append(datum.label)
     if not keys:
         such = f" with keys ending in {suffix}" if suffix else ""
-        raise LmdbError(f"{path}: holds no records{such}")
+        raise LmdbError(f"{path}: no records{such}")
     return Records(keys, np.array(labels), as_tested(np.stack(images)))
 
 
-def as_tested(pixels):
+def as_tested(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return images as Caffe's TEST phase sees them.
 
     Source: Caffe src/caffe/data_transformer.cpp, Transform.
@@ -58,13 +75,30 @@ def as_tested(pixels):
     return _centre(pixels).astype(np.float32) * np.float32(1 / 255)
 
 
-def _centre(pixels):
+def _centre(pixels: NDArray[Any]) -> NDArray[Any]:
     top, left = ((side - CROP) // 2 for side in pixels.shape[-2:])
     return pixels[..., top : top + CROP, left : left + CROP]
 
 
-def sheet(rows, scale=2, gap=2):
-    """Return rows of images (each a list of (64, 64) arrays, 0..1) as one uint8 picture."""
+def sheet(
+    rows: Sequence[Sequence[NDArray[np.float32]]], scale: int = 2, gap: int = 2
+) -> NDArray[np.uint8]:
+    """Return rows of images as one picture.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of (64, 64) array
+        Values 0..1. All rows are of one length.
+    scale : int
+        Each pixel becomes `scale` x `scale` of them.
+    gap : int
+        Pixels around each image, before it is enlarged.
+
+    Returns
+    -------
+    (H, W) array of uint8
+        Grey, 0..255.
+    """
     tall = [np.hstack([np.pad(im, gap, constant_values=1) for im in row]) for row in rows]
     picture = np.clip(np.vstack(tall) * 255 + 0.5, 0, 255).astype(np.uint8)
     return picture.repeat(scale, 0).repeat(scale, 1)

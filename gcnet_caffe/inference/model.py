@@ -7,13 +7,16 @@ A *model folder* holds it in four files, and nothing in them names a path::
     model.json           network, classes, preprocessing, training
     SHA256SUMS           of the three; `sha256sum -c SHA256SUMS` checks them, and so does opening
 
-The sums tell that a folder is as it was written. They do not tell who wrote it.
+The sums show that a folder has not changed. They do not show who wrote it.
 """
+
+from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.faces import align
@@ -39,6 +42,20 @@ LAYER_TYPES = (
 )  # fmt: skip
 
 
+class _Facts(TypedDict):
+    format: int
+    network: str
+    classes: list[str]
+    preprocessing: dict[str, Any]
+    training: dict[str, Any]
+
+
+class ModelFacts(_Facts, total=False):
+    """The contents of ``model.json``: see `model_facts`."""
+
+    mantissa_bits: int
+
+
 class TrainedModel(NamedTuple):
     """A network that can be run.
 
@@ -48,20 +65,20 @@ class TrainedModel(NamedTuple):
         Deploy prototxt and .caffemodel.
     classes : tuple of str
         Expressions; the position is the index into ``prob``.
-    facts : dict
-        The contents of ``model.json``: see `model_facts`.
+    facts : ModelFacts
+        The contents of ``model.json``.
     outputs : tuple of str
         Those of `OUTPUTS` that the network gives.
     """
 
     net: Path
     weights: Path
-    classes: tuple
-    facts: dict
-    outputs: tuple
+    classes: tuple[str, ...]
+    facts: ModelFacts
+    outputs: tuple[str, ...]
 
 
-def preprocessing():
+def preprocessing() -> dict[str, Any]:
     """What is done to a face before the network sees it, as it stands in ``model.json``."""
     return {
         "colour": "grey",
@@ -74,8 +91,8 @@ def preprocessing():
     }
 
 
-def model_facts(network, classes, training):
-    """The contents of ``model.json``.
+def model_facts(network: str, classes: Sequence[str], training: dict[str, Any]) -> ModelFacts:
+    """Return the contents of ``model.json``.
 
     Parameters
     ----------
@@ -83,7 +100,8 @@ def model_facts(network, classes, training):
         The name in the deploy prototxt.
     classes : sequence of str
     training : dict
-        Where the weights come from; `synthetic` (bool) must be told.
+        Where the weights come from. Its key `synthetic` says whether they have seen synthetic
+        faces only.
     """
     return {
         "format": FORMAT,
@@ -94,16 +112,16 @@ def model_facts(network, classes, training):
     }
 
 
-def read_model_folder(folder):
-    """Open a model folder, verified.
+def read_model_folder(folder: str | Path) -> TrainedModel:
+    """Open a model folder and verify its sums.
 
     Raises
     ------
     UsageError
-        `folder` is no model folder.
+        `folder` is not a model folder.
     ModelError
-        A file is missing, is a link, or is not as it was written; the network or ``model.json``
-        is not of the kind that is wanted.
+        A file is missing, is a link, or has changed since it was written; the network or
+        ``model.json`` is not of the kind that is wanted.
     """
     folder = Path(folder)
     if not (folder / SUMS).is_file():
@@ -112,33 +130,42 @@ def read_model_folder(folder):
         found = sha256(_own_file(folder / name))
         if found != wanted:
             raise ModelError(
-                f"{folder / name}: not as it was written: SHA-256 {found[:16]}..., "
+                f"{folder / name}: changed since it was written: SHA-256 {found[:16]}..., "
                 f"wanted {wanted[:16]}..."
             )
     facts = _read_facts(folder / FACTS)
     return make_model(folder / NET, folder / WEIGHTS, facts)
 
 
-def make_model(net, weights, facts):
-    """Check a deploy prototxt against its `facts`, and return the `TrainedModel`."""
+def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> TrainedModel:
+    """Check a deploy prototxt against its `facts`, and return the `TrainedModel`.
+
+    Raises
+    ------
+    ModelError
+        The net has layers that do more than compute, inputs other than one query of 64x64, no
+        `prob`, or another number of classes.
+    SchemaError
+        The prototxt cannot be read.
+    """
     param = read_net(net)
     for layer in param.layer:
         if layer.type not in LAYER_TYPES:
             raise ModelError(
-                f"{net}: layer {layer.name!r}: type {layer.type!r} has no place in a deploy net; "
-                "wanted layers that only compute"
+                f"{net}: layer {layer.name!r}: type {layer.type!r} is not allowed in a "
+                "model folder; wanted layers that only compute"
             )
     inputs = [(layer.top[:], layer.input_param) for layer in param.layer if layer.type == "Input"]
     names = [top for tops, _ in inputs for top in tops]
     if names != ["query"]:
-        raise ModelError(f"{net}: inputs: found {', '.join(names) or 'none'}, wanted query alone")
+        raise ModelError(f"{net}: inputs: found {', '.join(names) or 'none'}, wanted query only")
     shape = [list(shape.dim) for shape in inputs[0][1].shape]
     if [found[1:] for found in shape] != [[1, CROP, CROP]]:
         raise ModelError(f"{net}: input query: found {shape}, wanted n x 1 x {CROP} x {CROP}")
     made_by = {top: layer for layer in param.layer for top in layer.top}
     outputs = tuple(blob for blob in OUTPUTS if blob in made_by)
     if "prob" not in outputs:
-        raise ModelError(f"{net}: gives no blob 'prob'; wanted the deploy net of a classifier")
+        raise ModelError(f"{net}: no blob 'prob'; wanted the deploy net of a classifier")
     score = made_by["prob"].bottom[0]
     count = made_by[score].inner_product_param.num_output if score in made_by else 0
     if count != len(facts["classes"]):
@@ -146,12 +173,12 @@ def make_model(net, weights, facts):
     return TrainedModel(Path(net), Path(weights), tuple(facts["classes"]), facts, outputs)
 
 
-def sums_text(folder):
-    """The text of ``SHA256SUMS`` of `folder`."""
+def sums_text(folder: Path) -> str:
+    """Return the text of the ``SHA256SUMS`` of `folder`."""
     return "".join(f"{sha256(folder / name)}  {name}\n" for name in (NET, WEIGHTS, FACTS))
 
 
-def _read_sums(path):
+def _read_sums(path: Path) -> dict[str, str]:
     text = _own_file(path).read_bytes()[: 1 << 16].decode("utf-8", "replace")
     sums = {}
     for line in text.splitlines():
@@ -163,20 +190,20 @@ def _read_sums(path):
         sums[found[2]] = found[1]
     for name in (NET, WEIGHTS, FACTS):
         if name not in sums:
-            raise ModelError(f"{path}: tells nothing of {name}")
+            raise ModelError(f"{path}: no line for {name}")
     return sums
 
 
-def _own_file(path):
+def _own_file(path: Path) -> Path:
     """The path, which must be of an ordinary file: a link may lead anywhere."""
     if path.is_symlink():
-        raise ModelError(f"{path}: a link; wanted an ordinary file")
+        raise ModelError(f"{path}: is a link; wanted an ordinary file")
     if not path.is_file():
         raise ModelError(f"{path}: missing")
     return path
 
 
-def _read_facts(path):
+def _read_facts(path: Path) -> ModelFacts:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -189,23 +216,29 @@ def _read_facts(path):
             raise ModelError(f"{path}: key {key!r}: wanted a {kind.__name__}")
     classes = facts["classes"]
     if not all(isinstance(name, str) and name for name in classes):
-        raise ModelError(f"{path}: key 'classes': wanted names")
+        raise ModelError(f"{path}: key 'classes': wanted a list of names")
     check_preprocessing(facts.get("preprocessing"), path)
-    return facts
+    return cast(ModelFacts, facts)
 
 
-def check_preprocessing(found, path):
-    """Raise a ModelError unless faces are prepared today as `found` (a dict) says."""
+def check_preprocessing(found: object, path: Path) -> None:
+    """Check that this version prepares faces as `found`, read from the file `path`, says.
+
+    Raises
+    ------
+    ModelError
+        It does not, or `found` is not a dict.
+    """
     found = found if isinstance(found, dict) else {}
     for key, value in preprocessing().items():
         if found.get(key) != value:
             raise ModelError(
-                f"{path}: preprocessing {key!r}: found {found.get(key)!r}, and this version's is "
+                f"{path}: preprocessing {key!r}: found {found.get(key)!r}; this version has "
                 f"{value!r}"
             )
 
 
-def latent_channels(model):
-    """Channels of the latent whose embeddings ``delta`` compares: those of the last convolution."""
+def latent_channels(model: TrainedModel) -> int:
+    """Return the channels of the latent that ``delta`` compares: those of the last convolution."""
     layers = [layer for layer in read_net(model.net).layer if layer.type == "Convolution"]
-    return layers[-1].convolution_param.num_output
+    return int(layers[-1].convolution_param.num_output)

@@ -117,7 +117,7 @@ def open_network(
     NetError, WeightsError, SchemaError
         The net cannot be run as it is written, or has no such blob; the weights do not fit.
     GcnetError
-        There is no real Caffe here.
+        Real Caffe is not installed here.
     """
     if engine not in ENGINES:
         raise UsageError(f"engine: found {engine!r}, wanted one of {', '.join(ENGINES)}")

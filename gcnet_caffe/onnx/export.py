@@ -1,17 +1,21 @@
 """A deploy prototxt and its weights as an ONNX model, checked.
 
-One ONNX node or a few a layer, in the order of the layers, from the nets and weights as the torch
-engine has read them: no tracing, no exporter. The batch may have any size.
+Each layer becomes one ONNX node or a few, in the order of the layers, from the net and weights as
+the torch engine has read them: no tracing, no exporter. The batch may have any size.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from gcnet_caffe import __version__, files
 from gcnet_caffe.engine.layers import TEST, layer_types
-from gcnet_caffe.engine.net import open_trained
+from gcnet_caffe.engine.net import Net, open_trained
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.net_state import merged_state, select_layers
@@ -21,21 +25,26 @@ from gcnet_caffe.onnx.layers import converted_types, converter
 
 #: Version of the operators: every ONNX Runtime since 1.12 has them.
 OPSET = 17
-#: Version of the file format that belongs to it.
+#: Version of the file format that goes with it.
 IR_VERSION = 8
 
 
-def onnx_model(net, weights, outputs=(), facts=None):
+def onnx_model(
+    net: str | Path,
+    weights: str | Path,
+    outputs: Iterable[str] = (),
+    facts: Mapping[str, object] | None = None,
+) -> ModelProto:
     """Make an ONNX model of a Caffe net.
 
     Parameters
     ----------
     net, weights : path
         Deploy prototxt and .caffemodel.
-    outputs : sequence of str
-        Blobs that the model gives although layers read them, beside those that none reads.
+    outputs : iterable of str
+        Blobs that the model gives besides those that no layer reads.
     facts : dict, optional
-        Metadata: name -> text, or what JSON can hold.
+        Metadata: name -> text, or what can be written as JSON.
 
     Returns
     -------
@@ -47,14 +56,14 @@ def onnx_model(net, weights, outputs=(), facts=None):
     NetError
         A layer cannot be converted, or there is no such blob.
     SchemaError, WeightsError
-        A file cannot be read, or does not fit.
+        A file cannot be read, or the weights do not fit.
     """
     _check_types(net)
     return convert(open_trained(net, weights, outputs), facts)
 
 
-def convert(engine, facts=None):
-    """As `onnx_model`, of a net that the engine has opened, with the outputs that it has."""
+def convert(engine: Net, facts: Mapping[str, object] | None = None) -> ModelProto:
+    """As `onnx_model`, from a net that the engine has opened, with the outputs that it has."""
     graph, values = _converted(engine)
     for name, number in zip(engine.outputs, engine.output_numbers):
         graph.publish(values[number], name)
@@ -77,16 +86,16 @@ def convert(engine, facts=None):
     return model
 
 
-def write_onnx(model, path):
-    """Write the ModelProto `model` to `path` (replacing it), whole or not at all."""
+def write_onnx(model: ModelProto, path: str | Path) -> None:
+    """Write `model` to `path` (replacing it), whole or not at all."""
     with files.atomic(path, overwrite=True) as scratch:
         onnx.save_model(model, scratch)
 
 
-def _check_types(path):
+def _check_types(path: str | Path) -> None:
     net = read_net(path)
     net.state.CopyFrom(merged_state(TEST, net.state))
-    for layer in select_layers(net, path):
+    for layer in select_layers(net, str(path)):
         if layer.type != "Input" and layer.type not in converted_types():
             said = explain_layer(layer.type, layer_types())
             if layer.type in layer_types():
@@ -97,9 +106,10 @@ def _check_types(path):
             raise NetError(f"{path}: layer {layer.name!r}: {said}")
 
 
-def _converted(engine):
+def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
     """Return the Graph of the net, and {blob number: name of its value}."""
-    graph, values, shapes = Graph(), {}, engine.blob_shapes
+    graph, shapes = Graph(), engine.blob_shapes
+    values: dict[int, str] = {}
     for step in engine.steps:
         layer = step.layer
         if layer.is_source:
@@ -115,11 +125,10 @@ def _converted(engine):
     return graph, values
 
 
-def _declared(name, shape):
-    return helper.make_tensor_value_info(
-        name, TensorProto.FLOAT, ["batch", *shape[1:]][: len(shape)]
-    )
+def _declared(name: str, shape: tuple[int, ...]) -> ValueInfoProto:
+    sizes: list[str | int] = ["batch", *shape[1:]]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes[: len(shape)])
 
 
-def _text(value):
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)

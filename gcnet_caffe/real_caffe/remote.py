@@ -38,7 +38,7 @@ class RemoteNet:
     Raises
     ------
     GcnetError
-        There is no Caffe here.
+        Caffe is not installed here.
     NetError
         Caffe cannot open the net; the message has its own words.
     """

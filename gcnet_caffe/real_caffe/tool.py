@@ -19,13 +19,11 @@ from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import parse_progress
 from gcnet_caffe.formats.snapshots import snapshot_files
 
-#: Caffe prints the bytes of a prototxt as they are.
-_AS_TEXT = {"encoding": "utf-8", "errors": "replace"}
 _LAUNCHER = Path(__file__).resolve().parents[2] / "docker" / "caffe"
 
 
 def launcher() -> list[str]:
-    """Return the words before a program's name: none where `caffe` is on PATH.
+    """Return the words of a command line before a program's name: none where `caffe` is on PATH.
 
     Raises
     ------
@@ -37,7 +35,7 @@ def launcher() -> list[str]:
     if _LAUNCHER.exists():
         return [str(_LAUNCHER)]
     raise GcnetError(
-        "no Caffe here: put `caffe` on PATH, or run from a checkout after `make image`"
+        "Caffe not found: put `caffe` on PATH, or run from a checkout after `make image`"
     )
 
 
@@ -49,24 +47,33 @@ def train(
     gpu: int | None = None,
     discriminator_solver: str | None = None,
 ) -> Path:
-    """Run `caffe train` on the solver at `solver`, its log to `log`; return the last weights.
+    """Run `caffe train`.
 
     Parameters
     ----------
-    weights : sequence of str
-        .caffemodel files whose layers are adopted by name.
+    solver : path
+        The solver's prototxt.
+    log : path
+        File to write what Caffe prints to.
+    weights : sequence of path
+        .caffemodel files to start from; layers take theirs by name.
     snapshot : str
-        .solverstate to resume from; the log is added to, then.
+        .solverstate to resume from; the log is then appended to.
     gpu : int, optional
         Number of the GPU; by default the CPU.
     discriminator_solver : str, optional
-        A second player's: the two train in turns (pycaffe_adversarial.py), and `snapshot` names
-        two, separated by a comma.
+        The solver of a second net: the two train in turns (two_players.py), and `snapshot` is two
+        files, separated by a comma.
+
+    Returns
+    -------
+    Path
+        The weights of the last iteration.
 
     Raises
     ------
     GcnetError
-        Caffe stopped; the message carries its own last words.
+        Caffe failed; the message has its own last words.
     """
     settings = read_solver(solver)
     command = [*launcher(), "caffe", "train", "-solver", str(solver)]
@@ -80,18 +87,25 @@ def train(
     if gpu is not None:
         command += ["-gpu", str(gpu)]
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "a" if snapshot else "w", encoding="utf-8") as lines:
-        with subprocess.Popen(command, **_AS_TEXT, **pipe) as process:
+        with subprocess.Popen(
+            command,
+            encoding="utf-8",
+            errors="replace",  # Caffe prints the bytes of a prototxt as they are
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            assert process.stdout
             _follow(process.stdout, lines, settings.max_iter)
     if process.returncode:
-        words = last_words(Path(log).read_text(**_AS_TEXT))
+        words = last_words(Path(log).read_text(encoding="utf-8", errors="replace"))
         raise GcnetError(f"caffe train -solver {solver}: {words} (log: {log})")
     return Path(snapshot_files(settings, settings.max_iter).model)
 
 
 def python_command(module: str, *args: object) -> list[str]:
-    """Return the words of `python3 -m module args` where pycaffe is.
+    """Return the command line of `python3 -m module args` where pycaffe is.
 
     Raises
     ------
@@ -115,8 +129,8 @@ _FATAL = re.compile(r"F\d{4} ")
 def scratch_folder() -> Iterator[Path]:
     """Yield a folder for temporary files that real Caffe sees, and remove it afterwards.
 
-    It is in the system's folder for such files (TMPDIR): when this process is killed by SIGKILL,
-    nothing is left among the user's files. Programs in the image see it by way of GCNET_MOUNT.
+    It is in the system's folder for temporary files (TMPDIR): after SIGKILL nothing is left among
+    the user's files. Programs in the image see it through GCNET_MOUNT.
     """
     before = os.environ.get("GCNET_MOUNT")
     with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:

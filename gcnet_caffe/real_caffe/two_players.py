@@ -1,45 +1,54 @@
 """Two solvers of real Caffe in turns, a discriminator's and a generator's: see `train`.
 
-    python3 tools/train_adversarial.py -solver G.prototxt -discriminator_solver D.prototxt
+docker/caffe python3 tools/train_adversarial.py -solver G.prototxt -discriminator_solver D.prototxt
 
-Runs where pycaffe is: `docker/caffe python3 tools/train_adversarial.py ...`, or beside a Caffe of
-one's own that has the plug-in.
+It needs pycaffe with our plug-in: the image has both.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.real_caffe import import_caffe
 
 
-def main(words=None):
-    """Read the command line; train."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line, and train."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("-solver", "--solver", required=True, help="the generator's solver")
     parser.add_argument(
-        "-discriminator_solver", "--discriminator_solver", required=True, help="the second player's"
+        "-discriminator_solver",
+        "--discriminator_solver",
+        required=True,
+        help="the discriminator's solver",
     )
     parser.add_argument(
-        "-weights", "--weights", default="", help=".caffemodel files to start from, with ','"
+        "-weights",
+        "--weights",
+        default="",
+        help=".caffemodel files to start from, separated by ','",
     )
     parser.add_argument(
         "-snapshot",
         "--snapshot",
         default="",
-        help="to resume from: GENERATOR.solverstate,DISCRIMINATOR.solverstate",
+        help="snapshots to resume from: GENERATOR.solverstate,DISCRIMINATOR.solverstate",
     )
     parser.add_argument("-gpu", "--gpu", type=int, help="number of the GPU; default: the CPU")
     args = parser.parse_args(words)
     snapshots = [path for path in args.snapshot.split(",") if path]
     if len(snapshots) not in (0, 2):
-        parser.error(f"-snapshot {args.snapshot}: wanted two, the generator's and the other's")
+        parser.error(
+            f"-snapshot {args.snapshot}: wanted two, the generator's and the discriminator's"
+        )
     if snapshots and args.weights:
-        parser.error("-snapshot and -weights: wanted one of them")
+        parser.error("-snapshot and -weights: give one of them")
     weights = [path for path in args.weights.split(",") if path]
     try:
         train([args.solver, args.discriminator_solver], weights, snapshots, args.gpu)
@@ -47,24 +56,30 @@ def main(words=None):
         sys.exit(f"{parser.prog}: error: {error}")
 
 
-def train(solvers, weights=(), snapshots=(), gpu=None):
+def train(
+    solvers: Sequence[str],
+    weights: Sequence[str] = (),
+    snapshots: Sequence[str] = (),
+    gpu: int | None = None,
+) -> None:
     """Train with pycaffe: a step of the discriminator's solver, one of the generator's, and so on.
 
     Parameters
     ----------
-    solvers : (str, str)
+    solvers : two str
         Solver prototxts, the generator's first.
     weights : sequence of str
         .caffemodel files to start from.
     snapshots : sequence of str
         None, or a .solverstate of each solver.
     gpu : int, optional
+        Number of the GPU; by default the CPU.
 
     Raises
     ------
     GcnetError
-        A file is missing or not a solver, the snapshots do not belong together, or pycaffe or the
-        plug-in is not here.
+        A file is missing or is not a solver, the snapshots do not belong together, or pycaffe or
+        the plug-in is missing.
     """
     params = [read_solver(path) for path in solvers]
     for path in (*weights, *snapshots):
@@ -79,7 +94,7 @@ def train(solvers, weights=(), snapshots=(), gpu=None):
     if generator.iter != discriminator.iter:
         raise GcnetError(
             f"the snapshots are of iterations {generator.iter} and {discriminator.iter}; wanted "
-            "the same"
+            "one iteration"
         )
     while generator.iter < params[0].max_iter:
         for solver in (discriminator, generator):
@@ -89,11 +104,11 @@ def train(solvers, weights=(), snapshots=(), gpu=None):
             solver.snapshot()
 
 
-def open_solvers(solvers, gpu=None):
-    """Return pycaffe's solvers, the generator's first; layers of the same name are one.
+def open_solvers(solvers: Sequence[str], gpu: int | None = None) -> tuple[Any, Any]:
+    """Return pycaffe's solvers, the generator's first; layers of the same name share their blobs.
 
-    The discriminator's is made first, and its start values count: Caffe's random numbers are one
-    stream, which each random_seed starts anew.
+    The discriminator's is made first, and its start values are the ones that count: Caffe has one
+    stream of random numbers, which each random_seed starts anew.
     """
     caffe = import_caffe(gpu)
     discriminator, generator = (caffe.get_solver(path) for path in reversed(list(solvers)))

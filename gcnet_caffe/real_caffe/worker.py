@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def send(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
+def send(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write {name: array} to a binary stream."""
     data = io.BytesIO()
-    np.savez(data, **arrays)
+    named: dict[str, Any] = dict(arrays)
+    np.savez(data, **named)
     stream.write(len(data.getvalue()).to_bytes(8, "little") + data.getvalue())
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> dict[str, NDArray[Any]]:
+def receive(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
     """Read what `send` wrote.
 
     Raises

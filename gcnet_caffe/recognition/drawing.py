@@ -1,17 +1,27 @@
 """Pictures with what was found drawn in, and beneath them what the network saw and generated."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.files import atomic
 from gcnet_caffe.packing.pictures import CELL, GAP, blank, framed, write
+from gcnet_caffe.recognition.recognizer import Face
+
+#: A picture in colour, (H, W, 3): blue, green, red.
+_Picture = NDArray[np.uint8]
 
 _FRAME = (0, 160, 0)  # blue, green, red
 _LINE = 26  # height of a line of text in pixels
 
 
-def draw_faces(picture, faces):
-    """Draw boxes, landmarks and numbers into a picture, and a strip of each face beneath it.
+def draw_faces(picture: _Picture, faces: Sequence[Face]) -> _Picture:
+    """Draw boxes, landmarks and numbers into a picture, and a strip for each face beneath it.
 
     Parameters
     ----------
@@ -36,28 +46,30 @@ def draw_faces(picture, faces):
     return _stacked([drawn, *(_strip(number, face) for number, face in enumerate(faces, 1))])
 
 
-def write_drawing(path, picture, faces):
+def write_drawing(path: str | Path, picture: _Picture, faces: Sequence[Face]) -> None:
     """Write `draw_faces` of a picture as the PNG `path`, whole or not at all."""
     data = cv2.imencode(".png", draw_faces(picture, faces))[1].tobytes()
     with atomic(path, overwrite=True) as scratch:
         scratch.write_bytes(data)
 
 
-def enlarged(image):
-    """A (64, 64) image of 0..1 as a (132, 132, 3) uint8 picture."""
+def enlarged(image: NDArray[np.float32]) -> _Picture:
+    """Return a (64, 64) image of 0..1 as a (132, 132, 3) picture of uint8."""
     pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
     large = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
     return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
 
 
-def delta_heat(delta):
-    """The delta map as a (132, 132, 3) uint8 picture: dark is small, yellow its own largest."""
+def delta_heat(delta: NDArray[np.float32]) -> _Picture:
+    """Return a delta map as a (132, 132, 3) picture of uint8: dark is small, yellow the largest."""
     scaled = delta / max(float(delta.max()), 1e-12) * 255
     large = cv2.resize(scaled, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
-    return cv2.applyColorMap(np.clip(large, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return np.asarray(
+        cv2.applyColorMap(np.clip(large, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO), np.uint8
+    )
 
 
-def _strip(number, face):
+def _strip(number: int, face: Face) -> _Picture:
     cells = [("query", enlarged(face.query))]
     if face.reference is not None:
         cells.append(("generated", enlarged(face.reference)))
@@ -71,7 +83,7 @@ def _strip(number, face):
     return np.hstack([*columns, _ranking(number, face, columns[0].shape[0])])
 
 
-def _ranking(number, face, height):
+def _ranking(number: int, face: Face, height: int) -> _Picture:
     lines = sorted(face.probabilities.items(), key=lambda item: -item[1])
     text = blank(height, 2 * CELL)
     write(text, f"face {number}", (GAP, 18))
@@ -80,9 +92,7 @@ def _ranking(number, face, height):
     return text
 
 
-def _stacked(rows):
+def _stacked(rows: Sequence[_Picture]) -> _Picture:
     width = max(row.shape[1] for row in rows)
-    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
-    return np.vstack(
-        [cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], **white) for row in rows]
-    )
+    blanks = [blank(row.shape[0], width - row.shape[1]) for row in rows]
+    return np.vstack([np.hstack(pair) for pair in zip(rows, blanks)])

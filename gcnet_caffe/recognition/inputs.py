@@ -1,13 +1,14 @@
-"""What a `Recognizer` takes for a picture, as grey pixels."""
+"""The pictures that a `Recognizer` takes, of many kinds, as grey pixels."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import Any, BinaryIO, Union
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from gcnet_caffe.errors import ImageError, UsageError
@@ -16,15 +17,25 @@ from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, read_grey
 #: Colour order of an array -> its conversion to grey.
 COLOURS = {"rgb": cv2.COLOR_RGB2GRAY, "bgr": cv2.COLOR_BGR2GRAY}
 
-#: What may stand for a picture.
-Input = Union[str, os.PathLike, bytes, bytearray, memoryview, BinaryIO, Image.Image, np.ndarray]
+#: What may be given as a picture.
+Input = Union[
+    str,
+    "os.PathLike[str]",
+    bytes,
+    bytearray,
+    memoryview,
+    BinaryIO,
+    Image.Image,
+    NDArray[np.uint8],
+    NDArray[np.floating[Any]],
+]
 
 _TAKEN = (
     "a path, an image file's bytes, a file open for reading in binary, a PIL image, or an array"
 )
 
 
-def as_grey(image: Input, colour: str | None = None) -> np.ndarray:
+def as_grey(image: Input, colour: str | None = None) -> NDArray[np.uint8]:
     """Return a picture as grey pixels.
 
     Parameters
@@ -44,7 +55,7 @@ def as_grey(image: Input, colour: str | None = None) -> np.ndarray:
     ImageError
         The file cannot be read, is not a whole image, or is too large.
     UsageError
-        `image` is nothing that is taken.
+        `image` is of another type, or an array of another shape, type or range.
     """
     if isinstance(image, (bytes, bytearray, memoryview)):
         return decode(bytes(image), "image")
@@ -69,13 +80,13 @@ def check_colour(colour: str | None) -> None:
 
 
 def check_several(images: object) -> None:
-    """Raise a UsageError where `images` is one picture, or nothing that holds some."""
+    """Raise a UsageError where `images` is one picture, or cannot be iterated over."""
     one = isinstance(images, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image))
     if one or hasattr(images, "read") or not hasattr(images, "__iter__"):
         raise UsageError(f"pictures: found one {type(images).__name__}; wanted a list of pictures")
 
 
-def _of_open_file(file: BinaryIO) -> np.ndarray:
+def _of_open_file(file: BinaryIO) -> NDArray[np.uint8]:
     """The whole of an open file, as Pillow takes it, wherever it has been read to."""
     name = getattr(file, "name", None)
     name = name if isinstance(name, str) else "image"
@@ -94,7 +105,7 @@ def _of_open_file(file: BinaryIO) -> np.ndarray:
     return decode(data, name)
 
 
-def _of_pil(image: Image.Image) -> np.ndarray:
+def _of_pil(image: Image.Image) -> NDArray[np.uint8]:
     """A PIL image as OpenCV reads its file: upright, without transparency, 16 bits cut to 8."""
     name = getattr(image, "filename", "") or "PIL image"
     if image.width * image.height > MAX_PIXELS:
@@ -111,12 +122,12 @@ def _of_pil(image: Image.Image) -> np.ndarray:
             return (np.asarray(image) >> 8).astype(np.uint8)
         if image.mode in ("1", "L"):
             return np.array(image.convert("L"))
-        return cv2.cvtColor(np.array(image.convert("RGB")), cv2.COLOR_RGB2GRAY)
+        return _grey(np.array(image.convert("RGB")), "rgb")
     except Exception as error:  # of many kinds: Pillow reads the file only now
         raise ImageError(f"{name}: not a whole image: {error}") from None
 
 
-def _of_array(image: np.ndarray, colour: str | None) -> np.ndarray:
+def _of_array(image: NDArray[Any], colour: str | None) -> NDArray[np.uint8]:
     if image.dtype != np.uint8:
         image = _from_unit_range(image)
     if 0 in image.shape:
@@ -128,10 +139,14 @@ def _of_array(image: np.ndarray, colour: str | None) -> np.ndarray:
     if colour is None:
         raise UsageError("colour: found None, wanted 'rgb' or 'bgr' for an (H, W, 3) array")
     check_colour(colour)
-    return cv2.cvtColor(np.ascontiguousarray(image), COLOURS[colour])
+    return _grey(np.ascontiguousarray(image), colour)
 
 
-def _from_unit_range(image: np.ndarray) -> np.ndarray:
+def _grey(image: NDArray[np.uint8], colour: str) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, COLOURS[colour]), np.uint8)
+
+
+def _from_unit_range(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype.kind != "f":
         raise UsageError(f"array: found {image.dtype}, wanted uint8 (0..255) or floats (0..1)")
     if image.size and not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too

@@ -1,6 +1,6 @@
-"""What `gcnet predict` is given: image files, videos, folders of both, standard input.
+"""The pictures that `gcnet predict` looks at: image files, videos, folders, standard input.
 
-What a file is, its first bytes tell (faces/kinds.py); its name only where they do not.
+The first bytes of a file say what it is (faces/kinds.py); its name counts only where they do not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.errors import ImageError, UsageError
@@ -24,28 +25,46 @@ from gcnet_caffe.faces.members import open_video, video_frames
 class Picture(NamedTuple):
     """A picture to look for faces in.
 
-    `name` is for people; `image` is a path, the bytes of a file, a frame (H, W, 3), uint8, blue,
-    green, red, or the ImageError that it cannot be read; `place` is where its drawing goes,
-    relative to the folder of drawings.
+    Attributes
+    ----------
+    name : str
+        For people: a path, or of a video its path and the number of the frame.
+    image : Path, bytes, (H, W, 3) array of uint8, ImageError or None
+        A file; the contents of one; a frame: blue, green, red; why it cannot be read; or None,
+        where the picture is not needed any more.
+    place : Path
+        Where its drawing goes, relative to the folder of drawings.
     """
 
     name: str
-    image: Path | bytes | np.ndarray | ImageError | None
+    image: Path | bytes | NDArray[np.uint8] | ImageError | None
     place: Path
 
-    def colours(self) -> np.ndarray:
-        """The picture as (H, W, 3) uint8: blue, green, red."""
+    def colours(self) -> NDArray[np.uint8]:
+        """Return the picture as an (H, W, 3) array of uint8: blue, green, red.
+
+        Raises
+        ------
+        ImageError
+            It cannot be read.
+        """
         if isinstance(self.image, bytes):
             return decode(self.image, self.name, colour=True)
         if isinstance(self.image, Path):
             return decode(read_file(self.image), self.name, colour=True)
+        if isinstance(self.image, ImageError):
+            raise self.image
+        assert self.image is not None
         return self.image
 
 
 class Source(NamedTuple):
-    """Some of what was given: how many pictures, if that is known, and the pictures."""
+    """The pictures of one argument, and how many they are.
 
-    count: int
+    Of a video the number is what its file says, and may be 0.
+    """
+
+    total: int
     pictures: Iterable[Picture]
 
 
@@ -58,14 +77,14 @@ def open_source(path: str, every: int = 1) -> Source:
         An image file, a video, a folder, or - for an image on standard input. Of a folder, all
         images and videos in it and its folders, in natural order; those that cannot be read are
         pictures with their error. Hidden files, and files that look like neither by their first
-        bytes nor their names, are passed over.
+        bytes nor their names, are skipped.
     every : int
-        Of a video, each so many frames are looked at.
+        Of a video, every so manieth frame is taken, from the first on.
 
     Raises
     ------
     UsageError
-        There is no such file, or neither image nor video in the folder.
+        There is no such file, or the folder has no image and no video.
     """
     if path == "-":
         return Source(1, [Picture("-", sys.stdin.buffer.read(MAX_BYTES + 1), Path("stdin.png"))])
@@ -88,7 +107,7 @@ def _folder(folder: str, every: int) -> Source:
     sources = [_file(file, file.relative_to(folder), kind, every) for file, kind in found]
     sources += [_failed(Path(error.filename), error) for error in failures]
     pictures = (picture for source in sources for picture in source.pictures)
-    return Source(sum(source.count for source in sources), pictures)
+    return Source(sum(source.total for source in sources), pictures)
 
 
 def _files(folder: str, failures: list[OSError]) -> list[Path]:

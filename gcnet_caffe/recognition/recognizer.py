@@ -1,6 +1,6 @@
 """`Recognizer`: from pictures to the expressions of the faces in them.
 
-A face takes the way it took when the training data were packed: the detector's five points, one
+A face is prepared as the training data were when they were packed: the detector's five points, one
 warp to 66x66 grey pixels, CLAHE (faces/landmarks.py, faces/augment.py), then Caffe's TEST phase,
 the centre 64x64 times 1/255 (inference/images.py).
 """
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError, ImageError, UsageError
 from gcnet_caffe.faces.augment import face_crop
-from gcnet_caffe.faces.landmarks import Detector, detector_model
+from gcnet_caffe.faces.landmarks import Detected, Detector, detector_model
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import TrainedModel, latent_channels
 from gcnet_caffe.inference.network import Network, open_network
@@ -51,24 +52,29 @@ class Face(NamedTuple):
         channels. Row 0 is at the top of the face; no unit; comparable within one network.
     """
 
-    box: np.ndarray
-    landmarks: np.ndarray
+    box: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
     score: float
     expression: str
-    probabilities: dict
-    query: np.ndarray
-    reference: np.ndarray | None
-    delta: np.ndarray | None
+    probabilities: dict[str, float]
+    query: NDArray[np.float32]
+    reference: NDArray[np.float32] | None
+    delta: NDArray[np.float32] | None
 
 
 #: The detected faces of a picture, each with its crop; or why there are none.
-_Found = Union["list[tuple[Any, np.ndarray]]", ImageError, UsageError]
+_Found = Union["list[tuple[Detected, NDArray[np.uint8]]]", ImageError, UsageError]
 
 
 class Recognizer:
-    """A network, a face detector, and what runs them; made by `load`.
+    """A trained network and a face detector; made by `load`.
 
-    One thread at a time may use it: the detector keeps the size of its picture.
+    Use it from one thread at a time: the detector keeps the size of its picture.
+
+    Attributes
+    ----------
+    model : TrainedModel
+        The network's files, classes and origin.
     """
 
     def __init__(self, model: TrainedModel, network: Network, detector: Detector) -> None:
@@ -88,19 +94,21 @@ class Recognizer:
         ----------
         folder : path, optional
             A model folder (`gcnet package`), or the folder of a training of a run. By default the
-            small network that comes with this package. It was trained on synthetic faces: it shows
-            how things work, and knows little about photographs.
+            small network that comes with this package. It was trained on synthetic faces only: it
+            shows how things work, and is often wrong on photographs.
         backend : str
             What runs the network: one of `inference.network.ENGINES`.
         detector : path, optional
-            The face detector's model file; by default the `landmarks` extra's.
+            The face detector's model file (YuNet); by default the one of the `landmarks` extra.
 
         Raises
         ------
         UsageError
-            `folder` is neither, or something is not installed.
+            `folder` is neither of the two, or what the engine needs is not installed.
         ModelError
-            The folder is not as it was written.
+            The folder has changed since it was written.
+        NetError, WeightsError, SchemaError
+            The network cannot be run, or its files cannot be read.
         """
         model = open_model(folder)
         network = open_network(backend, model.net, model.weights, model.outputs, fast=True)
@@ -112,7 +120,7 @@ class Recognizer:
         return self.model.classes
 
     def predict(self, image: Input, colour: str | None = None) -> list[Face]:
-        """Tell the expressions of the faces in one picture.
+        """Find the faces in one picture, and their expressions.
 
         Parameters
         ----------
@@ -127,7 +135,7 @@ class Recognizer:
         Returns
         -------
         list of Face
-            The largest first; empty where no face was found.
+            The largest face first; empty where none is found.
 
         Raises
         ------
@@ -139,17 +147,24 @@ class Recognizer:
         return self.predict_batch([image], colour)[0]
 
     def predict_batch(self, images: Iterable[Input], colour: str | None = None) -> list[list[Face]]:
-        """Tell the expressions of the faces in several pictures, as `predict` of each does.
+        """Find the faces in several pictures, and their expressions.
+
+        Parameters
+        ----------
+        images : iterable of pictures
+            Each as `predict` takes it.
+        colour : {"rgb", "bgr"}, optional
+            As for `predict`.
 
         Returns
         -------
         list of list of Face
-            One list a picture.
+            One list per picture.
 
         Raises
         ------
         ImageError, UsageError
-            As `predict` of the first picture that is wrong.
+            As `predict` raises for the first picture that is wrong.
         """
         results = []
         for result in self.stream(images, colour):
@@ -161,19 +176,34 @@ class Recognizer:
     def stream(
         self, images: Iterable[Input], colour: str | None = None, batch: int = BATCH
     ) -> Iterator[list[Face] | ImageError | UsageError]:
-        """As `predict_batch`, but yields what is found after every `batch` of pictures or faces.
+        """As `predict_batch`, but yield the faces of each picture while the next ones are read.
 
-        For a picture that cannot be read, and for what is no picture, the error is yielded that
-        `predict` raises, and the next ones follow. An ImageError among `images` is yielded, too.
+        Where a picture cannot be read, the error that `predict` would raise is yielded, and the
+        next pictures follow. An ImageError among `images` is yielded as it is.
+
+        Parameters
+        ----------
+        images : iterable of pictures
+            Each as `predict` takes it.
+        colour : {"rgb", "bgr"}, optional
+            As for `predict`.
+        batch : int
+            Faces to collect before the network runs on them; and pictures, at most.
+
+        Yields
+        ------
+        list of Face, ImageError or UsageError
+            One per picture, in their order.
 
         Raises
         ------
         UsageError
-            `images` is one picture, or `colour` no order of colours.
+            `images` is one picture, or `colour` is neither of the two orders.
         """
         check_colour(colour)
         check_several(images)
-        waiting, count = [], 0
+        waiting: list[_Found] = []
+        count = 0
         for image in images:
             found = self._find(image, colour)
             waiting.append(found)
@@ -183,18 +213,20 @@ class Recognizer:
                 waiting, count = [], 0
         yield from self._finish(waiting)
 
-    def predict_crops(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def predict_crops(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the network on aligned faces.
 
         Parameters
         ----------
         crops : (N, 66, 66) ndarray of uint8
-            Aligned and equalised as `data.augment.face_crop` does, and packing.
+            Aligned and equalised by `faces.augment.face_crop`, as packing does.
 
         Returns
         -------
         dict of str to ndarray
-            ``query`` (N, 1, 64, 64), and what `recognition.backends` tells.
+            ``query``, (N, 1, 64, 64), 0..1; ``prob``, (N, classes); and, where the network has
+            them, ``generated_reference`` (N, 1, 64, 64), ``delta`` (N, values of an embedding) and
+            ``feature`` (N, 384).
         """
         query = as_tested(np.asarray(crops)[:, None])
         return {"query": query, **self._network.forward_all({"query": query}, BATCH)}
@@ -212,10 +244,9 @@ class Recognizer:
         pairs = [pair for found in waiting if not isinstance(found, GcnetError) for pair in found]
         faces = iter(self._faces(pairs) if pairs else ())
         for found in waiting:
-            wrong = isinstance(found, GcnetError)
-            yield found if wrong else [next(faces) for _ in found]
+            yield found if isinstance(found, GcnetError) else [next(faces) for _ in found]
 
-    def _faces(self, pairs: list[tuple[Any, np.ndarray]]) -> Iterator[Face]:
+    def _faces(self, pairs: list[tuple[Detected, NDArray[np.uint8]]]) -> Iterator[Face]:
         blobs = self.predict_crops(np.stack([crop for _, crop in pairs]))
         for i, (face, _) in enumerate(pairs):
             values = blobs["prob"][i].tolist()
@@ -230,6 +261,6 @@ class Recognizer:
                 self._delta_map(blobs["delta"][i]) if "delta" in blobs else None,
             )
 
-    def _delta_map(self, delta: np.ndarray) -> np.ndarray:
+    def _delta_map(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
         side = round((delta.size // self._channels) ** 0.5)
         return np.sqrt((delta.reshape(self._channels, side, side) ** 2).sum(0))

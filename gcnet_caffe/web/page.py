@@ -1,19 +1,24 @@
 """The page, served to this machine: nothing leaves it, and nothing is fetched from elsewhere.
 
-Gradio asks a server of its makers for news, loads fonts and keeps uploads unless it is told
-otherwise: `serve` tells it before it is imported.
+By default Gradio asks a server of its makers for news, loads fonts and keeps uploads. `serve`
+switches that off before Gradio is imported.
 """
+
+from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import UsageError, extra
+from gcnet_caffe.recognition.recognizer import Recognizer
 from gcnet_caffe.web.result import result_html
 
-#: Megabytes (2^20 bytes) of a picture, if nothing else is said.
+#: Megabytes (2^20 bytes) of a picture, by default.
 MAX_UPLOAD = 20
 
 _OFFLINE = {
@@ -24,18 +29,23 @@ _OFFLINE = {
 
 
 @contextlib.contextmanager
-def serve(recognizer, host="127.0.0.1", port=None, max_upload=MAX_UPLOAD):
-    """Serve the page until the block is left; uploads are removed then.
+def serve(
+    recognizer: Recognizer,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    max_upload: float = MAX_UPLOAD,
+) -> Iterator[str]:
+    """Serve the page until the block is left; then its uploads are removed.
 
     Parameters
     ----------
     recognizer : Recognizer
     host : str
-        The address to listen at; by default this machine's own, which no other reaches.
+        The address to listen at; the default can be reached from this machine only.
     port : int, optional
-        By default the first that is free from 7860 on.
+        By default the first free one from 7860 on.
     max_upload : float
-        Megabytes (2^20 bytes) of a picture at most.
+        Megabytes (2^20 bytes) that a picture may have.
 
     Yields
     ------
@@ -50,7 +60,8 @@ def serve(recognizer, host="127.0.0.1", port=None, max_upload=MAX_UPLOAD):
     os.environ.update(_OFFLINE)
     with tempfile.TemporaryDirectory(prefix="gcnet-web-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
-        gradio = _import_gradio()
+        with extra("web", "the page"):
+            import gradio
         page = _page(gradio, recognizer, max_upload)
         try:
             yield _launch(gradio, page, host, port, max_upload)
@@ -58,21 +69,13 @@ def serve(recognizer, host="127.0.0.1", port=None, max_upload=MAX_UPLOAD):
             page.close(verbose=False)
 
 
-def wait():
+def wait() -> None:
     """Wait for Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
 
 
-def _import_gradio():
-    try:
-        import gradio
-    except ModuleNotFoundError:
-        raise UsageError("the page needs Gradio: pip install 'gcnet-caffe[web]'") from None
-    return gradio
-
-
-def _page(gradio, recognizer, max_upload):
+def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
     with gradio.Blocks(title="Facial expressions", analytics_enabled=False) as page:
         gradio.Markdown("# Facial expressions")
         if recognizer.model.facts["training"].get("synthetic"):
@@ -94,18 +97,18 @@ def _page(gradio, recognizer, max_upload):
             picture,
             found,
             api_visibility="private",
-            concurrency_limit=1,  # as a Recognizer wants
+            concurrency_limit=1,  # a Recognizer is for one thread
         )
     return page
 
 
 _SYNTHETIC = (
     "This network was trained on <strong>synthetic faces only</strong>. It shows how things work; "
-    "what it says of photographs means little. Give your own with <code>--model</code>."
+    "on photographs it is often wrong. Give your own network with <code>--model</code>."
 )
 
 
-def _launch(gradio, page, host, port, max_upload):
+def _launch(gradio: Any, page: Any, host: str, port: int | None, max_upload: float) -> str:
     try:
         _, address, _ = page.launch(
             server_name=host,
@@ -125,4 +128,4 @@ def _launch(gradio, page, host, port, max_upload):
         )
     except OSError as error:
         raise UsageError(f"--port {port}: {error}") from None
-    return address
+    return str(address)

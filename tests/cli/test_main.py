@@ -86,7 +86,7 @@ def test_without_caffe_there_is_one_line(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(caffe_tool.GcnetError, match="no Caffe here: put `caffe` on PATH"):
+    with pytest.raises(caffe_tool.GcnetError, match="Caffe not found: put `caffe` on PATH"):
         caffe_tool.launcher()
 
 

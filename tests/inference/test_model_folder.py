@@ -137,7 +137,7 @@ def test_a_changed_byte_is_found(folder, name):
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
-    assert refusal(folder).startswith(f"{folder / name}: not as it was written: SHA-256")
+    assert refusal(folder).startswith(f"{folder / name}: changed since it was written: SHA-256")
 
 
 @pytest.mark.parametrize("name", [NET, WEIGHTS, FACTS])
@@ -150,7 +150,7 @@ def test_a_missing_file_is_named(folder, name):
 def test_a_link_is_refused(folder, name, tmp_path):
     (folder / name).rename(tmp_path / name)
     (folder / name).symlink_to(tmp_path / name)
-    assert refusal(folder) == f"{folder / name}: a link; wanted an ordinary file"
+    assert refusal(folder) == f"{folder / name}: is a link; wanted an ordinary file"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_sum_of_another_place_is_refused(folder, name):
 def test_sums_that_lack_a_file_are_refused(folder):
     lines = (folder / SUMS).read_text().splitlines()
     (folder / SUMS).write_text("\n".join(lines[:2]) + "\n")
-    assert refusal(folder) == f"{folder / SUMS}: tells nothing of {FACTS}"
+    assert refusal(folder) == f"{folder / SUMS}: no line for {FACTS}"
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_sums_that_lack_a_file_are_refused(folder):
     [
         ({"format": 2}, "format: found 2, wanted 1"),
         ({"classes": ["happy", "sad"]}, "classes: found 7, wanted 2"),
-        ({"classes": [1, 2]}, "key 'classes': wanted names"),
+        ({"classes": [1, 2]}, "key 'classes': wanted a list of names"),
         ({"classes": "happy"}, "key 'classes': wanted a list"),
-        ({"preprocessing": {"colour": "rgb"}}, "preprocessing 'colour': found 'rgb', and this"),
+        ({"preprocessing": {"colour": "rgb"}}, "preprocessing 'colour': found 'rgb'; this version"),
     ],
 )
 def test_facts_of_another_kind_are_refused(folder, facts, message):
@@ -211,7 +211,7 @@ def test_a_net_that_wants_the_true_reference_is_refused(folder):
     more = f'layer {{ name: "reference" type: "Input" top: "reference" {shape} }}\n'
     (folder / NET).write_text(text + more)
     reseal(folder)
-    assert "inputs: found query, reference, wanted query alone" in refusal(folder)
+    assert "inputs: found query, reference, wanted query only" in refusal(folder)
 
 
 def test_where_no_network_is(tmp_path):

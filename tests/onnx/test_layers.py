@@ -107,5 +107,5 @@ def test_a_window_outside_the_bottom_is_refused_or_as_in_the_engine(
     if "pad" in kind:
         assert wrong(engine, convert(engine), [bottom]) == []
     else:
-        with pytest.raises(NetError, match="layer 'pool' .*: a window lies outside the bottom"):
+        with pytest.raises(NetError, match="layer 'pool' .*: a window is outside the bottom"):
             convert(engine)

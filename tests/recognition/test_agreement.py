@@ -176,7 +176,7 @@ def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GcnetError, match="no Caffe here: put `caffe` on PATH"):
+    with pytest.raises(GcnetError, match="Caffe not found: put `caffe` on PATH"):
         opened("caffe", open_model())
 
 

@@ -273,7 +273,7 @@ def test_a_spoilt_model_folder_is_one_line(model_folder, photograph, tmp_path, c
         file.write(b"\0")
     assert main(["predict", str(photograph), "--model", str(folder)]) == 1
     err = capsys.readouterr().err
-    assert "weights.caffemodel: not as it was written" in err and err.count("\n") == 1
+    assert "weights.caffemodel: changed since it was written" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("kind, suffix", [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp")])

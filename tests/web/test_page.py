@@ -210,7 +210,7 @@ def test_what_is_no_picture_is_told_in_one_line(page, photograph, tmp_path, name
             "<svg xmlns='http://www.w3.org/2000/svg'/>" if name == "page.svg" else "words"
         )
     give(page, path)
-    page.wait_for_selector("text=This file cannot be looked at.")
+    page.wait_for_selector("text=This file cannot be read.")
     shot(page, name)
     said = page.inner_text(".result")
     assert words in said and "/" not in said and "\n" not in said.strip()

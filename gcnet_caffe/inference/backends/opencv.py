@@ -55,8 +55,9 @@ class _OpenCv(Network):
 @functools.cache
 def _register_layers() -> None:
     """Make our layers known to OpenCV, once per process."""
-    cv2.dnn_registerLayer("MaxUnpool", _MaxUnpool)
-    cv2.dnn_registerLayer("NormalizedDistance", _NormalizedDistance)
+    layers: dict[str, Any] = {"MaxUnpool": _MaxUnpool, "NormalizedDistance": _NormalizedDistance}
+    for name, layer in layers.items():
+        cv2.dnn_registerLayer(name, layer)
 
 
 class _MaxUnpool:

@@ -1,12 +1,16 @@
 """Eltwise and Reduction."""
 
+from __future__ import annotations
+
 import functools
 
+from gcnet_caffe.engine.layers.combine import Eltwise, Reduction
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("Eltwise")
-def eltwise(graph, layer, *bottoms):
+def eltwise(graph: Graph, layer: Eltwise, *bottoms: Value) -> str:
     param, names = layer.param.eltwise_param, [bottom.name for bottom in bottoms]
     op = {param.PROD: "Mul", param.SUM: "Add", param.MAX: "Max"}[param.operation]
     if param.operation == param.SUM:
@@ -18,7 +22,7 @@ def eltwise(graph, layer, *bottoms):
 
 
 @converts("Reduction")
-def reduction(graph, layer, bottom):
+def reduction(graph: Graph, layer: Reduction, bottom: Value) -> str:
     param, name = layer.param.reduction_param, bottom.name
     axes = list(range(layer.first, len(bottom.shape)))
     if param.operation == param.ASUM:

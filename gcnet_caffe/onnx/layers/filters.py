@@ -1,28 +1,41 @@
 """Convolution, Deconvolution and InnerProduct."""
 
+from __future__ import annotations
+
 import math
 
+from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution
+from gcnet_caffe.engine.layers.inner_product import InnerProduct
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("Convolution")
-def convolution(graph, layer, *bottoms):
+def convolution(graph: Graph, layer: Convolution, *bottoms: Value) -> str | tuple[str, ...]:
     return _filtered(graph, layer, "Conv", bottoms)
 
 
 @converts("Deconvolution")
-def deconvolution(graph, layer, *bottoms):
+def deconvolution(graph: Graph, layer: Deconvolution, *bottoms: Value) -> str | tuple[str, ...]:
     return _filtered(graph, layer, "ConvTranspose", bottoms)
 
 
-def _filtered(graph, layer, op, bottoms):
+def _filtered(
+    graph: Graph, layer: Convolution | Deconvolution, op: str, bottoms: tuple[Value, ...]
+) -> str | tuple[str, ...]:
     layer.check(layer.channel_axis > 0, "axis: found 0, the batch, wanted the axis of channels")
     weights = [graph.weight(layer, index) for index in range(len(layer.blobs))]
     tops = tuple(_one(graph, layer, op, bottom, weights) for bottom in bottoms)
     return tops if len(tops) > 1 else tops[0]
 
 
-def _one(graph, layer, op, bottom, weights):
+def _one(
+    graph: Graph,
+    layer: Convolution | Deconvolution,
+    op: str,
+    bottom: Value,
+    weights: list[str],
+) -> str:
     name, joined = bottom.name, layer.channel_axis > 1  # ONNX has one axis before the channels
     if joined:
         name = graph.reshape(name, [-1, *bottom.shape[layer.channel_axis :]])
@@ -40,7 +53,7 @@ def _one(graph, layer, op, bottom, weights):
 
 
 @converts("InnerProduct")
-def inner_product(graph, layer, bottom):
+def inner_product(graph: Graph, layer: InnerProduct, bottom: Value) -> str:
     kept = [0] * layer.first
     rows = graph.reshape(bottom.name, [*kept, math.prod(bottom.shape[layer.first :])])
     transposed = layer.param.inner_product_param.transpose

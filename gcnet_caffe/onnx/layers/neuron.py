@@ -1,17 +1,33 @@
 """Layers that work on each element: see engine/layers/neuron.py for the formulas."""
 
+from __future__ import annotations
+
 import math
 
+from gcnet_caffe.engine.layers.neuron import (
+    ELU,
+    AbsVal,
+    Clip,
+    Dropout,
+    Exp,
+    Log,
+    Power,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    TanH,
+)
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("AbsVal")
-def abs_val(graph, layer, bottom):
+def abs_val(graph: Graph, layer: AbsVal, bottom: Value) -> str:
     return graph.add("Abs", bottom.name)
 
 
 @converts("ReLU")
-def relu(graph, layer, bottom):
+def relu(graph: Graph, layer: ReLU, bottom: Value) -> str:
     slope = layer.param.relu_param.negative_slope
     if slope:
         return graph.add("LeakyRelu", bottom.name, alpha=slope)
@@ -19,35 +35,35 @@ def relu(graph, layer, bottom):
 
 
 @converts("PReLU")
-def prelu(graph, layer, bottom):
+def prelu(graph: Graph, layer: PReLU, bottom: Value) -> str:
     after = (1,) * (len(bottom.shape) - 2)
     slopes = graph.weight(layer, 0, lambda blob: blob.reshape(-1, *after))
     return graph.add("PRelu", bottom.name, slopes)
 
 
 @converts("ELU")
-def elu(graph, layer, bottom):
+def elu(graph: Graph, layer: ELU, bottom: Value) -> str:
     return graph.add("Elu", bottom.name, alpha=layer.param.elu_param.alpha)
 
 
 @converts("Sigmoid")
-def sigmoid(graph, layer, bottom):
+def sigmoid(graph: Graph, layer: Sigmoid, bottom: Value) -> str:
     return graph.add("Sigmoid", bottom.name)
 
 
 @converts("TanH")
-def tanh(graph, layer, bottom):
+def tanh(graph: Graph, layer: TanH, bottom: Value) -> str:
     return graph.add("Tanh", bottom.name)
 
 
 @converts("Clip")
-def clip(graph, layer, bottom):
+def clip(graph: Graph, layer: Clip, bottom: Value) -> str:
     param = layer.param.clip_param
     return graph.add("Clip", bottom.name, graph.constant(param.min), graph.constant(param.max))
 
 
 @converts("Power")
-def power(graph, layer, bottom):
+def power(graph: Graph, layer: Power, bottom: Value) -> str:
     param = layer.param.power_param
     if param.power == 0 or param.scale == 0:  # the shift everywhere, whatever the bottom
         inner = graph.add("Expand", graph.constant(param.shift), graph.add("Shape", bottom.name))
@@ -57,25 +73,25 @@ def power(graph, layer, bottom):
 
 
 @converts("Exp")
-def exp(graph, layer, bottom):
+def exp(graph: Graph, layer: Exp, bottom: Value) -> str:
     param = layer.param.exp_param
     log = math.log(param.base) if param.base != -1 else 1.0
     return graph.add("Exp", _scaled(graph, bottom.name, log * param.scale, log * param.shift))
 
 
 @converts("Log")
-def log(graph, layer, bottom):
+def log(graph: Graph, layer: Log, bottom: Value) -> str:
     param = layer.param.log_param
     top = graph.add("Log", _scaled(graph, bottom.name, param.scale, param.shift))
     return top if param.base == -1 else graph.add("Div", top, graph.constant(math.log(param.base)))
 
 
 @converts("Dropout")
-def dropout(graph, layer, bottom):
+def dropout(graph: Graph, layer: Dropout, bottom: Value) -> str:
     return bottom.name  # in Caffe's TEST phase it does nothing
 
 
-def _scaled(graph, name, scale, shift):
+def _scaled(graph: Graph, name: str, scale: float, shift: float) -> str:
     if scale != 1:
         name = graph.add("Mul", name, graph.constant(scale))
     return graph.add("Add", name, graph.constant(shift)) if shift else name

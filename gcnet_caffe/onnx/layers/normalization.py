@@ -1,27 +1,32 @@
 """Softmax, NormalizedDistance, LRN and MVN."""
 
+from __future__ import annotations
+
+from gcnet_caffe.engine.layers.losses import Softmax
+from gcnet_caffe.engine.layers.normalization import LRN, MVN, NormalizedDistance
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("Softmax")
-def softmax(graph, layer, bottom):
+def softmax(graph: Graph, layer: Softmax, bottom: Value) -> str:
     return graph.add("Softmax", bottom.name, axis=layer.dim)
 
 
 @converts("NormalizedDistance")
-def normalized_distance(graph, layer, *bottoms):
+def normalized_distance(graph: Graph, layer: NormalizedDistance, *bottoms: Value) -> str:
     units = [_unit(graph, graph.as_top(bottom.name)) for bottom in bottoms]
     return graph.add("Abs", graph.add("Sub", *units))
 
 
-def _unit(graph, rows):
+def _unit(graph: Graph, rows: str) -> str:
     total = graph.add("ReduceSumSquare", rows, axes=[1], keepdims=1)
     length = graph.add("Sqrt", graph.add("Add", total, graph.constant(1e-6)))
     return graph.add("Div", rows, length)
 
 
 @converts("LRN")
-def lrn(graph, layer, bottom):
+def lrn(graph: Graph, layer: LRN, bottom: Value) -> str:
     param = layer.param.lrn_param
     common = {"alpha": param.alpha, "beta": param.beta}
     if param.norm_region == param.ACROSS_CHANNELS:
@@ -40,7 +45,7 @@ def lrn(graph, layer, bottom):
 
 
 @converts("MVN")
-def mvn(graph, layer, bottom):
+def mvn(graph: Graph, layer: MVN, bottom: Value) -> str:
     param = layer.param.mvn_param
     axes = [1, 2, 3] if param.across_channels else [2, 3]
     name = graph.as_top(bottom.name)  # with 4 axes

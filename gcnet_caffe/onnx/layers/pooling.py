@@ -5,17 +5,22 @@ H x W plane; a mask here is Caffe's, as 64-bit integers. ONNX's own MaxUnpool ca
 size nor add up what overlaps; ScatterElements in each plane does, at any batch size.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from gcnet_caffe.engine.layers.pooling import reached
+from gcnet_caffe.engine.layers.pooling import MaxUnpool, Pooling, reached
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("Pooling")
-def pooling(graph, layer, bottom):
+def pooling(graph: Graph, layer: Pooling, bottom: Value) -> str | tuple[str, ...]:
     param, full = layer.param.pooling_param, bottom.shape[2:]
     sizes = graph.top_shapes[0][2:]
     windows = {"kernel_shape": layer.kernel, "strides": layer.stride}
@@ -24,23 +29,30 @@ def pooling(graph, layer, bottom):
         return _average(graph, layer, bottom, sizes, pads, windows)
     if layer.num_tops == 1:
         return graph.add("MaxPool", bottom.name, pads=pads, **windows)
-    top, index = graph.add("MaxPool", bottom.name, outputs=2, pads=pads, **windows)
+    top, index = graph.add_several("MaxPool", bottom.name, outputs=2, pads=pads, **windows)
     return top, graph.places("Mod", index, graph.ints(math.prod(full)))
 
 
-def _pads(layer, full, sizes):
+def _pads(layer: Pooling, full: Sequence[int], sizes: Sequence[int]) -> list[int]:
     """What is added before and after, so that rounding down makes Caffe's number of windows."""
     before, after = layer.pad, []
     for axis, size in enumerate(sizes):
         extent = (size - 1) * layer.stride[axis] + layer.kernel[axis]
         after.append(max(0, extent - before[axis] - full[axis]))
         layer.check(
-            after[-1] < layer.kernel[axis], f"a window lies outside the bottom, {full} pixels"
+            after[-1] < layer.kernel[axis], f"a window is outside the bottom, {full} pixels"
         )
     return [*before, *after]
 
 
-def _average(graph, layer, bottom, sizes, pads, windows):
+def _average(
+    graph: Graph,
+    layer: Pooling,
+    bottom: Value,
+    sizes: Sequence[int],
+    pads: list[int],
+    windows: dict[str, Any],
+) -> str:
     """Caffe divides by the pixels of the window and its padding, without what rounding up adds."""
     edges = [0, 0, *pads[:2], 0, 0, *pads[2:]]
     name = graph.add("Pad", bottom.name, graph.ints(edges)) if any(edges) else bottom.name
@@ -54,7 +66,9 @@ def _average(graph, layer, bottom, sizes, pads, windows):
 
 
 @converts("MaxUnpool")
-def max_unpool(graph, layer, pooled, mask, sized=None):
+def max_unpool(
+    graph: Graph, layer: MaxUnpool, pooled: Value, mask: Value, sized: Value | None = None
+) -> str:
     channels, *full = graph.top_shapes[0][1:]
     batch = graph.add("Shape", pooled.name, start=0, end=1)
     planes = graph.add("Concat", batch, graph.ints([channels, math.prod(full)]), axis=0)

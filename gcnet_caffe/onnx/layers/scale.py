@@ -1,12 +1,17 @@
 """BatchNorm, Scale and Bias."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from gcnet_caffe.engine.layers.batch_norm import BatchNorm
+from gcnet_caffe.engine.layers.scale import Bias, Scale
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 
 @converts("BatchNorm")
-def batch_norm(graph, layer, bottom):
+def batch_norm(graph: Graph, layer: BatchNorm, bottom: Value) -> str:
     """Mean and variance are Caffe's decayed sums, each times 1 / factor (0 where that is 0)."""
     layer.check(layer.use_global, "use_global_stats: found false, wanted the stored statistics")
     factor = layer.blob(2).item()
@@ -23,7 +28,7 @@ def batch_norm(graph, layer, bottom):
 
 
 @converts("Scale")
-def scale(graph, layer, bottom, factor=None):
+def scale(graph: Graph, layer: Scale, bottom: Value, factor: Value | None = None) -> str:
     top = graph.add("Mul", bottom.name, _spread(graph, layer, 0, bottom, factor))
     if not layer.param.scale_param.bias_term:
         return top
@@ -31,11 +36,13 @@ def scale(graph, layer, bottom, factor=None):
 
 
 @converts("Bias")
-def bias(graph, layer, bottom, added=None):
+def bias(graph: Graph, layer: Bias, bottom: Value, added: Value | None = None) -> str:
     return graph.add("Add", bottom.name, _spread(graph, layer, 0, bottom, added))
 
 
-def _spread(graph, layer, index, bottom, given=None):
+def _spread(
+    graph: Graph, layer: Scale | Bias, index: int, bottom: Value, given: Value | None = None
+) -> str:
     """The blob `index`, or the `given` bottom, in a shape that broadcasts against `bottom`."""
     span = layer.blob_shapes[index] if given is None else given.shape
     after = [1] * (len(bottom.shape) - layer.first - len(span))

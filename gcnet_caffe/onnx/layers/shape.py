@@ -1,55 +1,69 @@
 """Layers that move elements."""
 
+from __future__ import annotations
+
+from gcnet_caffe.engine.layers.shape import (
+    Concat,
+    Crop,
+    Flatten,
+    Reshape,
+    Silence,
+    Slice,
+    Split,
+    Tile,
+)
+from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
 _ANY = "the batch may have any size in ONNX"
 
 
 @converts("Concat")
-def concat(graph, layer, *bottoms):
+def concat(graph: Graph, layer: Concat, *bottoms: Value) -> str:
     return graph.add("Concat", *(bottom.name for bottom in bottoms), axis=layer.dim)
 
 
 @converts("Slice")
-def cut(graph, layer, bottom):
+def cut(graph: Graph, layer: Slice, bottom: Value) -> str | tuple[str, ...]:
     layer.check(layer.dim > 0, f"axis: found 0, wanted 1 or more: {_ANY}")
     if len(layer.sizes) == 1:
         return bottom.name
     sizes = graph.ints(layer.sizes)
-    return graph.add("Split", bottom.name, sizes, outputs=len(layer.sizes), axis=layer.dim)
+    count = len(layer.sizes)
+    return graph.add_several("Split", bottom.name, sizes, outputs=count, axis=layer.dim)
 
 
 @converts("Split")
-def split(graph, layer, bottom):
+def split(graph: Graph, layer: Split, bottom: Value) -> tuple[str, ...]:
     return (bottom.name,) * layer.num_tops
 
 
 @converts("Silence")
-def silence(graph, layer, *bottoms):
+def silence(graph: Graph, layer: Silence, *bottoms: Value) -> tuple[str, ...]:
     return ()
 
 
 @converts("Flatten")
-def flatten(graph, layer, bottom):
+def flatten(graph: Graph, layer: Flatten, bottom: Value) -> str:
     return graph.as_top(bottom.name)
 
 
 @converts("Reshape")
-def reshape(graph, layer, bottom):
+def reshape(graph: Graph, layer: Reshape, bottom: Value) -> str:
     keeps_batch = layer.first > 0 or layer.dims[:1] in ([0], [-1])
     layer.check(keeps_batch, f"shape {layer.dims}: wanted 0 or -1 first: {_ANY}")
     return graph.as_top(bottom.name)
 
 
 @converts("Tile")
-def tile(graph, layer, bottom):
+def tile(graph: Graph, layer: Tile, bottom: Value) -> str:
     repeats = [1] * len(bottom.shape)
     repeats[layer.dim] = layer.param.tile_param.tiles
     return graph.add("Tile", bottom.name, graph.ints(repeats))
 
 
 @converts("Crop")
-def crop(graph, layer, bottom, like):
+def crop(graph: Graph, layer: Crop, bottom: Value, like: Value) -> str:
     first, offsets = layer.first, layer.offsets
     if first == 0:  # both bottoms have the same batch
         layer.check(offsets[0] == 0, f"offset of axis 0: found {offsets[0]}, wanted 0: {_ANY}")

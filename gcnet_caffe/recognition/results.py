@@ -1,17 +1,32 @@
-"""What was found in a picture, as lines of text, JSON or CSV."""
+"""The faces found in pictures as text, JSON or CSV: what `gcnet predict` prints."""
+
+from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Sequence
+from typing import TypedDict
 
 from gcnet_caffe.faces.landmarks import NAMES
+from gcnet_caffe.recognition.recognizer import Face
 
 NO_FACE = "no face found"
 _SHOWN = 3  # expressions in a line of text
 
 
-def face_facts(face):
-    """A `Face` as a dict of numbers and words, for JSON."""
+class FaceFacts(TypedDict):
+    """A face as JSON shows it: see `recognizer.Face`."""
+
+    box: list[float]
+    landmarks: dict[str, list[float]]
+    score: float
+    expression: str
+    probabilities: dict[str, float]
+
+
+def face_facts(face: Face) -> FaceFacts:
+    """Return a face as numbers and words, rounded."""
     return {
         "box": [round(value, 1) for value in face.box.tolist()],
         "landmarks": dict(zip(NAMES, face.landmarks.tolist())),
@@ -21,79 +36,76 @@ def face_facts(face):
     }
 
 
-class _Told:
-    """A way to tell of pictures; `classes` are the network's."""
+class Text:
+    """For people: a line per picture, and a line per face.
 
-    def __init__(self, classes):
+    Parameters
+    ----------
+    classes : sequence of str
+        The network's.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
         self.classes = classes
 
-    def head(self):
-        """What stands before all."""
+    def head(self) -> str:
+        """Return what comes before the first picture."""
         return ""
 
-
-class Text(_Told):
-    """For people: a line a picture, and one a face."""
-
-    def faces(self, name, faces):
-        """The lines of a picture."""
+    def faces(self, name: str, faces: Sequence[Face]) -> str:
+        """Return the lines of a picture."""
         if not faces:
             return f"{name}: {NO_FACE}\n"
         count = f"{len(faces)} face{'s' if len(faces) > 1 else ''}"
         return "".join([f"{name}: {count}\n", *map(_line, faces)])
 
-    def error(self, name, error):
-        """Nothing: standard error has it."""
+    def error(self, name: str, error: str) -> str:
+        """Return the line of a picture that cannot be read: none, it is on standard error."""
         return ""
 
 
-def _line(face):
+def _line(face: Face) -> str:
     ranked = sorted(face.probabilities.items(), key=lambda item: -item[1])[:_SHOWN]
     said = ", ".join(f"{name} {value:.2f}" for name, value in ranked)
     x, y, width, height = (round(value) for value in face.box.tolist())
     return f"  {said}; {width} x {height} pixels at {x}, {y}\n"
 
 
-class Json(_Told):
-    """A JSON object a line, one a picture: `image`, and `faces` or `error`."""
+class Json(Text):
+    """A line per picture, a JSON object: `image`, and `faces` or `error`."""
 
-    def faces(self, name, faces):
-        """The line of a picture."""
+    def faces(self, name: str, faces: Sequence[Face]) -> str:
         return json.dumps({"image": name, "faces": [face_facts(face) for face in faces]}) + "\n"
 
-    def error(self, name, error):
-        """The line of a picture that could not be read."""
+    def error(self, name: str, error: str) -> str:
         return json.dumps({"image": name, "error": error}) + "\n"
 
 
-class Csv(_Told):
-    """A row a face; a picture without one has a row, and the column `note` tells why."""
+class Csv(Text):
+    """A row per face; a picture without a face has one row, and its column `note` says why."""
 
-    def head(self):
-        """The names of the columns."""
+    def head(self) -> str:
         points = [f"{name.replace(' ', '_')}_{axis}" for name in NAMES for axis in "xy"]
         columns = ["image", "face", "note", "expression", *self.classes]
         return _row([*columns, "x", "y", "width", "height", "score", *points])
 
-    def faces(self, name, faces):
-        """The rows of a picture."""
+    def faces(self, name: str, faces: Sequence[Face]) -> str:
         if not faces:
             return self.error(name, NO_FACE)
         return "".join(_row([name, i, "", *_cells(face)]) for i, face in enumerate(faces, 1))
 
-    def error(self, name, error):
-        """The row of a picture that could not be read."""
+    def error(self, name: str, error: str) -> str:
         return _row([name, "", error, *[""] * (len(self.classes) + 16)])
 
 
-def _cells(face):
+def _cells(face: Face) -> list[object]:
     facts = face_facts(face)
     points = [value for point in facts["landmarks"].values() for value in point]
     values = facts["probabilities"].values()
     return [facts["expression"], *values, *facts["box"], facts["score"], *points]
 
 
-def _row(cells):
+def _row(cells: Sequence[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()
