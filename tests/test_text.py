@@ -3,7 +3,7 @@
 import pytest
 
 from gcnet_caffe import cli, files, text
-from gcnet_caffe.datasets.folds import read_fold_sheet
+from gcnet_caffe.datasets.folds import read_fold_table
 from gcnet_caffe.datasets.manifest import Row, read_manifest, write_manifest
 from gcnet_caffe.datasets.readers.mmi import _peaks
 from gcnet_caffe.errors import GcnetError, ImageError, ManifestError, SchemaError, UsageError
@@ -18,12 +18,12 @@ SHEET = "subject,fold\nS1,0\nSé,1\n"
 YAML = "# é\ntitle: é\ndata: {reader: ck, root: /data/CK+}\nprotocol: ck7\n"
 
 
-def fold_sheet(path):
-    return read_fold_sheet(path, ["S1", "Sé"])
+def read_folds(path):
+    return read_fold_table(path, ["S1", "Sé"])
 
 
 @pytest.mark.parametrize(
-    "read, written", [(fold_sheet, SHEET), (lambda path: read_experiment(path)["title"], YAML)]
+    "read, written", [(read_folds, SHEET), (lambda path: read_experiment(path)["title"], YAML)]
 )
 def test_text_of_users(read, written, tmp_path):
     path = tmp_path / "file"
@@ -117,7 +117,7 @@ def test_a_word_with_nul_is_named(words, said, capsys):
         (open_model, UsageError),
         (read_grey, ImageError),
         (read_manifest, ManifestError),
-        (fold_sheet, ManifestError),
+        (read_folds, ManifestError),
         (read_log, GcnetError),
         (read_experiment, UsageError),
         (lambda path: files.write_text(path, "x"), UsageError),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from gcnet_caffe.datasets.expressions import labels_of
-from gcnet_caffe.datasets.folds import assign_folds, fold_sheet, subjects_of
+from gcnet_caffe.datasets.folds import assign_folds, fold_table_text, subjects_of
 from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.datasets.protocols import PROTOCOLS, WITHIN
 from gcnet_caffe.files import write_text
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     subjects = subjects_of(rows, args.manifest)
     labels = labels_of(rows, protocol.classes, args.manifest)
     table = assign_folds(subjects, protocol.folds if args.folds is None else args.folds)
-    write_text(args.output, fold_sheet(table))
+    write_text(args.output, fold_table_text(table))
     scored = [label < len(protocol.classes) for label in labels]
     print(
         f"{args.output}: {len(table)} subjects, {sum(scored)} images to test on, "

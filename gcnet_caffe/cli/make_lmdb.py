@@ -66,7 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument(
         "--fold-table",
         metavar="CSV",
-        dest="sheet",
         help="take the folds from this table (subject,fold), such as `gcnet make-folds` writes",
     )
     pairs.add_argument(

@@ -127,14 +127,14 @@ def subjects_of(rows: Sequence[Row], manifest: str | Path) -> list[str]:
     return subjects
 
 
-def read_fold_sheet(path: str | Path, subjects: Iterable[str]) -> dict[str, int]:
-    """Read a fold sheet (CSV: subject, fold) and check that it gives each subject one fold.
+def read_fold_table(path: str | Path, subjects: Iterable[str]) -> dict[str, int]:
+    """Read a fold table (CSV: subject, fold) and check that it gives each subject one fold.
 
     Parameters
     ----------
     path : str or Path
     subjects : iterable of str
-        Those that the sheet must have; others are ignored.
+        Those that the table must have; others are ignored.
 
     Returns
     -------
@@ -144,32 +144,32 @@ def read_fold_sheet(path: str | Path, subjects: Iterable[str]) -> dict[str, int]
     Raises
     ------
     ManifestError
-        The sheet is missing or malformed, has a subject in two folds, lacks one, or leaves a fold
+        The table is missing or malformed, has a subject in two folds, lacks one, or leaves a fold
         empty.
     """
-    sheet: dict[str, int] = {}
-    table = read_table(path, "fold sheet", ("subject", "fold"), ManifestError)
+    folds: dict[str, int] = {}
+    table = read_table(path, "fold table", ("subject", "fold"), ManifestError)
     for number, row in enumerate(table, start=1):
         subject, fold = row["subject"], row["fold"] or ""
         if not subject or not fold.isdigit():
             raise ManifestError(f"{path}: row {number}: {row}; wanted subject,fold")
-        if sheet.setdefault(subject, int(fold)) != int(fold):
+        if folds.setdefault(subject, int(fold)) != int(fold):
             raise ManifestError(
-                f"{path}: row {number}: subject {subject} is in the folds {sheet[subject]} and "
+                f"{path}: row {number}: subject {subject} is in the folds {folds[subject]} and "
                 f"{fold}"
             )
     ordered = ordered_subjects(subjects)
     for subject in ordered:
-        if subject not in sheet:
+        if subject not in folds:
             raise ManifestError(f"{path}: subject {subject} of the manifest is in no fold")
-    found = {subject: sheet[subject] for subject in ordered}
+    found = {subject: folds[subject] for subject in ordered}
     empty = set(range(max(found.values()) + 1)) - set(found.values())
     if empty:
         raise ManifestError(f"{path}: fold {min(empty)} has no subject of the manifest")
     return found
 
 
-def fold_sheet(folds: Mapping[str, int]) -> str:
+def fold_table_text(folds: Mapping[str, int]) -> str:
     """Return `folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.datasets.folds import assign_folds, read_fold_sheet, subjects_of
+from gcnet_caffe.datasets.folds import assign_folds, read_fold_table, subjects_of
 from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.images import read_grey
@@ -55,7 +55,7 @@ class ManifestStatistics:
 
 
 def count_manifest(
-    manifest: str | Path, folds: int = 10, sample: int = 500, sheet: str | Path | None = None
+    manifest: str | Path, folds: int = 10, sample: int = 500, fold_table: str | Path | None = None
 ) -> ManifestStatistics:
     """Count the rows of `manifest`.
 
@@ -66,8 +66,8 @@ def count_manifest(
         Folds the subjects are dealt into.
     sample : int
         Images to open for their sizes, evenly spread over the rows.
-    sheet : str or Path, optional
-        A fold sheet to use instead of dealing the subjects into `folds`.
+    fold_table : str or Path, optional
+        A fold table to use instead of dealing the subjects into `folds`.
 
     Returns
     -------
@@ -76,14 +76,14 @@ def count_manifest(
     Raises
     ------
     ManifestError
-        The manifest or the fold sheet is missing or wrong.
+        The manifest or the fold table is missing or wrong.
     UsageError
         A number makes no sense.
     """
     if sample < 0:
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)
-    dealt, note = _folds_of(rows, folds, sheet, manifest)
+    dealt, note = _folds_of(rows, folds, fold_table, manifest)
     of_fold: list[list[Row]] = [[] for _ in range(max(dealt.values(), default=-1) + 1)]
     for row in rows if dealt else ():
         of_fold[dealt[row.subject]].append(row)
@@ -106,11 +106,11 @@ def count_manifest(
 
 
 def _folds_of(
-    rows: Sequence[Row], folds: int, sheet: str | Path | None, manifest: str | Path
+    rows: Sequence[Row], folds: int, fold_table: str | Path | None, manifest: str | Path
 ) -> tuple[dict[str, int], str]:
     """(subject -> fold, why there are none)."""
-    if sheet:
-        return read_fold_sheet(sheet, subjects_of(rows, manifest)), ""
+    if fold_table:
+        return read_fold_table(fold_table, subjects_of(rows, manifest)), ""
     if not all(row.subject for row in rows):
         return {}, "no folds by subject: rows without a subject"
     try:

@@ -199,7 +199,7 @@ def pack(
     if workers < 1:
         raise UsageError(f"--workers {workers}: wanted 1 or more")
     out = Path(out)
-    _check_fold_sheet(plan, out / "folds.csv")
+    _check_fold_table(plan, out / "folds.csv")
     with open_work(out, plan_digest(plan)) as work:
         publication = Publication(work.folder, out, [target.path for target in plan.targets])
         publication.check_free()
@@ -226,8 +226,8 @@ def pack(
     return Packed(lmdbs, left_out)
 
 
-def _check_fold_sheet(plan: Plan, path: Path) -> None:
-    if plan.fold_sheet and path.exists() and path.read_text() != plan.fold_sheet:
+def _check_fold_table(plan: Plan, path: Path) -> None:
+    if plan.fold_table and path.exists() and path.read_text() != plan.fold_table:
         raise UsageError(
             f"{path}: the folds of other subjects, or of another number of folds, are there; "
             "give another folder"
@@ -321,8 +321,8 @@ def _write_side_files(
             yield os.path.abspath(path), route
 
     write_csv(out / "routes.csv", ("image", "route"), counted())
-    if plan.fold_sheet:
-        write_text(out / "folds.csv", plan.fold_sheet)
+    if plan.fold_table:
+        write_text(out / "folds.csv", plan.fold_table)
     for path, rows in test_tables(plan, out, left_out):
         write_csv(path, RecordRow._fields, rows)
     for folder in {path.parent for path in lmdbs}:

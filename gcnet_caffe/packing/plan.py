@@ -14,9 +14,9 @@ from gcnet_caffe.datasets.expressions import NEUTRAL, labels_of
 from gcnet_caffe.datasets.folds import (
     assign_folds,
     check_disjoint,
-    fold_sheet,
+    fold_table_text,
     ordered_subjects,
-    read_fold_sheet,
+    read_fold_table,
     subjects_of,
 )
 from gcnet_caffe.datasets.manifest import Row, read_manifest
@@ -83,7 +83,7 @@ class Plan:
         Seed of the augmentation.
     options : dict
         For packed.json.
-    fold_sheet : str
+    fold_table : str
         The content of folds.csv; "" without folds.
     test_manifest : str or Path, optional
     test_from : int
@@ -96,7 +96,7 @@ class Plan:
     paired: bool
     seed: int
     options: dict[str, Any] = field(default_factory=dict)
-    fold_sheet: str = ""
+    fold_table: str = ""
     test_manifest: str | Path | None = None
     test_from: int = 0
 
@@ -123,7 +123,7 @@ def plan_pairs(
     neutral_queries: bool = True,
     seed: int = 0,
     together: bool = False,
-    sheet: str | Path | None = None,
+    fold_table: str | Path | None = None,
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -148,8 +148,8 @@ def plan_pairs(
         Seed of the shuffle and of the augmentation, 0 or more.
     together : bool
         Whether the folds of `only` are one test set (``fold0+1/``), and the others the train set.
-    sheet : str or Path, optional
-        A fold sheet to use instead of dealing the subjects into `folds`.
+    fold_table : str or Path, optional
+        A fold table to use instead of dealing the subjects into `folds`.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def plan_pairs(
     rows = read_manifest(manifest, Rows)
     labels = labels_of(rows, classes, manifest)
     subjects = subjects_of(rows, manifest)
-    dealt = read_fold_sheet(sheet, subjects) if sheet else assign_folds(subjects, folds)
+    dealt = read_fold_table(fold_table, subjects) if fold_table else assign_folds(subjects, folds)
     folds = max(dealt.values()) + 1
     _check_numbers(copies=copies, seed=seed)
     if not neutral_queries and NEUTRAL in classes:
@@ -189,7 +189,7 @@ def plan_pairs(
         "copies": copies,
         "neutral_queries": neutral_queries,
     }
-    return Plan(manifest, rows, labels, targets, True, seed, options, fold_sheet(dealt))
+    return Plan(manifest, rows, labels, targets, True, seed, options, fold_table_text(dealt))
 
 
 def plan_cross(

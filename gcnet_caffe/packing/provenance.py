@@ -56,7 +56,7 @@ def plan_digest(plan: Plan) -> str:
     facts = {
         **_inputs(plan),
         "lmdbs": [target.path for target in plan.targets],
-        "folds": plan.fold_sheet,
+        "folds": plan.fold_table,
         **_settings(),
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

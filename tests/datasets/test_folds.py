@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcnet_caffe.datasets.folds import assign_folds, check_disjoint, fold_sheet, ordered_subjects
+from gcnet_caffe.datasets.folds import (
+    assign_folds,
+    check_disjoint,
+    fold_table_text,
+    ordered_subjects,
+)
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.errors import ManifestError, UsageError
@@ -65,4 +70,4 @@ def test_subject_or_image_on_both_sides():
 
 
 def test_sheet():
-    assert fold_sheet({"S1": 0, "S,2": 1}) == 'subject,fold\nS1,0\n"S,2",1\n'
+    assert fold_table_text({"S1": 0, "S,2": 1}) == 'subject,fold\nS1,0\n"S,2",1\n'

@@ -1,4 +1,4 @@
-"""The paper's protocols: folds, figure 11, across data sets, fold sheets."""
+"""The paper's protocols: folds, figure 11, across data sets, fold tables."""
 
 import json
 
@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from gcnet_caffe.cli import main
-from gcnet_caffe.datasets.folds import assign_folds, fold_sheet, read_fold_sheet
+from gcnet_caffe.datasets.folds import assign_folds, fold_table_text, read_fold_table
 from gcnet_caffe.datasets.protocols import ACROSS, PROTOCOLS, WITHIN
 from gcnet_caffe.errors import ManifestError, UsageError
 from gcnet_caffe.formats.lmdb_file import read_datums
@@ -105,8 +105,8 @@ def test_a_fold_sheet_is_written(tmp_path, capsys):
     assert lines[:2] == [told, "fold 0: 2 subjects, 4 images: P0 P10"]
     assert lines[-1] == "fold 9: 1 subjects, 2 images: P9"
     dealt = plan_pairs(manifest, ("happy", "sad"))
-    read = plan_pairs(manifest, ("happy", "sad"), sheet=out)
-    assert subjects_in(dealt) == subjects_in(read) and dealt.fold_sheet == out.read_text()
+    read = plan_pairs(manifest, ("happy", "sad"), fold_table=out)
+    assert subjects_in(dealt) == subjects_in(read) and dealt.fold_table == out.read_text()
     assert main(["make-folds", str(manifest), "--folds", "13", "-o", str(tmp_path / "f.csv")]) == 2
     assert not (tmp_path / "f.csv").exists()
 
@@ -115,8 +115,8 @@ def test_a_fold_sheet_is_used(tmp_path):
     manifest = pairs(tmp_path, subjects=3)
     sheet = tmp_path / "folds/mine.csv"
     sheet.parent.mkdir()
-    sheet.write_text(fold_sheet({"P0": 1, "P1": 0, "P2": 1, "P77": 5}))
-    plan = plan_pairs(manifest, ("happy", "sad"), sheet=sheet)
+    sheet.write_text(fold_table_text({"P0": 1, "P1": 0, "P2": 1, "P77": 5}))
+    plan = plan_pairs(manifest, ("happy", "sad"), fold_table=sheet)
     found = subjects_in(plan)
     assert len(found) == 4
     assert found["fold0/test_lmdb"] == {"P1"} and found["fold1/test_lmdb"] == {"P0", "P2"}
@@ -135,9 +135,9 @@ def test_a_fold_sheet_is_used(tmp_path):
 def test_a_bad_fold_sheet(tmp_path, text, message):
     (tmp_path / "f.csv").write_text(text)
     with pytest.raises(ManifestError, match=message):
-        read_fold_sheet(tmp_path / "f.csv", ["P0", "P1"])
-    with pytest.raises(ManifestError, match="no such fold sheet"):
-        read_fold_sheet(tmp_path / "none.csv", ["P0"])
+        read_fold_table(tmp_path / "f.csv", ["P0", "P1"])
+    with pytest.raises(ManifestError, match="no such fold table"):
+        read_fold_table(tmp_path / "none.csv", ["P0"])
 
 
 def wild(folder):
