@@ -1,1 +1,1 @@
-"""Runs of several steps: what is trained after what, and where it all lies."""
+"""Whole experiments: from a YAML file to a plan, the workflow that does it, and a run's folder."""

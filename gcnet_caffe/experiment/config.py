@@ -212,7 +212,7 @@ def check_data(experiment: Mapping[str, Any], path: str | Path) -> None:
             if name in source and not os.path.exists(source[name]):
                 set_it = "--set data=[...]" if several else f"--set {key}.{name}=..."
                 raise UsageError(
-                    f"{path}: {key}.{name}: nothing at {source[name]}; say where yours is: {set_it}"
+                    f"{path}: {key}.{name}: nothing at {source[name]}; give your path with {set_it}"
                 )
 
 

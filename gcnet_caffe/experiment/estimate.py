@@ -1,7 +1,7 @@
-"""`gcnet run --dry-run`: which jobs there are, and how long they take, from a short probe.
+"""`gcnet run --dry-run`: which jobs are left, and how long they take.
 
-The probe trains every kind of network that is to be trained for 20 iterations on random images, as
-many at once as the run will, and measures its start and its iterations.
+A probe trains each kind of network for 20 iterations on random images, as many at the same time as
+the run will, and measures how long the start and an iteration take.
 """
 
 from __future__ import annotations
@@ -38,7 +38,25 @@ _WARM = 5  # iterations left out of the measurement
 
 
 def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()) -> None:
-    """Print the jobs that `gcnet run` would do, and an estimate of their time."""
+    """Print the jobs that `gcnet run` would do, and an estimate of their time.
+
+    Parameters
+    ----------
+    path : str
+        The experiment's YAML file.
+    out : str
+        Folder of the run; it need not exist.
+    machine : Machine
+    changes : sequence of str
+        ``KEY=VALUE``, as `gcnet run --set` takes them.
+
+    Raises
+    ------
+    UsageError
+        The experiment is wrong, or its data are missing.
+    GcnetError
+        Snakemake or the probe failed.
+    """
     experiment = read_experiment(path, changes)
     check_data(experiment, path)
     plan = make_plan(experiment)
@@ -55,7 +73,16 @@ def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()
 
 
 def estimate(plan: dict[str, Any], waiting: Sequence[str], machine: Machine) -> float:
-    """Return the seconds that the trainings `waiting` take, their evaluation included."""
+    """Return the seconds that trainings take, with their evaluation.
+
+    Parameters
+    ----------
+    plan : dict
+        See `plan.make_plan`.
+    waiting : sequence of str
+        Folders of the trainings, as the plan has them.
+    machine : Machine
+    """
     kinds = Counter(_kind(plan["training"][folder]) for folder in waiting)
     seconds = 0.0
     for kind, count in tqdm(kinds.items(), desc="probing", unit="net", disable=None):
@@ -66,7 +93,7 @@ def estimate(plan: dict[str, Any], waiting: Sequence[str], machine: Machine) -> 
 
 
 def _kind(job: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """What the time of a training depends on; the seed does not matter."""
+    """Return what the time of a training depends on: all but the seed."""
     solver = re.sub(r"--random-seed \d+", "", job["solver"]).strip()
     return tuple(
         {**{key: job[key] for key in ("variant", "net", "engine")}, "solver": solver}.items()
