@@ -53,7 +53,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
     """Show each option's default, except where there is none; keep the docstrings' lines."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        nothing = action.default in (None, False, True, "", [], argparse.SUPPRESS)
+        default = action.default
+        nothing = isinstance(default, bool) or default in (None, "", [], argparse.SUPPRESS)
         if nothing or not action.option_strings:
             return action.help
         return super()._get_help_string(action)

@@ -46,7 +46,7 @@ _GLOG_HELP = {
     "colorlogtostderr": "colour the warnings where stderr is a terminal",
     "log_dir": "write log files, as glog does, into the folder DIR; default: none are written",
     "log_link": "a second folder with links to these files",
-    "logfile_mode": "permissions of these files",
+    "logfile_mode": "permissions of these files, as a decimal number",
 }
 #: glog's flags that mean nothing here (there is no VLOG, no mail, ...), and `lt`, which the image's
 #: caffe refuses.

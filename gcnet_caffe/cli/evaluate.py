@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", required=True, help=".caffemodel")
     parser.add_argument("--data", required=True, help="folder of train_lmdb and test_lmdb")
     parser.add_argument("--identity-net", help="deploy prototxt of pretrain-identity")
-    parser.add_argument("--identity-weights", help="its .caffemodel: measures identity")
+    text = "its .caffemodel; the two measure how well identity is kept"
+    parser.add_argument("--identity-weights", help=text)
     add_engine_flag(parser, ENGINES)
     parser.add_argument("-o", "--output", required=True, help="folder to write to", metavar="DIR")
 

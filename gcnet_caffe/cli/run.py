@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the jobs and their time")
     parser.add_argument("--cores", type=int, default=cores(), help="processors to use", metavar="N")
-    parser.add_argument("--threads", type=int, default=1, help="per training", metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="processors per training"
+    )
     parser.add_argument(
         "-gpu", "--gpu", default="", help="GPU numbers separated by ',', or all; default: the CPU"
     )

@@ -41,6 +41,12 @@ print("imported:", *sorted(set({SLOW!r}) & set(sys.modules)))
     assert imported == "imported:"
 
 
+def test_help_shows_a_default_of_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "processors per training (default: 1)" in capsys.readouterr().out
+
+
 def test_an_old_spelling_works_and_gives_the_new_one(tmp_path, capsys):
     nothing = str(tmp_path / "none")
     cases = [
