@@ -13,7 +13,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: demo test lint bench setup image
 
-# From synthetic faces to a trained and tested S1R1, in the folder demo/.
+# From synthetic faces to a trained and tested S1R1, in the folder demo/; needs Python 3.11 for Snakemake.
 # ENGINE=caffe trains in real Caffe, in the image.
 demo: setup $(if $(filter caffe,$(ENGINE)),image)
 	$(BIN)/gcnet demo -o demo --engine $(ENGINE)
