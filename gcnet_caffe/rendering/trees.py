@@ -31,7 +31,7 @@ from gcnet_caffe.rendering.subject import Subject, draw_subject
 if TYPE_CHECKING:
     from gcnet_caffe.rendering._types import Array, Grey
 
-_Job = TypeVar("_Job")
+_Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 # What a random stream is for: the first words of its seed (numpy pads seeds with zeros, so all
@@ -82,15 +82,15 @@ def write_ck_tree(
         A picture cannot be written.
     """
     names = _ck_names(subjects)
-    jobs = [
+    tasks = [
         (index, name, number, expression, labelled)
         for index, name in enumerate(names)
         for number, expression, labelled in _ck_plan(index, seed, unlabelled)
     ]
     with atomic(path) as folder:
         work = functools.partial(_write_sequence, folder, seed, frames, size)
-        _run(work, jobs, workers, "sequences")
-    return len(jobs) * frames
+        _run(work, tasks, workers, "sequences")
+    return len(tasks) * frames
 
 
 def _ck_names(count: int) -> list[str]:
@@ -113,9 +113,9 @@ def _write_sequence(
     seed: int,
     frames: int,
     size: tuple[int, int],
-    job: tuple[int, str, int, str, bool],
+    task: tuple[int, str, int, str, bool],
 ) -> None:
-    index, name, number, expression, labelled = job
+    index, name, number, expression, labelled = task
     subject = draw_subject(_stream(seed, _ACTOR, index), name)
     rng = _stream(seed, _SEQUENCE, index, number)
     images, landmarks, emotion = (
@@ -166,18 +166,18 @@ def write_identity_tree(
         As in `write_ck_tree`.
     """
     numbers = 44 + np.cumsum(np.random.default_rng(6).choice([1, 2, 5, 9], size=identities))
-    jobs = [(index, f"{number:07d}") for index, number in enumerate(numbers)]
+    tasks = [(index, f"{number:07d}") for index, number in enumerate(numbers)]
     with atomic(path) as folder:
         work = functools.partial(_write_identity, folder, seed, images, size)
-        rows = [row for some in _run(work, jobs, workers, "identities") for row in some]
+        rows = [row for some in _run(work, tasks, workers, "identities") for row in some]
         write_manifest(folder / "manifest.csv", rows)
     return len(rows)
 
 
 def _write_identity(
-    folder: Path, seed: int, images: int, size: tuple[int, int], job: tuple[int, str]
+    folder: Path, seed: int, images: int, size: tuple[int, int], task: tuple[int, str]
 ) -> list[Row]:
-    index, name = job
+    index, name = task
     subject = draw_subject(_stream(seed, _IDENTITY, index), name)
     directory = Path(folder, name)
     directory.mkdir(parents=True)
@@ -207,8 +207,8 @@ def _write_png(path: Path, image: Grey) -> None:
 
 
 def _run(
-    work: Callable[[_Job], _Result], jobs: list[_Job], workers: int, unit: str
+    work: Callable[[_Task], _Result], tasks: list[_Task], workers: int, unit: str
 ) -> list[_Result]:
-    """Results of `work` on every job, in order, with a progress bar."""
-    results = ordered_map(work, jobs, workers, cv2.setNumThreads, (1,))
-    return list(tqdm(results, total=len(jobs), unit=f" {unit}", disable=None))
+    """Results of `work` on every task, in order, with a progress bar."""
+    results = ordered_map(work, tasks, workers, cv2.setNumThreads, (1,))
+    return list(tqdm(results, total=len(tasks), unit=f" {unit}", disable=None))
