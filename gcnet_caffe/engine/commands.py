@@ -152,7 +152,7 @@ def _train(job: _Job) -> SnapshotFiles | None:
     """Train on one device: that of this process's rank."""
     rank, gpus = int(os.environ.get("LOCAL_RANK", 0)), job.gpus
     if gpus and rank >= len(gpus):
-        raise UsageError(f"rank {rank} of this machine has no GPU: -gpu names {len(gpus)}")
+        raise UsageError(f"rank {rank} of this machine has no GPU: -gpu gives {len(gpus)}")
     device = choose_device(gpus[rank] if gpus else None)
     prepare_torch(job.options, device)
     param = _read(job, 0)

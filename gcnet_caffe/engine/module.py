@@ -101,7 +101,7 @@ class CaffeModule(nn.Module):
         self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True
     ) -> CaffeModule:
         """Move or convert (`to`, `cuda`, `double` ...) the whole net, not only the parameters."""
-        self._net._apply(fn)
+        nn.Module._apply(self._net, fn)
         return self
 
 

@@ -18,6 +18,7 @@ from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.layers import TEST, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.layers.data import Data
+from gcnet_caffe.engine.layers.pooling import Pooling
 from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.engine.weights import copy_weights
@@ -217,7 +218,7 @@ class Net(nn.Module):
         for layer in self.layers:
             if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
                 layer.blobs[0].data = self._channels_last(layer.blobs[0].data)
-            elif layer.type == "Pooling":
+            elif isinstance(layer, Pooling):
                 layer.channels_last = True
 
     def use_torch_compile(self, **options: Any) -> None:

@@ -25,7 +25,7 @@ class EngineOptions:
     Attributes
     ----------
     rng : str
-        Random numbers: ``caffe`` (the very streams of CPU Caffe) or ``device`` (PyTorch's own);
+        Random numbers: ``caffe`` (the same numbers as CPU Caffe's) or ``device`` (PyTorch's own);
         empty: caffe on the CPU, device on a GPU.
     summation : str
         Order of summation: ``torch``, or ``caffe`` (CPU Caffe's).
@@ -46,12 +46,12 @@ class EngineOptions:
 
     rng: str = _option(
         "",
-        "random numbers: caffe (the very streams of CPU Caffe) or device (PyTorch's own, faster "
+        "random numbers: caffe (the same as CPU Caffe's) or device (PyTorch's own, faster "
         "on a GPU); default: caffe on the CPU, device on a GPU",
     )
     summation: str = _option(
         "torch",
-        "order of adding up: torch (the fastest) or caffe (CPU Caffe's: its very numbers, where "
+        "order of summation: torch (the fastest) or caffe (CPU Caffe's: the same numbers, where "
         "OpenBLAS has the same kernels; docs/parity.md)",
     )
     precision: str = _option("fp32", "fp32, tf32 (NVIDIA GPUs) or bf16 (autocast)")
@@ -59,7 +59,7 @@ class EngineOptions:
     cuda_graphs: bool = _option(False, "capture forward and backward as a CUDA graph")
     threads: int = _option(0, "CPU threads of PyTorch; 0 is PyTorch's default")
     data_limit: float = _option(
-        4.0, "GiB of an LMDB's images held in memory, decoded; the others are read each time"
+        4.0, "GiB of an LMDB's decoded images held in memory; the others are read each time"
     )
 
     def __post_init__(self) -> None:
