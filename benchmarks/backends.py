@@ -22,7 +22,7 @@ _CALLS = {"1": 15, "64": 1, "picture": 5}  # calls of which a round takes the me
 
 def main():
     """Print a table of milliseconds and faces a second."""
-    from gcnet_caffe.inference.backends import BACKENDS
+    from gcnet_caffe.inference.network import ENGINES
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds, of which the median counts")
@@ -35,7 +35,7 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder:
         picture = _render(Path(folder))
-        workers = [_Worker(name, sys.executable, picture, args.threads) for name in BACKENDS]
+        workers = [_Worker(name, sys.executable, picture, args.threads) for name in ENGINES]
         if args.fer:
             workers.append(_Worker("fer", args.fer, picture, args.threads))
         for _ in range(args.rounds):
@@ -134,16 +134,17 @@ def _work(name, picture):
 
 def _ours(name, data):
     from gcnet_caffe.faces.landmarks import Detector, detector_model
-    from gcnet_caffe.inference.backends import open_backend
+    from gcnet_caffe.inference.network import open_network
     from gcnet_caffe.recognition.recognizer import Recognizer
     from gcnet_caffe.recognition.run_folder import open_model
 
-    network = open_backend(name, open_model())
-    recognizer = Recognizer(open_model(), network, Detector(detector_model(None)))
+    model = open_model()
+    network = open_network(name, model.net, model.weights, model.outputs, fast=True)
+    recognizer = Recognizer(model, network, Detector(detector_model(None)))
     faces = np.random.default_rng(0).random((64, 1, 64, 64), np.float32)
     return {
-        "1": lambda: network.forward(faces[:1]),
-        "64": lambda: network.forward(faces),
+        "1": lambda: network.forward({"query": faces[:1]}),
+        "64": lambda: network.forward({"query": faces}),
         "picture": lambda: recognizer.predict(data),
     }
 

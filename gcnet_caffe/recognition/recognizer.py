@@ -85,7 +85,7 @@ class Recognizer:
     def load(
         cls,
         folder: str | Path | None = None,
-        backend: str = "torch",
+        engine: str = "torch",
         detector: str | Path | None = None,
     ) -> Recognizer:
         """Open a trained network.
@@ -96,7 +96,7 @@ class Recognizer:
             A model folder (`gcnet package`), or the folder of a training of a run. By default the
             small network that comes with this package. It was trained on synthetic faces only: it
             shows how things work, and is often wrong on photographs.
-        backend : str
+        engine : str
             What runs the network: one of `inference.network.ENGINES`.
         detector : path, optional
             The face detector's model file (YuNet); by default the one of the `landmarks` extra.
@@ -111,7 +111,7 @@ class Recognizer:
             The network cannot be run, or its files cannot be read.
         """
         model = open_model(folder)
-        network = open_network(backend, model.net, model.weights, model.outputs, fast=True)
+        network = open_network(engine, model.net, model.weights, model.outputs, fast=True)
         return cls(model, network, Detector(detector_model(detector)))
 
     @property

@@ -1,4 +1,4 @@
-"""The back ends agree on 200 faces, whatever the number of faces at once."""
+"""The engines agree on 200 faces, whatever the number of faces at once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def faces(tmp_path_factory):
 
 @pytest.fixture
 def name(request):
-    """A back end, which is there, or else the test is skipped."""
+    """An engine, which is there, or else the test is skipped."""
     if request.param == "caffe":
         request.getfixturevalue("caffe")
     return request.param
@@ -69,14 +69,14 @@ def ours(faces) -> Blobs:
     return found_by("torch", with_maxima(open_model()), faces)
 
 
-#: On 200 faces, with seeds 5 to 7 and each back end beside the engine: 6e-7, 0 to 6, 0 to 4, 0.003.
+#: On 200 faces, with seeds 5 to 7 and each engine beside torch: 6e-7, 0 to 6, 0 to 4, 0.003.
 MEDIAN, BEYOND_5, BEYOND_4, MOST = 2e-6, 8, 4, 0.02
 
 
 def disagreements(ours: Blobs, theirs: Blobs) -> list[str]:
-    """Return what is not as docs/predict.md says of two back ends.
+    """Return what is not as docs/predict.md says of two engines.
 
-    Two pixels of a window may differ by less than float32 sums do. Where two back ends find the
+    Two pixels of a window may differ by less than float32 sums do. Where two engines find the
     maximum at different ones, its value is unpooled elsewhere, and a face's probabilities may move
     by more than 1e-4, as those of one face in 250 do. OpenCV does not keep the masks to look at.
     """
