@@ -119,7 +119,7 @@ def train(
         Training cannot continue: the loss is not a number, or another rank is lost.
     """
     options = options or EngineOptions()
-    solvers = tuple(os.fspath(path) for path in (solver, discriminator_solver) if path)
+    solvers = (os.fspath(solver), *filter(None, (os.fspath(discriminator_solver),)))
     job = _Job(
         solvers,
         _paths(weights),
