@@ -170,7 +170,17 @@ def read_fold_table(path: str | Path, subjects: Iterable[str]) -> dict[str, int]
 
 
 def fold_table_text(folds: Mapping[str, int]) -> str:
-    """Return `folds` (subject -> fold) as the text of a CSV file with the columns subject, fold."""
+    """Return folds as the text of a CSV file with the columns subject, fold.
+
+    Parameters
+    ----------
+    folds : dict of str to int
+        Subject -> fold, from 0.
+
+    Returns
+    -------
+    str
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("subject", "fold"))

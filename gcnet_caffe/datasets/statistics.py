@@ -144,7 +144,16 @@ def _sizes(paths: Iterable[str]) -> tuple[Counter[tuple[int, int]], list[str]]:
 
 
 def statistics_text(found: ManifestStatistics) -> str:
-    """Return `found` (ManifestStatistics) as lines of text."""
+    """Return the counts of a manifest as lines of text.
+
+    Parameters
+    ----------
+    found : ManifestStatistics
+
+    Returns
+    -------
+    str
+    """
     lines = [
         f"images: {found.images}",
         f"subjects: {found.subjects}",

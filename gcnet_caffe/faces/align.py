@@ -41,7 +41,16 @@ class Similarity(NamedTuple):
     b: complex
 
     def after(self, first: Similarity) -> Similarity:
-        """Return the similarity that does `first`, then this one."""
+        """Return the similarity that does `first`, then this one.
+
+        Parameters
+        ----------
+        first : Similarity
+
+        Returns
+        -------
+        Similarity
+        """
         return Similarity(self.a * first.a, self.a * first.b + self.b)
 
     def matrix(self) -> NDArray[np.float64]:

@@ -106,12 +106,33 @@ def decode(data: bytes, name: str | Path, colour: bool = False) -> NDArray[np.ui
 
 
 def image_exists(path: str | Path) -> bool:
-    """Return whether the image's file exists (not whether it can be read)."""
+    """Return whether the image's file exists (not whether it can be read).
+
+    Parameters
+    ----------
+    path : str or Path
+        Also of an image inside another file: see `members`.
+
+    Returns
+    -------
+    bool
+    """
     return os.path.isfile(split_member(path)[0])
 
 
 def file_state(path: str | Path) -> tuple[int, int, int] | None:
-    """Return (size, time, mode) of the image's file, which show a change; None without a file."""
+    """Return what shows a change of the image's file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Also of an image inside another file: see `members`.
+
+    Returns
+    -------
+    (size, time, mode), or None
+        Bytes, nanoseconds and bits, as of `os.stat`; None without a file.
+    """
     try:
         state = os.stat(split_member(path)[0])
     except OSError:
@@ -121,6 +142,14 @@ def file_state(path: str | Path) -> tuple[int, int, int] | None:
 
 def read_file(path: str | Path) -> bytes:
     """Return the bytes of the image file `path`.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -144,7 +173,17 @@ def read_file(path: str | Path) -> bytes:
 
 
 def not_read(kind: Kind) -> str:
-    """Return, for an error message, what a file is that is not an image that can be read."""
+    """Return, for an error message, what a file is that is not an image that can be read.
+
+    Parameters
+    ----------
+    kind : Kind
+        Of the file; its sort is not `IMAGE`.
+
+    Returns
+    -------
+    str
+    """
     if kind.sort == UNREAD:
         return f"{kind.words}, which is not read; convert it to JPEG or PNG"
     return f"{kind.words}; wanted an image"

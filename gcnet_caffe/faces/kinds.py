@@ -123,6 +123,10 @@ def kind_of(head: bytes) -> Kind | None:
 def file_kind(path: str | os.PathLike[str]) -> Kind | None:
     """Return the kind of the file `path` by its first bytes, or if these are unknown by its name.
 
+    Parameters
+    ----------
+    path : str or Path
+
     Returns
     -------
     Kind, or None
@@ -141,7 +145,17 @@ def file_kind(path: str | os.PathLike[str]) -> Kind | None:
 
 
 def kind_by_name(path: str | os.PathLike[str]) -> Kind | None:
-    """Return the kind that the name of the file `path` stands for, or None."""
+    """Return the kind of a file by its name alone.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Kind, or None
+        None for an ending of no known kind.
+    """
     name = os.fspath(path).lower()
     if name.endswith(VIDEO_NAMES):
         return Kind(VIDEO, "a video by its name")

@@ -42,9 +42,17 @@ _TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 def split_member(path: str | Path) -> tuple[str, str]:
-    """Return (file, member) of the path of an image; member is "" for a plain file.
+    """Split the path of an image.
 
-    An existing file whose own name has a ``#`` is a plain file.
+    Parameters
+    ----------
+    path : str or Path
+        ``FILE#MEMBER``, or a plain file: an existing file whose own name has a ``#`` is plain.
+
+    Returns
+    -------
+    file, member : str
+        member is "" for a plain file.
     """
     path = str(path)
     file, mark, member = path.rpartition("#")
@@ -55,7 +63,17 @@ def split_member(path: str | Path) -> tuple[str, str]:
 
 
 def read_member(file: str, member: str) -> bytes | NDArray[np.uint8]:
-    """Return the image `member` of `file`: encoded bytes, or a (H, W) array of grey uint8.
+    """Read an image inside another file.
+
+    Parameters
+    ----------
+    file, member : str
+        From `split_member`.
+
+    Returns
+    -------
+    bytes or (H, W) ndarray of uint8
+        Of an encoded image its bytes; otherwise the image, grey, 0..255.
 
     Raises
     ------
@@ -76,6 +94,14 @@ def read_member(file: str, member: str) -> bytes | NDArray[np.uint8]:
 
 def is_video(file: str | Path) -> bool:
     """Return whether the file is a video (see `file_kind`).
+
+    Parameters
+    ----------
+    file : str or Path
+
+    Returns
+    -------
+    bool
 
     Raises
     ------
@@ -108,7 +134,16 @@ def _pixels(file: str, offset: int) -> NDArray[np.uint8]:
 
 
 def square_of(text: str) -> NDArray[np.uint8]:
-    """Return the square image of grey values, 0..255, separated by blanks, row by row.
+    """Return the square image that is given as text.
+
+    Parameters
+    ----------
+    text : str
+        Grey values, 0..255, separated by blanks, row by row.
+
+    Returns
+    -------
+    (N, N) ndarray of uint8
 
     Raises
     ------
@@ -161,7 +196,16 @@ def _frames(file: str, _modified: int) -> list[NDArray[np.uint8]]:
 
 
 def read_video(file: str | Path) -> list[NDArray[np.uint8]]:
-    """Return the frames of the video `file` as (H, W) arrays of grey uint8.
+    """Return the frames of a video, grey.
+
+    Parameters
+    ----------
+    file : str or Path
+
+    Returns
+    -------
+    list of (H, W) ndarray of uint8
+        0..255.
 
     Raises
     ------
@@ -173,7 +217,16 @@ def read_video(file: str | Path) -> list[NDArray[np.uint8]]:
 
 
 def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of the video `file` as (H, W, 3) arrays of uint8: blue, green, red.
+    """Yield the frames of a video, in colour.
+
+    Parameters
+    ----------
+    file : str or Path
+
+    Yields
+    ------
+    (H, W, 3) ndarray of uint8
+        0..255: blue, green, red.
 
     Raises
     ------
@@ -193,10 +246,19 @@ def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def open_video(file: str | Path) -> cv2.VideoCapture:
-    """Return OpenCV's VideoCapture of the file, with FFmpeg: other decoders guess from the name.
+    """Open a video with OpenCV and FFmpeg: other decoders guess from the name.
 
     FFmpeg also guesses (a short MPEG video named .jpg is an image to it). If the first bytes are of
     a known kind, it gets a link to the file that has no such name.
+
+    Parameters
+    ----------
+    file : str or Path
+
+    Returns
+    -------
+    cv2.VideoCapture
+        Not opened if the file is not a video.
     """
     with silent_opencv():
         with contextlib.suppress(OSError), open(file, "rb") as stream:

@@ -47,7 +47,16 @@ def start_worker() -> None:
 
 
 def faces_digest(rows: Iterable[RowFaces]) -> str:
-    """Return a digest of what the crops of some rows depend on, besides the settings."""
+    """Return a digest of what the crops of some rows depend on, besides the settings.
+
+    Parameters
+    ----------
+    rows : iterable of RowFaces
+
+    Returns
+    -------
+    str
+    """
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row.row} {row.copies}\n".encode())

@@ -175,7 +175,18 @@ def _failures(
 
 
 def images_of(row: Row, paired: bool) -> tuple[str, ...]:
-    """Return the images that packing reads for a row: the query and, of pairs, the reference."""
+    """Return the images that packing reads for a row: the query and, of pairs, the reference.
+
+    Parameters
+    ----------
+    row : Row
+    paired : bool
+        Whether the reference is packed too.
+
+    Returns
+    -------
+    tuple of str
+    """
     return (row.path, row.reference) if paired and row.reference else (row.path,)
 
 

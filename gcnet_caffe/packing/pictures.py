@@ -57,7 +57,18 @@ def framed(cell: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def caption(lines: Sequence[str], width: int) -> NDArray[np.uint8]:
-    """Return lines of text as a picture of that width, as high as a framed cell."""
+    """Return lines of text as a picture of that width, as high as a framed cell.
+
+    Parameters
+    ----------
+    lines : sequence of str
+    width : int
+        In pixels.
+
+    Returns
+    -------
+    (CELL + GAP, width, 3) ndarray of uint8
+    """
     picture = blank(CELL + GAP, width)
     for i, line in enumerate(lines):
         write(picture, line, (6, 24 + 22 * i))
@@ -76,5 +87,15 @@ def save(picture: NDArray[np.uint8], path: Path) -> None:
 
 
 def write(picture: NDArray[np.uint8], text: str, place: tuple[int, int]) -> None:
-    """Write `text` into `picture`; `place` is (x, y), where its base line begins."""
+    """Write `text` into `picture`; `place` is (x, y), where its base line begins.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) ndarray of uint8
+        Changed in place.
+    text : str
+        ASCII.
+    place : (int, int)
+        In pixels.
+    """
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

@@ -101,7 +101,18 @@ class Plan:
     test_from: int = 0
 
     def where(self, row: int) -> tuple[str | Path, int]:
-        """Return the manifest of a row (from 0), and the row's number there, from 1."""
+        """Return the manifest of a row (from 0), and the row's number there, from 1.
+
+        Parameters
+        ----------
+        row : int
+            From 0.
+
+        Returns
+        -------
+        (manifest, number)
+            The number counts from 1, in that manifest.
+        """
         if row < self.test_from or not self.test_manifest:
             return self.manifest, row + 1
         return self.test_manifest, row - self.test_from + 1

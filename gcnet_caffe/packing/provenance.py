@@ -52,7 +52,17 @@ def provenance_text(
 
 
 def plan_digest(plan: Plan) -> str:
-    """Return a digest of all that a plan's records depend on, except images and landmarks."""
+    """Return a digest of all that a plan's records depend on, except images and landmarks.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Returns
+    -------
+    str
+        SHA-256, in hexadecimal.
+    """
     facts = {
         **_inputs(plan),
         "lmdbs": [target.path for target in plan.targets],

@@ -47,7 +47,18 @@ class Publication:
                 self._check_free(path)
 
     def facts(self, shards: Sequence[Path]) -> dict[str, LmdbFacts] | None:
-        """Return the `LmdbFacts` by path, if the LMDBs of exactly these shards are verified."""
+        """Return the facts of the LMDBs that were written and verified.
+
+        Parameters
+        ----------
+        shards : sequence of Path
+            The shards that the LMDBs must have been made from.
+
+        Returns
+        -------
+        dict of str to LmdbFacts, or None
+            By path; None if there are no such LMDBs.
+        """
         try:
             known = json.loads(self._verified.read_text())
         except FileNotFoundError:
@@ -64,7 +75,15 @@ class Publication:
         return self._folder / path
 
     def verified(self, shards: Sequence[Path], facts: Mapping[str, LmdbFacts]) -> None:
-        """Record that all LMDBs, of these shards, are written and verified."""
+        """Record that all LMDBs, of these shards, are written and verified.
+
+        Parameters
+        ----------
+        shards : sequence of Path
+            What they were made from.
+        facts : dict of str to LmdbFacts
+            By path.
+        """
         lmdbs = {path: asdict(facts[path]) for path in self._paths}
         write_text(self._verified, json.dumps({"shards": shards_digest(shards), "lmdbs": lmdbs}))
 

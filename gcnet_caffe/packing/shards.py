@@ -179,7 +179,8 @@ def crops_to_bytes(
     records = np.zeros(len(crops), _record_type(channels))
     for record, crop in zip(records, crops):
         if crop is not None:
-            record["pixels"], record["crc"] = crop, zlib.crc32(crop.tobytes())
+            record["pixels"][:] = crop
+            record["crc"] = zlib.crc32(record["pixels"])
     return records.tobytes() + json.dumps(failures).encode()
 
 
@@ -255,7 +256,7 @@ class Crops(NamedTuple):
         data = opened.read(path, kind.itemsize, int(offset))
         if len(data) == kind.itemsize:
             record = np.frombuffer(data, kind)[0]
-            if zlib.crc32(record["pixels"].tobytes()) == record["crc"]:
+            if zlib.crc32(record["pixels"]) == record["crc"]:
                 return record["pixels"]
         raise _damaged(path, f"the record of row {row + 1}, copy {copy} is not as it was made")
 
@@ -293,13 +294,36 @@ Found = tuple["NDArray[np.float64] | None", str]
 
 
 def landmarks_to_bytes(found: Iterable[Found]) -> bytes:
-    """Return the content of a shard of landmarks, of what was found in each of some images."""
+    """Return the content of a shard of landmarks.
+
+    Parameters
+    ----------
+    found : iterable of (points, reason)
+        What was found in each of some images: (5, 2) ndarray and "", or None and the reason.
+
+    Returns
+    -------
+    bytes
+    """
     some = [(None if points is None else points.tolist(), reason) for points, reason in found]
     return json.dumps(some).encode()
 
 
 def read_landmarks(shards: Iterable[Path]) -> Iterator[Found]:
-    """Yield what was found in each image: (5, 2) points and "", or None and the reason."""
+    """Yield what was found in each image.
+
+    Parameters
+    ----------
+    shards : iterable of Path
+        Shards of landmarks.
+
+    Yields
+    ------
+    points : (5, 2) ndarray, or None
+        x, y in pixels.
+    reason : str
+        Why there are no points; "" if there are.
+    """
     for path in shards:
         for points, reason in json.loads(path.read_bytes()):
             yield points and np.array(points), reason

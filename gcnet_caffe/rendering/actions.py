@@ -167,7 +167,19 @@ _LEFT = _RIGHT[:, MIRROR] * (-1, 1)
 
 
 def draw_variant(rng: np.random.Generator, expression: str) -> dict[int, float]:
-    """Draw one of the variants of an expression: action unit -> strength at the peak."""
+    """Draw one of the variants of an expression.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    expression : str
+        A name of `EXPRESSIONS`.
+
+    Returns
+    -------
+    dict of int to float
+        Action unit -> strength at the peak.
+    """
     return rng.choice(np.array(EXPRESSIONS[expression]))
 
 

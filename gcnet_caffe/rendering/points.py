@@ -73,7 +73,18 @@ def curve(points: ArrayLike, closed: bool = False, steps: int = 6) -> Array:
 
 
 def resample(points: Array, count: int) -> Array:
-    """Return `count` points at equal distances along the polyline `points`, (N, 2)."""
+    """Return points at equal distances along a polyline.
+
+    Parameters
+    ----------
+    points : (N, 2) array
+    count : int
+        How many; the ends of the polyline are two of them.
+
+    Returns
+    -------
+    (count, 2) array
+    """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     length = np.concatenate([[0], np.cumsum(steps)])
     at = np.linspace(0, length[-1], count)

@@ -164,7 +164,14 @@ class Camera:
         return np.stack([turned_x, turned_y], axis=1) @ self.linear.T + self.offset
 
     def keep_inside(self, pixels: Array, margin: float = 3) -> None:
-        """Shift the picture until all of `pixels`, (N, 2), are `margin` away from its border."""
+        """Shift the picture until all given pixels are inside it.
+
+        Parameters
+        ----------
+        pixels : (N, 2) array
+        margin : float
+            Their least distance from the border, in pixels.
+        """
         room = np.array(self.size) - 1 - margin - pixels.max(axis=0)
         self.offset += np.minimum(room, 0) + np.maximum(margin - pixels.min(axis=0), 0)
 

@@ -109,7 +109,16 @@ def draw_pose(rng: np.random.Generator, spread: float = 1.0) -> Pose:
 
 
 def draw_setting(rng: np.random.Generator) -> Setting:
-    """Draw light and camera of one recording, a `Setting`, from the numpy Generator `rng`."""
+    """Draw light and camera of one recording.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+
+    Returns
+    -------
+    Setting
+    """
     across, up = rng.uniform(-1.1, 1.1), rng.uniform(-0.3, 0.9)
     light = (np.sin(across) * np.cos(up), -np.sin(up), np.cos(across) * np.cos(up))
     return Setting(

@@ -32,7 +32,17 @@ class Survey:
     where: str | Path = ""
 
     def text(self, rows: Sequence[Row]) -> str:
-        """Return the counts of `rows`, and of what was skipped, as lines of text."""
+        """Return the counts as lines of text.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+            What the reader found.
+
+        Returns
+        -------
+        str
+        """
         lines = [f"read from {self.where}"] if self.where else []
         lines += [
             f"{name}: {found} (published: {known})" for name, (found, known) in self.known.items()
