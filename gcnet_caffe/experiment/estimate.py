@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from gcnet_caffe import files, lifeline
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.config import check_data, read_experiment
-from gcnet_caffe.experiment.plan import make_plan
+from gcnet_caffe.experiment.plan import Plan, Training, make_plan
 from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
 from gcnet_caffe.faces.align import SIZE
 from gcnet_caffe.formats import caffe_pb, read_solver
@@ -72,13 +72,12 @@ def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()
     )
 
 
-def estimate(plan: dict[str, Any], waiting: Sequence[str], machine: Machine) -> float:
+def estimate(plan: Plan, waiting: Sequence[str], machine: Machine) -> float:
     """Return the seconds that trainings take, with their evaluation.
 
     Parameters
     ----------
-    plan : dict
-        See `plan.make_plan`.
+    plan : Plan
     waiting : sequence of str
         Folders of the trainings, as the plan has them.
     machine : Machine
@@ -86,31 +85,37 @@ def estimate(plan: dict[str, Any], waiting: Sequence[str], machine: Machine) -> 
     kinds = Counter(_kind(plan["training"][folder]) for folder in waiting)
     seconds = 0.0
     for kind, count in tqdm(kinds.items(), desc="probing", unit="net", disable=None):
-        start, iteration, max_iter = _probe(dict(kind), machine)
+        start, iteration, max_iter = _probe(kind, machine)
         # the training, the evaluation, and two short processes that write the net and the solver
         seconds += count * (2.5 * start + iteration * max_iter)
     return seconds / machine.at_once
 
 
-def _kind(job: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Return what the time of a training depends on: all but the seed."""
+class _Kind(NamedTuple):
+    """What the time of a training depends on: all but the seed."""
+
+    variant: str
+    net: str
+    solver: str
+    engine: str
+
+
+def _kind(job: Training) -> _Kind:
     solver = re.sub(r"--random-seed \d+", "", job["solver"]).strip()
-    return tuple(
-        {**{key: job[key] for key in ("variant", "net", "engine")}, "solver": solver}.items()
-    )
+    return _Kind(job["variant"], job["net"], solver, job["engine"])
 
 
-def _probe(job: dict[str, Any], machine: Machine) -> tuple[float, float, int]:
+def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
     """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder())
-        batch = int((re.findall(r"--batch-size (\d+)", job["net"]) or [64])[0])
-        _write_data(scratch / "data", job["variant"], 2 * batch)
+        batch = int((re.findall(r"--batch-size (\d+)", job.net) or [64])[0])
+        _write_data(scratch / "data", job.variant, 2 * batch)
         folders = [scratch / str(number) for number in range(machine.at_once)]
         for folder in folders:
             max_iter = _write_net(folder, job, scratch / "data")
         begin = time.monotonic()
-        words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job["engine"]]
+        words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job.engine]
         env = {**environment(), "OMP_NUM_THREADS": str(machine.threads)}
         if machine.gpus:
             words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
@@ -120,7 +125,7 @@ def _probe(job: dict[str, Any], machine: Machine) -> tuple[float, float, int]:
         ]
         errors = [process.communicate()[1] for process in processes]
         if any(process.returncode for process in processes):
-            raise GcnetError(f"the probe of {job['variant']} failed: {errors[0].strip()[-300:]}")
+            raise GcnetError(f"the probe of {job.variant} failed: {errors[0].strip()[-300:]}")
         wall = time.monotonic() - begin
         iteration = statistics.mean(_iteration_seconds(folder / "train.log") for folder in folders)
         return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
@@ -140,12 +145,12 @@ def _write_data(folder: Path, variant: str, count: int) -> None:
                 writer.put(f"{index:08d}", datum.SerializeToString())
 
 
-def _write_net(folder: Path, job: dict[str, Any], data: Path) -> int:
+def _write_net(folder: Path, job: _Kind, data: Path) -> int:
     """Write the net and a solver of a few iterations; return the iterations of the real one."""
-    target = f"--variant {job['variant']} --name probe --data {data} --short-names -o {folder}"
+    target = f"--variant {job.variant} --name probe --data {data} --short-names -o {folder}"
     solver = f"{target} --net {folder}/train_test.prototxt --snapshot-prefix {folder}/snapshots/net"
-    _gcnet(f"make-net {target} {job['net']}")
-    _gcnet(f"make-solver {solver} {job['solver']}")
+    _gcnet(f"make-net {target} {job.net}")
+    _gcnet(f"make-solver {solver} {job.solver}")
     max_iter = read_solver(folder / "solver.prototxt").max_iter
     for path in folder.glob("*solver.prototxt"):
         text = path.read_text()

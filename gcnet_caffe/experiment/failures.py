@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from gcnet_caffe import files
+from gcnet_caffe.experiment.plan import Plan
 
 _FAILED = "failed.txt"
 _RULES = ("evaluate", "train", "solver", "net")
 
 
-def mark_failures(out: Path, plan: dict[str, Any], pending: Collection[str]) -> dict[str, str]:
+def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, str]:
     """Write ``failed.txt`` into the folders `pending`, and remove it from the others.
 
     Parameters
     ----------
     out : Path
         Folder of the run.
-    plan : dict
-        See `plan.make_plan`.
+    plan : Plan
     pending : collection of str
         Folders that have no result, as the plan has them.
 
@@ -41,13 +40,13 @@ def mark_failures(out: Path, plan: dict[str, Any], pending: Collection[str]) -> 
     return failed
 
 
-def _reason(out: Path, plan: dict[str, Any], folder: str) -> str:
+def _reason(out: Path, plan: Plan, folder: str) -> str:
     """The error of the job's own rules, else of the jobs that it needs."""
     logs = [out / "logs" / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
     logs += [out / "logs" / f"{folder}.log"]
-    training = plan["training"].get(folder, {})
-    for weights in training.get("weights", ()):
-        logs.append(out / "logs" / Path(weights).parent / "train.log")
+    if folder in plan["training"]:
+        for weights in plan["training"][folder]["weights"]:
+            logs.append(out / "logs" / Path(weights).parent / "train.log")
     logs += [out / "logs/pairs.log", out / "logs/identity.log"]
     logs += sorted((out / "logs").glob("manifests/*.log")) + sorted(
         (out / "logs").glob("faces/*.log")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.experiment.plan import Plan
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import parse_progress, read_log
 
@@ -34,8 +35,7 @@ class Monitor:
     ----------
     out : path
         Folder of the run.
-    plan : dict
-        See `plan.make_plan`.
+    plan : Plan
     waiting : collection of str
         Folders of the trainings that are not done.
     stream : text file, optional
@@ -45,7 +45,7 @@ class Monitor:
     def __init__(
         self,
         out: str | Path,
-        plan: dict[str, Any],
+        plan: Plan,
         waiting: Collection[str],
         stream: TextIO | None = None,
     ) -> None:

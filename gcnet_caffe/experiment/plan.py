@@ -9,14 +9,20 @@ Folders, relative to the run's::
     baselines/<name>/<fold>/
     sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
 
-The Snakefile reads the plan and wires files; a flag that changes makes its job's outputs old.
+The Snakefile reads the plan and connects the files. When a flag changes, the outputs of its job are
+made again.
 """
 
+from __future__ import annotations
+
 import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.experiment.settings import (
+    Setting,
     flags,
     options_of,
     pretraining_setting,
@@ -35,15 +41,80 @@ _ALL_FRAMES = "--frames 100000"
 _WITH_SEQUENCES = ("ck", "oulu", "mmi")
 
 
-def make_plan(experiment):
-    """Return the plan of an experiment (`read_experiment`) as a JSON-able dict.
+class Manifest(TypedDict):
+    """How a manifest is made: arguments of make-manifest, and the files that it reads."""
+
+    arguments: str
+    inputs: list[str]
+
+
+class Pairs(TypedDict):
+    """How the pairs are packed: manifests (`test` only across data sets), flags of make-lmdb."""
+
+    train: str
+    test: str | None
+    flags: str
+
+
+class Identity(TypedDict):
+    """How the single faces for the pre-trainings are packed."""
+
+    manifest: str
+    flags: str
+
+
+class Training(TypedDict):
+    """A training: flags of make-net and make-solver, folder of the LMDBs, start weights."""
+
+    variant: str
+    net: str
+    solver: str
+    engine: str
+    data: str
+    weights: list[str]
+
+
+class Sequences(TypedDict):
+    """The evaluation of every frame of one fold's sequences; `nets`: variant -> its folder."""
+
+    manifest: str
+    fold: str
+    flags: str
+    nets: dict[str, str]
+
+
+class Plan(TypedDict, total=False):
+    """The jobs of an experiment, as plan.json has them; paths are relative to the run's folder.
+
+    `identity`, `identity_net` (a folder of `training`) and `sequences` are there only if they are
+    asked for.
+    """
+
+    faces: dict[str, str]  # set -> flags of make-faces
+    manifests: dict[str, Manifest]
+    folds: list[str]
+    pairs: Pairs
+    identity: Identity
+    training: dict[str, Training]
+    identity_net: str
+    baselines: list[str]
+    sequences: Sequences
+
+
+def make_plan(experiment: Mapping[str, Any]) -> Plan:
+    """Return the plan of an experiment.
+
+    Parameters
+    ----------
+    experiment : mapping
+        See `config.read_experiment`.
 
     Raises
     ------
     UsageError
         The experiment asks for sequences that its data do not have.
     """
-    plan = {"faces": {}, "manifests": {}, "folds": fold_names(experiment), "training": {}}
+    plan: Plan = {"faces": {}, "manifests": {}, "folds": fold_names(experiment), "training": {}}
     data = experiment["data"]
     train = _add_sources(plan, "train", data if isinstance(data, list) else [data])
     test = _add_sources(plan, "test", [experiment["test"]]) if "test" in experiment else None
@@ -56,10 +127,11 @@ def make_plan(experiment):
     for name, setting, variant in trained(experiment):
         weights = _add_pretraining(plan, experiment, setting)
         for seed in experiment["seeds"]:
-            job = {**_training(experiment, variant, setting, seed), "weights": weights}
             for fold in plan["folds"]:
                 folder = f"nets/{name}/{variant}/{fold}/seed{seed}"
-                plan["training"][folder] = {**job, "data": f"data/pairs/{fold}"}
+                place = f"data/pairs/{fold}"
+                job = _training(experiment, variant, setting, seed, place, weights)
+                plan["training"][folder] = job
     plan["baselines"] = [
         f"baselines/{name}/{fold}" for name in experiment["baselines"] for fold in plan["folds"]
     ]
@@ -68,7 +140,7 @@ def make_plan(experiment):
     return plan
 
 
-def fold_names(experiment):
+def fold_names(experiment: Mapping[str, Any]) -> list[str]:
     """Return the names of the experiment's test sets, as `make-lmdb` names their folders."""
     protocol = PROTOCOLS[experiment["protocol"]]
     if not protocol.folds:
@@ -79,14 +151,14 @@ def fold_names(experiment):
     return [f"fold{k}" for k in sorted(only)]
 
 
-def is_synthetic(experiment):
-    """Whether any image of the experiment is rendered."""
+def is_synthetic(experiment: Mapping[str, Any]) -> bool:
+    """Return whether any image of the experiment is rendered."""
     data = experiment["data"]
     sources = [*(data if isinstance(data, list) else [data]), experiment.get("test", {})]
     return any("synthetic" in source for source in sources)
 
 
-def _add_sources(plan, name, sources):
+def _add_sources(plan: Plan, name: str, sources: Sequence[dict[str, Any]]) -> str:
     """Plan the manifest `name` of one or more data sets; return its path."""
     paths = []
     for number, source in enumerate(sources, start=1):
@@ -99,7 +171,7 @@ def _add_sources(plan, name, sources):
     return paths[0]
 
 
-def _add_source(plan, name, source):
+def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
     path = f"manifests/{name}.csv"
     if "synthetic" in source:
         plan["faces"][name] = flags(source["synthetic"])
@@ -108,7 +180,7 @@ def _add_source(plan, name, source):
         reader = (
             f"manifest {faces}/manifest.csv" if stills else f"ck --root {faces} --source synthetic"
         )
-        job = {"arguments": reader, "inputs": [faces]}
+        job: Manifest = {"arguments": reader, "inputs": [faces]}
     elif "reader" in source:
         more = _words(source.get("options", {}))
         root = f"--root {shlex.quote(source['root'])}" if "root" in source else ""
@@ -120,16 +192,16 @@ def _add_source(plan, name, source):
     return path
 
 
-def _words(options):
+def _words(options: Mapping[str, Any]) -> str:
     """Options of a reader as words; `true` is a flag without a value."""
-    words = []
+    words: list[str] = []
     for name, value in options.items():
         words.append(f"--{name.replace('_', '-')}")
         words += [] if value is True else [shlex.quote(str(value))]
     return " ".join(words)
 
 
-def _pair_flags(experiment):
+def _pair_flags(experiment: Mapping[str, Any]) -> str:
     protocol = PROTOCOLS[experiment["protocol"]]
     pack = dict(experiment["pack"])
     neutral = pack.pop("neutral_queries", True)
@@ -146,7 +218,14 @@ def _pair_flags(experiment):
     return " ".join(filter(None, words))
 
 
-def _training(experiment, variant, setting, seed):
+def _training(
+    experiment: Mapping[str, Any],
+    variant: str,
+    setting: Setting,
+    seed: int,
+    data: str,
+    weights: list[str],
+) -> Training:
     net, solver = options_of(experiment, variant, setting)
     named = {name: net[name] for name in NAMING if name in net}
     reconstructs = variant in VARIANTS and VARIANTS[variant].reconstructs
@@ -155,13 +234,15 @@ def _training(experiment, variant, setting, seed):
         "net": flags(net) + (" --with-reconstruction" if reconstructs else ""),
         "solver": flags({**named, **solver, "random_seed": seed}),
         "engine": experiment["engine"],
+        "data": data,
+        "weights": weights,
     }
 
 
-def _add_pretraining(plan, experiment, setting):
+def _add_pretraining(plan: Plan, experiment: Mapping[str, Any], setting: Setting) -> list[str]:
     """Plan the pre-trainings of a setting, once each; return the weights that it starts from.
 
-    Where they are not adopted, only the identity net is trained: it tells how well generated
+    If they are not adopted, only the identity net is trained, to measure how well generated
     references keep the identity.
     """
     if not experiment["pretrain"]:
@@ -173,18 +254,18 @@ def _add_pretraining(plan, experiment, setting):
         "net": {**experiment["net"], **experiment["pretrain"].get("net", {})},
         "solver": {**experiment["solver"], **experiment["pretrain"].get("solver", {})},
     }
-    adopted, weights = experiment["pretrain"].get("adopt", True), []
+    adopted = experiment["pretrain"].get("adopt", True)
+    weights: list[str] = []
     for net in PRETRAININGS if adopted else (IDENTITY,):
         folder = f"pretrain/{setting_name(depends)}/{net}/seed{seed}"
-        job = _training(own, net, depends, seed)
-        plan["training"][folder] = {**job, "data": "data/identity", "weights": []}
+        plan["training"][folder] = _training(own, net, depends, seed, "data/identity", [])
         weights.append(f"{folder}/weights.caffemodel")
         if net == IDENTITY:
             plan.setdefault("identity_net", folder)
     return weights if adopted else []
 
 
-def _sequences(plan, experiment):
+def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
     """Plan the evaluation of every frame of the first fold's sequences, for figure 6."""
     source = experiment["data"]
     if isinstance(source, list) or not (
@@ -195,7 +276,8 @@ def _sequences(plan, experiment):
         )
     path = "manifests/sequences.csv"
     train = plan["manifests"][plan["pairs"]["train"]]
-    plan["manifests"][path] = {**train, "arguments": f"{train['arguments']} {_ALL_FRAMES}"}
+    arguments = f"{train['arguments']} {_ALL_FRAMES}"
+    plan["manifests"][path] = {"arguments": arguments, "inputs": train["inputs"]}
     first = next(iter(settings(experiment)))
     fold = plan["folds"][0]
     return {

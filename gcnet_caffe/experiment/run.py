@@ -1,16 +1,20 @@
-"""`gcnet run`: from an experiment's YAML to its tables, through Snakemake.
+"""`gcnet run`: from an experiment's YAML file to its tables, through Snakemake.
 
-The folder of the run holds everything (see `plan`); what is finished is not done again. Snakemake
-starts the jobs; this module starts Snakemake, shows how far they are, says what failed, and writes
-the summary and the report of what there is.
+Everything is in the folder of the run (see `plan`); what is finished is not done again. Snakemake
+starts the jobs. This module starts Snakemake, shows the progress, collects what failed, and writes
+the summary and the report.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
 import signal
 import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,10 +23,11 @@ from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.failures import mark_failures
 from gcnet_caffe.experiment.monitor import Monitor
-from gcnet_caffe.experiment.plan import is_synthetic, make_plan
+from gcnet_caffe.experiment.plan import Plan, is_synthetic, make_plan
 from gcnet_caffe.experiment.provenance import Stopwatch, write_provenance
 from gcnet_caffe.experiment.settings import trained
 from gcnet_caffe.experiment.snakemake import (
+    Machine,
     environment,
     find_pending,
     snakemake_command,
@@ -32,8 +37,8 @@ PLAN, EXPERIMENT = "plan.json", "experiment.yaml"
 _SNAKEMAKE_LOG = "logs/snakemake.log"
 
 
-def _write_plan(out, experiment, plan):
-    """Write the plan, and the experiment with all that was left out in it filled in."""
+def _write_plan(out: Path, experiment: Mapping[str, Any], plan: Plan) -> None:
+    """Write the plan, and the experiment with every default filled in."""
     resolved = {
         **experiment,
         "synthetic": is_synthetic(experiment),
@@ -45,15 +50,34 @@ def _write_plan(out, experiment, plan):
     files.write_text(out / PLAN, json.dumps(plan, indent=1) + "\n")
 
 
-def run(path, out, machine, changes=()):
-    """Run the experiment at `path` in the folder `out`, or go on with it.
+def run(
+    path: str | Path, out: str | Path, machine: Machine, changes: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Run an experiment, or continue its run.
+
+    Parameters
+    ----------
+    path : path
+        The experiment's YAML file.
+    out : path
+        Folder of the run.
+    machine : Machine
+    changes : sequence of str
+        ``KEY=VALUE``, see `config.read_experiment`.
 
     Returns
     -------
     results : dict
-        results.json, with holes where jobs failed.
+        What results.json has (see `evaluation.summary`), with gaps where jobs failed.
     failed : dict
-        Folder of each job without a result -> why.
+        Folder of each job without a result -> the reason.
+
+    Raises
+    ------
+    UsageError
+        The experiment is wrong, its data are missing, or `out` is the folder of something else.
+    GcnetError
+        Snakemake failed, or another `gcnet run` uses the folder.
     """
     out = Path(out)
     experiment = read_experiment(path, changes)
@@ -73,8 +97,8 @@ def run(path, out, machine, changes=()):
         return _summarize(out), failed
 
 
-def _summarize(out):
-    """Write the results and the report of what there is; return the results."""
+def _summarize(out: Path) -> dict[str, Any]:
+    """Write the results and the report of what is done; return the results."""
     from gcnet_caffe.evaluation.results_table import write_results
     from gcnet_caffe.evaluation.summary import summarize
     from gcnet_caffe.report import write_report
@@ -85,9 +109,9 @@ def _summarize(out):
     return results
 
 
-def _snakemake(out, plan, machine, waiting):
-    """Run the workflow, showing how far the trainings `waiting` are."""
-    log = Path(out) / _SNAKEMAKE_LOG
+def _snakemake(out: Path, plan: Plan, machine: Machine, waiting: Collection[str]) -> None:
+    """Run the workflow, and show the progress of the trainings `waiting`."""
+    log = out / _SNAKEMAKE_LOG
     log.parent.mkdir(exist_ok=True)
     command = snakemake_command(out, machine, "--keep-going", "--printshellcmds")
     with open(log, "a", encoding="utf-8") as stream:
@@ -108,8 +132,8 @@ def _snakemake(out, plan, machine, waiting):
     _refuse_a_broken_plan(log, process.returncode)
 
 
-def _refuse_a_broken_plan(log, status):
-    """Raise a GcnetError where Snakemake stopped before it ran any job."""
+def _refuse_a_broken_plan(log: Path, status: int) -> None:
+    """Raise a GcnetError if Snakemake stopped before it ran any job."""
     text = log.read_text(encoding="utf-8", errors="replace")
     if status and "At least one job did not complete" not in text:
         lines = text.strip().splitlines() or [f"exit status {status}"]
@@ -117,8 +141,8 @@ def _refuse_a_broken_plan(log, status):
 
 
 @contextlib.contextmanager
-def _stopped_with_us(process):
-    """On Ctrl-C and errors, stop Snakemake and all of its jobs; they go on in the next run."""
+def _stopped_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """On Ctrl-C and errors, stop Snakemake and all of its jobs; the next run continues them."""
     try:
         yield
     finally:
@@ -128,8 +152,8 @@ def _stopped_with_us(process):
 
 
 @contextlib.contextmanager
-def _alone(out):
+def _alone(out: Path) -> Iterator[None]:
     with files.locked(Path(out) / ".lock") as ours:
         if not ours:
-            raise GcnetError(f"{out}: another `gcnet run` is at work here")
+            raise GcnetError(f"{out}: another `gcnet run` is running here")
         yield

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gcnet_caffe import lifeline
 from gcnet_caffe.errors import GcnetError, UsageError, extra
+from gcnet_caffe.experiment.plan import Plan
 
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 #: What a run needs, beside the engine.
@@ -111,13 +112,12 @@ class Pending(NamedTuple):
     folders: set[str]
 
 
-def find_pending(plan: dict[str, Any], out: str | Path, machine: Machine) -> Pending:
+def find_pending(plan: Plan, out: str | Path, machine: Machine) -> Pending:
     """Return the jobs that are left to do.
 
     Parameters
     ----------
-    plan : dict
-        See `plan.make_plan`.
+    plan : Plan
     out : path
         Folder of the run; it need not exist.
     machine : Machine

@@ -1,20 +1,22 @@
-"""Train the net of one folder, from its last snapshot where there is one.
+"""Train the net of one folder, from its last snapshot if there is one.
 
-A training folder holds train_test.prototxt and solver.prototxt; training adds train.log and, when
-it is over, weights.caffemodel. Where it holds a discriminator_solver.prototxt too, the two train in
-turns (engine/alternation.py), and the weights are those of both. Until then snapshots lie in
-snapshots/. They belong to the very net, solver, weights and data they were made with: after a
-change of one of them training starts again.
+A training folder has train_test.prototxt and solver.prototxt; training adds train.log and, at the
+end, weights.caffemodel. If it has a discriminator_solver.prototxt too, the two train in turns
+(engine/alternation.py), and the weights are those of both. During training the folder snapshots/
+has the snapshots. They belong to the net, solver, weights and data that they were made with: when
+one of these changes, training starts again.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Protocol
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
@@ -26,33 +28,33 @@ _SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
 
 
 def train_folder(
-    folder: Union[str, Path],
+    folder: str | Path,
     engine: str = "torch",
     weights: Sequence[str] = (),
-    data: Optional[str] = None,
+    data: str | None = None,
     gpu_slots: Sequence[int] = (),
 ) -> None:
-    """Train the net of `folder`; a second call after a kill goes on from the last snapshot.
+    """Train the net of a folder, or resume its training from the last snapshot.
 
     Parameters
     ----------
     folder : str
-        A training folder, as its solver names it.
+        A training folder; the paths in its solver are relative to the current folder.
     engine : str
-        torch or caffe.
+        One of `ENGINES`: ``torch`` or ``caffe``.
     weights : sequence of str
         .caffemodel files to start from.
     data : str, optional
-        Folder of the LMDBs; its packed.json tells when they are others.
+        Folder of the LMDBs; if its packed.json changes, training starts again.
     gpu_slots : sequence of int
-        GPU numbers, one for each training that may run at once: the first free one is used.
+        A GPU number per training that may run at the same time; the first free one is used.
 
     Raises
     ------
     GcnetError
         Training failed, or another process trains here.
     UsageError
-        The solver's snapshots are not binary files in snapshots/, up to the last iteration.
+        The solver does not write binary snapshots in snapshots/, the last one at the end.
     """
     folder = Path(folder)
     solvers = [folder / "solver.prototxt", *folder.glob("discriminator_solver.prototxt")]
@@ -64,7 +66,7 @@ def train_folder(
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
         log = folder / "train.log"
         if snapshots:
-            _cut_log(log, iteration_of(snapshots[0]))
+            _cut_log(log, iteration_of(snapshots[0]) or 0)
         start = () if snapshots else weights
         ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
         param = params[0]
@@ -77,12 +79,12 @@ def train_folder(
 
 
 def _check_solver(folder: Path, path: Path, param: Any) -> None:
-    """Check that the solver leaves its last weights where they are looked for.
+    """Check that the solver writes its last weights in snapshots/.
 
     Raises
     ------
     UsageError
-        Its snapshots lie elsewhere, are not binary, or the last is none of the last iteration.
+        It writes its snapshots elsewhere, not in binary, or none at the last iteration.
     """
     if snapshot_folder(param).resolve() != (folder / _SNAPSHOTS).resolve():
         raise UsageError(
@@ -95,7 +97,26 @@ def _check_solver(folder: Path, path: Path, param: Any) -> None:
         raise UsageError(f"{path}: snapshot_after_train: found false, wanted true")
 
 
-def _by_torch(solvers, log, weights, snapshots, gpu):
+class _Train(Protocol):
+    """Train by `solvers`, the second a discriminator's, from `weights` or from `snapshots`."""
+
+    def __call__(
+        self,
+        solvers: list[str],
+        log: str,
+        weights: Sequence[str],
+        snapshots: Sequence[str],
+        gpu: int | None,
+    ) -> None: ...
+
+
+def _by_torch(
+    solvers: list[str],
+    log: str,
+    weights: Sequence[str],
+    snapshots: Sequence[str],
+    gpu: int | None,
+) -> None:
     from gcnet_caffe.engine import import_torch
 
     import_torch()
@@ -106,56 +127,62 @@ def _by_torch(solvers, log, weights, snapshots, gpu):
     train(solvers[0], weights, snapshots, gpus, discriminator_solver=second, log=log)
 
 
-def _by_caffe(solvers, log, weights, snapshots, gpu):
+def _by_caffe(
+    solvers: list[str],
+    log: str,
+    weights: Sequence[str],
+    snapshots: Sequence[str],
+    gpu: int | None,
+) -> None:
     caffe_tool.train(solvers[0], log, weights, ",".join(snapshots), gpu, *solvers[1:])
 
 
 #: Engine -> how it trains.
-ENGINES = {"torch": _by_torch, "caffe": _by_caffe}
+ENGINES: dict[str, _Train] = {"torch": _by_torch, "caffe": _by_caffe}
 
 
-def _newest(engine, prefixes):
-    """The newest snapshots of one iteration, of each solver one, or ()."""
+def _newest(engine: str, prefixes: Sequence[str]) -> list[str]:
+    """The newest snapshots of one iteration, one per solver; none if there are none."""
     below = None
     while newest := _newest_of(engine, prefixes[0], below):
-        below = iteration_of(newest)
+        below = iteration_of(newest) or 0
         found = [_newest_of(engine, prefix, below + 1) for prefix in prefixes]
         if all(path and iteration_of(path) == below for path in found):
             return found
-    return ()
+    return []
 
 
-def _newest_of(engine: str, prefix: str, below: Optional[int]) -> str:
+def _newest_of(engine: str, prefix: str, below: int | None) -> str:
     if engine == "torch":
         from gcnet_caffe.engine.snapshot import newest_snapshot
 
         return newest_snapshot(prefix, below)
     for _, path in states_of(prefix, below):
         with contextlib.suppress(SchemaError, OSError):
-            state = read_binary(path, caffe_pb.SolverState)
+            state: Any = read_binary(path, caffe_pb.SolverState)
             read_binary(state.learned_net, caffe_pb.NetParameter)
             return str(path)
     return ""
 
 
-def _origin(folder, engine, weights, data):
-    """What the snapshots are made with."""
+def _origin(folder: Path, engine: str, weights: Sequence[str], data: str | None) -> dict[str, str]:
+    """What the snapshots are made with: the engine, and the SHA-256 of each file."""
     names = ("train_test.prototxt", "solver.prototxt")
     second = (path for name in names for path in folder.glob(f"discriminator_{name}"))
-    made_with = [*(folder / name for name in names), *second, *weights]
+    made_with: list[str | Path] = [*(folder / name for name in names), *second, *weights]
     made_with += [Path(data) / "packed.json"] if data else []
     return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
 
 
-def _sha256(path: Union[str, Path]) -> str:
+def _sha256(path: str | Path) -> str:
     try:
         return files.sha256(path)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; wanted what training starts from") from None
+        raise UsageError(f"{path}: no such file; training starts from it") from None
 
 
 def _forget_others(folder: Path, origin: dict[str, str]) -> None:
-    """Remove the snapshots of another net, solver, start or data."""
+    """Delete the snapshots of another net, solver, start or data."""
     snapshots = folder / _SNAPSHOTS
     path = snapshots / _ORIGIN
     if not path.is_file() or json.loads(path.read_text()) != origin:
@@ -164,8 +191,8 @@ def _forget_others(folder: Path, origin: dict[str, str]) -> None:
         files.write_text(path, json.dumps(origin, indent=2) + "\n")
 
 
-def _cut_log(log, iteration):
-    """Cut the log where the snapshot was taken: what came after is trained, and logged, again."""
+def _cut_log(log: Path, iteration: int) -> None:
+    """Cut the log at the snapshot's iteration: the later ones are done and logged again."""
     if not log.is_file():
         return
     kept = []
@@ -178,8 +205,8 @@ def _cut_log(log, iteration):
 
 
 @contextlib.contextmanager
-def _alone(folder, patience=60):
-    """Hold the folder; the lock goes with the process, however it ends."""
+def _alone(folder: Path, patience: float = 60) -> Iterator[None]:
+    """Lock the folder; the lock ends with the process."""
     with files.locked(folder / ".lock", patience) as ours:
         if not ours:
             raise GcnetError(f"{folder}: another process trains here")
@@ -187,7 +214,7 @@ def _alone(folder, patience=60):
 
 
 @contextlib.contextmanager
-def _gpu(slots):
+def _gpu(slots: Sequence[int]) -> Iterator[int | None]:
     """Yield the GPU number of a free slot; None without slots."""
     if not slots:
         yield None

@@ -149,7 +149,7 @@ def test_another_folder_and_a_second_run_are_refused(straight, tmp_path):
         assert first.poll() is None
         time.sleep(0.01)
     _, err = run(experiment, "-o", "run", cwd=tmp_path, status=1)
-    assert "another `gcnet run` is at work here" in err
+    assert "another `gcnet run` is running here" in err
     first.send_signal(signal.SIGTERM)
     first.communicate()
     assert first.returncode == 143
