@@ -1,4 +1,4 @@
-"""A small trained S1R1 over its test LMDB, in both engines."""
+"""A small trained S1R1 over its test LMDB, in every engine."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ import pytest
 
 from gcnet_caffe.cli import main
 from gcnet_caffe.formats.log import read_log
+from tests.recognition.models import OTHERS
 
 ITERATIONS = 25
 
@@ -52,14 +53,13 @@ def test_what_it_writes_agrees_with_itself_and_with_the_log(trained, faces, caps
         assert found["labels"].tolist() == [int(row["label"]) for row in rows]
 
 
-@pytest.mark.caffe
-def test_both_engines_give_the_same_labels(trained, faces, caffe, monkeypatch):
-    monkeypatch.chdir(faces.parents[2])  # what the image sees
-    ours, real = (evaluate(trained, faces, engine) for engine in ("torch", "caffe"))
-    assert [row["predicted"] for row in ours] == [row["predicted"] for row in real]
+@pytest.mark.parametrize("engine", OTHERS, indirect=True)
+def test_every_engine_gives_the_same_labels(engine, trained, faces):
+    ours, theirs = (evaluate(trained, faces, name) for name in ("torch", engine))
+    assert [row["predicted"] for row in ours] == [row["predicted"] for row in theirs]
     assert len({row["predicted"] for row in ours}) > 2  # not a constant answer
-    ours, real = (np.array([probabilities(row) for row in rows]) for rows in (ours, real))
-    difference = abs(ours - real).max(1)
+    ours, theirs = (np.array([probabilities(row) for row in rows]) for rows in (ours, theirs))
+    difference = abs(ours - theirs).max(1)
     # a maximum that two pixels of a pooling window share, but for rounding, may be unpooled at
     # either: such an image differs visibly, and must be rare
     assert np.median(difference) <= 1e-6 and (difference > 1e-5).sum() <= 2

@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from gcnet_caffe.engine.net import open_trained
+from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.inference.network import ENGINES, open_network
 from tests.engine.parity.run import error
-from tests.recognition.models import CLASSES, NEAR, opened, untrained
+from tests.recognition.models import CLASSES, NEAR, OTHERS, opened, untrained
+from tests.scratch import ROOT
 
 QUERY = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
 
@@ -72,3 +75,18 @@ def test_a_net_without_inputs_is_no_deploy_net(tmp_path):
     (tmp_path / "net").write_text(model.net.read_text().replace('"Input"', '"DummyData"'))
     with pytest.raises(NetError, match="no layer of type Input; wanted a deploy net"):
         open_network("opencv", tmp_path / "net", model.weights, ["prob"])
+
+
+@pytest.mark.parametrize("net", ["ck_metric", "pretrain_identity"])
+@pytest.mark.parametrize("engine", OTHERS, indirect=True)
+def test_any_inputs_as_evaluate_gives_them(engine, net, tmp_path):
+    """Two inputs, or one of another name: channels of the images of an LMDB."""
+    path, weights = ROOT / f"prototxt/{net}_deploy.prototxt", tmp_path / "weights.caffemodel"
+    filled = open_trained(path, None, seed=1)
+    write_caffemodel(filled, weights)
+    images = np.random.default_rng(2).random((40, 2, 64, 64), np.float32)
+    wanted = forward(open_network("torch", path, weights, filled.outputs), images)
+    found = forward(open_network(engine, path, weights, filled.outputs), images)
+    assert list(found) == list(wanted) == filled.outputs
+    for blob, values in wanted.items():
+        assert len(values) == 40 and error(found[blob], values) <= NEAR, blob

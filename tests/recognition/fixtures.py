@@ -11,6 +11,14 @@ from tests.recognition.models import rendered, untrained
 from tests.scratch import ROOT
 
 
+@pytest.fixture
+def engine(request):
+    """An engine that is here; without it the test is skipped."""
+    if request.param == "caffe":
+        request.getfixturevalue("caffe")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def loose(tmp_path_factory):
     """Weights of S1R1, and LMDBs that it could have been trained on: the flags of `package`."""

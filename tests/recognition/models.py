@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from gcnet_caffe.engine.layers import TRAIN
@@ -10,7 +11,7 @@ from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.inference.model import make_model, model_facts
-from gcnet_caffe.inference.network import open_network
+from gcnet_caffe.inference.network import ENGINES, open_network
 from gcnet_caffe.rendering.sequence import render_sequence
 from gcnet_caffe.rendering.subject import draw_subject
 from tests.scratch import ROOT
@@ -18,6 +19,12 @@ from tests.scratch import ROOT
 #: How far a blob may be off the same net's by another order of float32 sums, of its largest number.
 NEAR = 1e-5
 CLASSES = ("anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
+#: The engines beside torch, for `@pytest.mark.parametrize("engine", OTHERS, indirect=True)`.
+OTHERS = [
+    pytest.param(name, marks=[pytest.mark.caffe] if name == "caffe" else [])
+    for name in ENGINES
+    if name != "torch"
+]
 
 
 def untrained(folder, variant="S1R1", seed=1):

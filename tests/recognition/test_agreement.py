@@ -17,17 +17,11 @@ from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.faces.augment import face_crop
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import NET, WEIGHTS
-from gcnet_caffe.inference.network import ENGINES
 from gcnet_caffe.recognition.run_folder import open_model
 from tests.engine.parity.run import error
-from tests.recognition.models import NEAR, opened, untrained
+from tests.recognition.models import NEAR, OTHERS, opened, untrained
 from tests.scratch import ROOT
 
-OTHERS = [
-    pytest.param(name, marks=[pytest.mark.caffe] if name == "caffe" else [])
-    for name in ENGINES
-    if name != "torch"
-]
 MASKS = [f"enc1_mask{i}" for i in (1, 2, 3)]
 VALUES = [f"enc1_pool{i}" for i in (1, 2, 3)]
 Blobs = dict[str, NDArray[np.float32]]
@@ -44,16 +38,8 @@ def faces(tmp_path_factory):
     return as_tested(np.stack(crops)[:, None])
 
 
-@pytest.fixture
-def name(request):
-    """An engine, which is there, or else the test is skipped."""
-    if request.param == "caffe":
-        request.getfixturevalue("caffe")
-    return request.param
-
-
-def found_by(name, model, faces, batch=64):
-    net = opened(name, model)
+def found_by(engine, model, faces, batch=64):
+    net = opened(engine, model)
     made = [net.forward({"query": faces[i : i + batch]}) for i in range(0, len(faces), batch)]
     return {blob: np.concatenate([part[blob] for part in made]) for blob in made[0]}
 
@@ -103,10 +89,10 @@ def disagreements(ours: Blobs, theirs: Blobs) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", OTHERS, indirect=True)
-def test_200_faces(name: str, faces, ours: Blobs) -> None:
+@pytest.mark.parametrize("engine", OTHERS, indirect=True)
+def test_200_faces(engine: str, faces, ours: Blobs) -> None:
     model = open_model()
-    theirs = found_by(name, model if name == "opencv" else with_maxima(model), faces)
+    theirs = found_by(engine, model if engine == "opencv" else with_maxima(model), faces)
     assert len(faces) == 200 and len(set(ours["prob"].argmax(1))) == len(model.classes)
     assert disagreements(ours, theirs) == []
 
@@ -127,12 +113,12 @@ def test_the_page_tells_what_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("variant", ["S1R1", "cnn"])
-@pytest.mark.parametrize("name", OTHERS, indirect=True)
-def test_the_number_of_faces_may_change_from_call_to_call(name, variant, tmp_path):
+@pytest.mark.parametrize("engine", OTHERS, indirect=True)
+def test_the_number_of_faces_may_change_from_call_to_call(engine, variant, tmp_path):
     model = untrained(tmp_path, variant)
     query = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
     wanted = found_by("torch", model, query)
-    net = opened(name, model)
+    net = opened(engine, model)
     for count in (1, 5, 2, 1):
         found = net.forward({"query": query[:count]})
         assert list(found) == list(model.outputs)
