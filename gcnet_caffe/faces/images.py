@@ -33,7 +33,7 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 500_000_000
 
 #: What is read, by Pillow's names (PPM: PGM and PBM as well). No other decoder is used.
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
 def read_grey(path: str | Path) -> NDArray[np.uint8]:
@@ -83,7 +83,7 @@ def decode(data: bytes, name: str | Path, colour: bool = False) -> NDArray[np.ui
     Raises
     ------
     ImageError
-        The bytes are not a whole image of `FORMATS`, or more than `MAX_PIXELS` or `MAX_BYTES`.
+        The bytes are not a whole image of `_FORMATS`, or more than `MAX_PIXELS` or `MAX_BYTES`.
     """
     if not data:
         raise ImageError(f"{name}: the image is cut off after 0 bytes")
@@ -204,7 +204,7 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
         _check_tiff(data, name)
     try:
         stream = io.BytesIO(data)
-        with _strict_pillow(), Image.open(stream, formats=FORMATS) as image:
+        with _strict_pillow(), Image.open(stream, formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 pass
@@ -219,7 +219,7 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
         width, height = MAX_PIXELS, 2  # at least
     except Exception as error:  # of many kinds: whatever Pillow stumbles over in broken data
         if kind is None:
-            raise ImageError(f"{name}: not a whole image; wanted {', '.join(FORMATS)}") from None
+            raise ImageError(f"{name}: not a whole image; wanted {', '.join(_FORMATS)}") from None
         if "truncated" in str(error).lower():
             raise ImageError(f"{name}: the image is cut off after {len(data)} bytes") from None
         what = kind.words.partition(" ")[2]

@@ -27,7 +27,7 @@ VIDEO_NAMES = (
     ".m4v", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".qt",
     ".rm", ".rmvb", ".vob", ".webm", ".wmv",
 )  # fmt: skip
-UNREAD_NAMES = (
+_UNREAD_NAMES = (
     ".arw", ".avif", ".cr2", ".cr3", ".crw", ".dds", ".dng", ".exr", ".hdr", ".heic", ".heif",
     ".hif", ".icns", ".jxl", ".jxr", ".nef", ".nrw", ".orf", ".pcx", ".pef", ".pfm", ".psd",
     ".raf", ".rw2", ".sr2", ".srw", ".svg", ".svgz", ".tga", ".x3f", ".xcf",
@@ -161,6 +161,6 @@ def kind_by_name(path: str | os.PathLike[str]) -> Kind | None:
         return Kind(VIDEO, "a video by its name")
     if name.endswith(IMAGE_NAMES):
         return Kind(IMAGE, "an image by its name")
-    if name.endswith(UNREAD_NAMES):
+    if name.endswith(_UNREAD_NAMES):
         return Kind(UNREAD, f"a {os.path.splitext(name)[1]} file")
     return None

@@ -59,7 +59,7 @@ class Completed(NamedTuple):
         """
         seen = set()
         for row in map(self.rows.__getitem__, wanted):
-            for image in images_of(row, paired):
+            for image in _images_of(row, paired):
                 if image not in self.routes:  # a query, and no reference: in one row only
                     yield image, row.route
                 elif image not in seen:
@@ -134,7 +134,7 @@ def _survey(rows: Iterable[Row], paired: bool) -> tuple[dict[str, None], set[str
     references: set[str] = set()
     reasons: dict[str, str] = {}
     for row in rows:
-        images = images_of(row, paired)
+        images = _images_of(row, paired)
         references.update(images[1:])
         for path, landmarks in zip(images, (row.landmarks, row.reference_landmarks)):
             if landmarks is None:
@@ -168,13 +168,13 @@ def _failures(
     """The `Failure` of each wanted row with an image in `reasons`: that of its first such image."""
     failures = {}
     for i in wanted:
-        failed = [Failure(p, reasons[p]) for p in images_of(rows[i], paired) if p in reasons]
+        failed = [Failure(p, reasons[p]) for p in _images_of(rows[i], paired) if p in reasons]
         if failed:
             failures[int(i)] = failed[0]
     return failures
 
 
-def images_of(row: Row, paired: bool) -> tuple[str, ...]:
+def _images_of(row: Row, paired: bool) -> tuple[str, ...]:
     """Return the images that packing reads for a row: the query and, of pairs, the reference.
 
     Parameters
@@ -200,7 +200,7 @@ def _complete(
     return row._replace(
         landmarks=points.get(row.path) if own is None else own,
         reference_landmarks=points.get(row.reference) if reference is None else reference,
-        route=row.route if detected.isdisjoint(images_of(row, paired)) else "detected",
+        route=row.route if detected.isdisjoint(_images_of(row, paired)) else "detected",
     )
 
 

@@ -33,7 +33,7 @@ def _symmetric(right_half: Array) -> Array:
     return np.vstack([right_half, (right_half * (-1, 1))[::-1]])
 
 
-def skull_top(shape: Shape) -> float:
+def _skull_top(shape: Shape) -> float:
     """Return the height of the bare skull above the eyes, in face units."""
     return shape["forehead"] + 0.75
 
@@ -45,7 +45,7 @@ def paint_skin(
     skin: Tone,
 ) -> None:
     """The face's skin, from the jaw's 17 landmarks up over the forehead."""
-    width, top = shape["face_width"], skull_top(shape)
+    width, top = shape["face_width"], _skull_top(shape)
     dome = [(width, -0.9), (0.88 * width, -0.72 * top), (0.52 * width, -0.94 * top), (0, -top)]
     control = np.vstack([jaw[15:17], dome, (-0.52 * width, -0.94 * top)])
     right = curve(control)[6:-6][::-1]  # from the crown down to the last jaw landmark
@@ -81,7 +81,7 @@ def paint_back_hair(canvas: Canvas, shape: Shape, looks: Looks, tone: Tone) -> N
         return
     low, flare = lowest
     width = shape["face_width"] + 0.12 + looks["hair_volume"]
-    top = skull_top(shape) + 0.10 + looks["hair_volume"]
+    top = _skull_top(shape) + 0.10 + looks["hair_volume"]
     half = [(0, -top), (0.55 * width, -0.92 * top), (0.93 * width, -0.55 * top), (width, 0)]
     half += [(flare * width, 0.6 * low), (0.92 * flare * width, low), (0.5 * width, low + 0.2)]
     outline = _symmetric(curve(half))
@@ -95,7 +95,7 @@ def paint_front_hair(canvas: Canvas, shape: Shape, looks: Looks, tone: Tone) -> 
     if style == "bald":
         return
     width = shape["face_width"] + 0.05 + 0.5 * looks["hair_volume"]
-    top = skull_top(shape) + 0.10 + looks["hair_volume"]
+    top = _skull_top(shape) + 0.10 + looks["hair_volume"]
     line = -shape["forehead"] * (1.22 if style == "receding" else 1.0)
     line += looks["fringe"] * (shape["forehead"] - 1.15)
     side = 0.5 if style in ("long", "bob") else -0.2

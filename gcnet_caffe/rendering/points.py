@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
     from gcnet_caffe.rendering._types import Array
 
-JAW = list(range(0, 17))
 RIGHT_BROW, LEFT_BROW = list(range(17, 22)), list(range(22, 27))
 NOSE_BRIDGE, NOSTRILS = list(range(27, 31)), list(range(31, 36))
 RIGHT_EYE, LEFT_EYE = list(range(36, 42)), list(range(42, 48))
-OUTER_LIP, INNER_LIP = list(range(48, 60)), list(range(60, 68))
 
 _PAIRS = [
     *((i, 16 - i) for i in range(8)),

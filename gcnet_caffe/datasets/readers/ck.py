@@ -2,7 +2,7 @@
 
 Reference = first frame of the sequence; queries = its last three frames, and the first frame itself
 as a neutral query. Sequences without an Emotion file are left out. The five landmarks come from the
-68 points of the Landmarks folder where there is one.
+68 points of the Landmarks folder if there is one.
 
 The folders are found below --root, or below --root/CK+:
 

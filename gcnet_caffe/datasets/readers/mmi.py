@@ -54,10 +54,10 @@ _FRONTAL, _DUAL = "0", "2"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
-    add_root(parser, "folder that holds MMI's Sessions", "MMI")
+    add_root(parser, "MMI's folder Sessions, or the folder that holds it", "MMI")
     add_frame_arguments(parser, "those around the peak")
     parser.add_argument(
-        "--apex", metavar="CSV", help="peak frames: session,apex; by default the middle frames"
+        "--apex", metavar="CSV", help="peak frames: session,apex; default: the middle frames"
     )
     parser.add_argument(
         "--turn",

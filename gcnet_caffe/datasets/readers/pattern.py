@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expressions",
         metavar="FOUND[=NAME],...",
-        help="the expressions to take, and their names in the manifest; all by default",
+        help="the expressions to take, and their names in the manifest; default: all",
     )
     parser.add_argument(
         "--reference",
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="leave out files whose whole path below the root matches; may be repeated",
     )
-    parser.add_argument("--source", help="name of the data set; by default the root's name")
+    parser.add_argument("--source", help="name of the data set; default: the root's name")
 
 
 def read(

@@ -34,7 +34,7 @@ _TOPS = ("", "DATASET/", "raf-db/")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
-    add_root(parser, "folder that holds RAF-DB's", "RAF-DB")
+    add_root(parser, "folder that holds the RAF-DB folders", "RAF-DB")
     parser.add_argument("--split", choices=tuple(PUBLISHED), default="test", help="images to take")
     parser.add_argument(
         "--aligned",

@@ -43,7 +43,7 @@ _PUBLISHED = {"Val": "436, 431 of them with an aligned face", "Train": "958, 891
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this reader's options."""
-    add_root(parser, "folder that holds SFEW's", "SFEW")
+    add_root(parser, "folder that holds the SFEW folders, or Kaggle's csv", "SFEW")
     parser.add_argument("--split", choices=tuple(_INNER), default="Val", help="images to take")
 
 

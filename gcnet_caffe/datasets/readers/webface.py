@@ -1,7 +1,7 @@
 """CASIA-WebFace: faces with identities for the pre-trainings, as folders or as RecordIO.
 
-  folders   [CASIA-WebFace/]0000045/001.jpg, one numeric folder per identity, gaps allowed
-  RecordIO  [faces_webface_112x112/]train.rec with train.idx, whatever its property says
+  folders   [CASIA-WebFace/]0000045/001.jpg, one folder per identity; numbers may be missing
+  RecordIO  [faces_webface_112x112/]train.rec with train.idx; the file property is not used
 
 Both conventions of RecordIO are read: with a first record that says which records are images, and
 the newer one without it. Crops are aligned to the ArcFace template (112x112; 128x128 with a wider
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: The five points of an ArcFace crop of 112x112 (insightface, face_align.py).
-ARCFACE_POINTS = np.array(
+_ARCFACE_POINTS = np.array(
     [
         (38.2946, 51.6963),
         (73.5318, 51.5014),
@@ -40,7 +40,7 @@ ARCFACE_POINTS = np.array(
 )
 
 
-def arcface_points(shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+def _arcface_points(shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """Return the five points of an ArcFace crop of `shape` (height, width).
 
     Crops of 112 pixels (or a multiple) are the template itself; those of 128 have 8 pixels more on
@@ -64,8 +64,8 @@ def arcface_points(shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     if height != width or (width % 112 and width % 128):
         return None
     if width % 112 == 0:
-        return ARCFACE_POINTS * (width / 112)
-    return (ARCFACE_POINTS + (8, 0)) * (width / 128)
+        return _ARCFACE_POINTS * (width / 112)
+    return (_ARCFACE_POINTS + (8, 0)) * (width / 128)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +142,7 @@ def _records(file: Path, source: str, survey: Survey) -> list[Row]:
                 found = shown(labels)
                 raise ManifestError(f"{file}: record {key}: label {found}; wanted 0, 1, 2, ...")
             path = f"{file}#{index[key]}"
-            points = arcface_points(read_grey(path).shape) if not rows else points
+            points = _arcface_points(read_grey(path).shape) if not rows else points
             rows.append(
                 Row(
                     path=path,
