@@ -124,14 +124,14 @@ def _share(discriminator: Net, generator: Net) -> None:
     if not common:
         raise NetError(
             f"{discriminator.origin}: no layer with blobs has the name of one of "
-            f"{generator.origin}; the two solvers would not know of each other"
+            f"{generator.origin}; wanted at least one that both solvers share"
         )
     for theirs in common:
         mine = layers[theirs.name]
         if mine.blob_shapes != theirs.blob_shapes:
             raise WeightsError(
-                f"{generator.origin}: layer {mine.name!r}: blobs of shapes {mine.blob_shapes}, "
-                f"and {discriminator.origin} has {theirs.blob_shapes}"
+                f"{generator.origin}: layer {mine.name!r}: found blobs of shapes "
+                f"{mine.blob_shapes}, wanted {theirs.blob_shapes} as in {discriminator.origin}"
             )
         for index, (blob, other) in enumerate(zip(mine.blobs, theirs.blobs)):
             in_generator, in_discriminator = id(blob) in learned[1], id(other) in learned[0]

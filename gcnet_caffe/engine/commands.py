@@ -37,7 +37,7 @@ from gcnet_caffe.formats.snapshots import SnapshotFiles
 AnyPath = Union[str, "os.PathLike[str]"]
 
 
-class _Job(NamedTuple):
+class _Given(NamedTuple):
     """What to train: the parameters of `train`, checked."""
 
     solvers: tuple[str, ...]  # the generator's first
@@ -120,7 +120,7 @@ def train(
     """
     options = options or EngineOptions()
     solvers = (os.fspath(solver), *filter(None, (os.fspath(discriminator_solver),)))
-    job = _Job(
+    given = _Given(
         solvers,
         _paths(weights),
         _snapshots(snapshot, len(solvers)),
@@ -133,10 +133,10 @@ def train(
         log_flags or LogFlags(),
         options,
     )
-    if job.snapshots and job.weights:
+    if given.snapshots and given.weights:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
-    job = job._replace(gpus=_gpus_of(job, _read(job, 0)))
-    ranks = len(job.gpus) if job.gpus else ranks
+    given = given._replace(gpus=_gpus_of(given, _read(given, 0)))
+    ranks = len(given.gpus) if given.gpus else ranks
     if discriminator_solver and (ranks > 1 or distributed.launched() or options.cuda_graphs):
         raise UsageError(
             "-discriminator_solver: two solvers take turns in one process, without --cuda-graphs"
@@ -144,35 +144,35 @@ def train(
     if ranks > 1 and not distributed.launched():
         from gcnet_caffe.engine.spawning import run_ranks
 
-        return run_ranks(functools.partial(_train, job), ranks)
-    return _train(job)
+        return run_ranks(functools.partial(_train, given), ranks)
+    return _train(given)
 
 
-def _train(job: _Job) -> SnapshotFiles | None:
+def _train(given: _Given) -> SnapshotFiles | None:
     """Train on one device: that of this process's rank."""
-    rank, gpus = int(os.environ.get("LOCAL_RANK", 0)), job.gpus
+    rank, gpus = int(os.environ.get("LOCAL_RANK", 0)), given.gpus
     if gpus and rank >= len(gpus):
         raise UsageError(f"rank {rank} of this machine has no GPU: -gpu gives {len(gpus)}")
     device = choose_device(gpus[rank] if gpus else None)
-    prepare_torch(job.options, device)
-    param = _read(job, 0)
+    prepare_torch(given.options, device)
+    param = _read(given, 0)
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(distributed.group(device))
-        log = stack.enter_context(_log(job, param.max_iter, silent=group.rank > 0))
+        log = stack.enter_context(_log(given, param.max_iter, silent=group.rank > 0))
         log("Use CPU." if device.type == "cpu" else f"Using GPUs {gpus} ({gpu_name(device)})")
-        requested = stack.enter_context(signals.listening(job.sigint_effect, job.sighup_effect))
-        options = job.options
-        if len(job.solvers) == 1:
-            solver = Solver(param, job.solvers[0], device, options, group, log, requested)
+        requested = stack.enter_context(signals.listening(given.sigint_effect, given.sighup_effect))
+        options = given.options
+        if len(given.solvers) == 1:
+            solver = Solver(param, given.solvers[0], device, options, group, log, requested)
             trained: Solver | Alternation = solver
         else:
             of_it = log.of("discriminator")
-            other = Solver(_read(job, 1), job.solvers[1], device, options, log=of_it)
-            solver = Solver(param, job.solvers[0], device, options, log=log, draws=other.rng)
+            other = Solver(_read(given, 1), given.solvers[1], device, options, log=of_it)
+            solver = Solver(param, given.solvers[0], device, options, log=log, draws=other.rng)
             trained = Alternation(other, solver, requested)
-        if job.snapshots:
-            log(f"Resuming from {','.join(job.snapshots)}")
-            trained.restore(*reversed(job.snapshots))
+        if given.snapshots:
+            log(f"Resuming from {','.join(given.snapshots)}")
+            trained.restore(*reversed(given.snapshots))
         log("Starting Optimization")
         trained.solve()
         log("Optimization Done.")
@@ -197,28 +197,28 @@ def _snapshots(given: AnyPath | Sequence[AnyPath], count: int) -> tuple[str, ...
     return found
 
 
-def _read(job: _Job, index: int) -> Any:
-    """Return the SolverParameter of one of the solvers, with what the job says besides."""
-    param = read_solver(job.solvers[index])
-    param.train_state.level = job.level
-    param.train_state.stage.extend(job.stages)
-    if job.snapshots or job.weights:
+def _read(given: _Given, index: int) -> Any:
+    """Return the SolverParameter of one of the solvers, with what the call says besides."""
+    param = read_solver(given.solvers[index])
+    param.train_state.level = given.level
+    param.train_state.stage.extend(given.stages)
+    if given.snapshots or given.weights:
         param.ClearField("weights")
-    param.weights.extend(job.weights)
+    param.weights.extend(given.weights)
     return param
 
 
-def _gpus_of(job: _Job, param: Any) -> Sequence[int] | None:
+def _gpus_of(given: _Given, param: Any) -> Sequence[int] | None:
     """Return the GPUs to use: those given, else the solver file's solver_mode and device_id."""
-    if job.gpus is not None or not param.HasField("solver_mode"):
-        if job.gpus is not None and not len(job.gpus):
+    if given.gpus is not None or not param.HasField("solver_mode"):
+        if given.gpus is not None and not len(given.gpus):
             raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
-        return job.gpus
+        return given.gpus
     if param.solver_mode != caffe_pb.SolverParameter.GPU:
         return None
     if not torch.cuda.device_count():
         print(
-            f"gcnet train: {job.solvers[0]}: solver_mode: GPU, and PyTorch sees no GPU here: "
+            f"gcnet train: {given.solvers[0]}: solver_mode: GPU, and PyTorch sees no GPU here: "
             "using the CPU",
             file=sys.stderr,
         )
@@ -227,22 +227,22 @@ def _gpus_of(job: _Job, param: Any) -> Sequence[int] | None:
 
 
 @contextlib.contextmanager
-def _log(job: _Job, iterations: int, silent: bool) -> Iterator[Log]:
-    """The log on stderr; or in the file job.log, with a progress bar on stderr.
+def _log(given: _Given, iterations: int, silent: bool) -> Iterator[Log]:
+    """The log on stderr; or in the file `given.log`, with a progress bar on stderr.
 
     A run that resumes adds to the file.
     """
-    if not job.log or silent:
-        yield Log(silent=silent, flags=job.log_flags)
+    if not given.log or silent:
+        yield Log(silent=silent, flags=given.log_flags)
         return
-    Path(job.log).parent.mkdir(parents=True, exist_ok=True)
-    with open(job.log, "a" if job.snapshots else "w", encoding="utf-8") as stream:
+    Path(given.log).parent.mkdir(parents=True, exist_ok=True)
+    with open(given.log, "a" if given.snapshots else "w", encoding="utf-8") as stream:
         with tqdm(total=iterations, unit="it", disable=None, leave=False) as bar:
 
             def shown(iteration: int) -> None:
                 bar.update(iteration - bar.n)
 
-            yield Log(stream, on_iteration=shown, flags=job.log_flags)
+            yield Log(stream, on_iteration=shown, flags=given.log_flags)
 
 
 def _open(

@@ -88,9 +88,8 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, dist.DistError) as error:
-        raise TrainingError(
-            f"rank {os.environ.get('RANK')}: lost the other ranks: {str(error).splitlines()[0]}"
-        ) from None
+        rank, said = os.environ.get("RANK"), str(error).splitlines()[0]
+        raise TrainingError(f"rank {rank}: the other ranks do not answer: {said}") from None
 
 
 def launched() -> bool:

@@ -68,8 +68,7 @@ class Snapshot(NamedTuple):
 def check_snapshots(solver: Solver) -> None:
     """Check, before it trains, that the net of `solver` fits the snapshots that it will write.
 
-    A warning names the layers whose weights a snapshot does not bring back: a layer is found by its
-    name.
+    Layers of one name are a warning: a layer's weights are restored by its name.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def check_snapshots(solver: Solver) -> None:
         if names[name] > 1:
             solver.log.warning(
                 f"{solver.net.origin}: {names[name]} layers are called {name!r}, and a snapshot's "
-                "weights are copied by name: it does not bring these back"
+                "weights are copied by name: theirs cannot be restored"
             )
 
 
@@ -94,7 +93,7 @@ def _check_format(solver: Solver) -> None:
     Raises
     ------
     NetError
-        HDF5: a name is not a group's. Binary: the file would have more bytes than Caffe reads.
+        HDF5: a layer's name cannot be a group's. Binary: the file would be larger than Caffe reads.
     """
     param, net = solver.param, solver.net
     if param.snapshot_format == param.HDF5:
@@ -105,8 +104,8 @@ def _check_format(solver: Solver) -> None:
     history = sum(tensor.numel() for tensor in solver.updater.history)
     if 4 * max(weights, history) > MAX_BYTES - _NOT_NUMBERS:
         raise NetError(
-            f"{solver.origin}: a snapshot of {max(weights, history)} numbers, and Caffe reads no "
-            "binary file above 2 GB; wanted snapshot_format: HDF5"
+            f"{solver.origin}: a snapshot has {max(weights, history)} numbers, and Caffe cannot "
+            "read a binary file above 2 GB; wanted snapshot_format: HDF5"
         )
 
 
@@ -223,13 +222,13 @@ def _check_history(path: str, found: Snapshot, history: Sequence[torch.Tensor]) 
     if len(found.history) != len(history):
         raise WeightsError(
             f"{path}: Incorrect length of history blobs: found {len(found.history)}, wanted "
-            f"{len(history)}: it is another net's or another type of solver's"
+            f"{len(history)}: it was written with another net or another type of solver"
         )
     for index, (theirs, mine) in enumerate(zip(found.history, history)):
         if tuple(theirs.shape) != tuple(mine.shape):
             raise WeightsError(
                 f"{path}: history blob {index}: found shape {theirs.shape}, wanted "
-                f"{tuple(mine.shape)}: it is another net's"
+                f"{tuple(mine.shape)}: it was written with another net"
             )
 
 
@@ -240,7 +239,7 @@ def _find_model(path: str | Path, learned_net: str) -> str:
     for place in (Path(learned_net), Path(path).parent / Path(learned_net).name):
         if place.is_file():
             return str(place)
-    raise WeightsError(f"{path}: its weights {learned_net} are not there")
+    raise WeightsError(f"{path}: its weights {learned_net} do not exist")
 
 
 def _side_of(path: str | Path) -> Path:
@@ -258,7 +257,7 @@ def _read_side(path: str | Path, model: str) -> list[Any] | None:
         raise WeightsError(f"{side}: truncated, or not a resume file") from None
     for file in (model, path):
         if sums.get(Path(file).name) != files.sha256(file):
-            raise WeightsError(f"{file}: is not the file that {side} was written with")
+            raise WeightsError(f"{file}: found another file than {side} was written with")
     return ranks
 
 

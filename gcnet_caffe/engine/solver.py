@@ -403,7 +403,10 @@ class Solver:
                 mine.copy_(torch.from_numpy(theirs))
         states = found.exact
         if states is None or len(states) != self.group.size:
-            self.log(f"{path}: no resume file of as many solvers: the data start from the first")
+            self.log(
+                f"{path}: it has no resume file for this number of solvers: the data start "
+                "from the first record"
+            )
             return
         self._restore_exact(states[self.group.rank])
 

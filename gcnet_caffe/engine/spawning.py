@@ -63,7 +63,7 @@ def run_ranks(train: Callable[[], _T], count: int) -> _T:
         except ProcessExitedException as error:
             how = f"signal {error.signal_name}" if error.signal_name else f"exit {error.exit_code}"
             raise TrainingError(
-                f"rank {error.error_index} died ({how}); the job is stopped"
+                f"rank {error.error_index} died ({how}); training is stopped"
             ) from None
         except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
