@@ -1,24 +1,38 @@
 """`gcnet package`: a trained network as one folder that can be passed on."""
 
+from __future__ import annotations
+
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.formats import caffe_pb, read_net, read_weights
 from gcnet_caffe.formats.blobs import numbers, set_numbers
-from gcnet_caffe.inference.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
+from gcnet_caffe.inference.model import (
+    FACTS,
+    NET,
+    SUMS,
+    WEIGHTS,
+    TrainedModel,
+    read_model_folder,
+    sums_text,
+)
 
 #: The layers that have weights; the second line, where they have one bottom.
 _WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")
 _WITH_ONE_BOTTOM = ("Scale", "Bias")
 
 
-def package(model, folder, mantissa_bits=None):
-    """Write the `TrainedModel` `model` as the model folder `folder`, whole or not at all.
+def package(
+    model: TrainedModel, folder: str | Path, mantissa_bits: int | None = None
+) -> TrainedModel:
+    """Write a trained network as a model folder, whole or not at all.
 
     The weights are those of the deploy net's layers; what only training needs is left out.
 
@@ -26,28 +40,29 @@ def package(model, folder, mantissa_bits=None):
     ----------
     model : TrainedModel
     folder : path
+        Where to write it; it must not exist.
     mantissa_bits : int, optional
-        Round the weights to so many bits of their 23 (7: bfloat16's), except BatchNorm's
-        statistics and the filters of pixels whose maxima are unpooled: short weights times 8-bit
-        pixels give equal sums, and then rounding decides where a maximum is. The file stays as
-        long, and archives and git compress it to less than half.
+        Round the weights to this many of their 23 bits, 1 to 22 (7 is bfloat16's precision). The
+        file keeps its length, and archives and git compress it to less than half. Not rounded are
+        BatchNorm's statistics and the filters of pixels whose maxima are unpooled: short weights
+        times 8-bit pixels give equal sums, and then rounding decides where a maximum is.
 
     Returns
     -------
     TrainedModel
-        As it is read back, verified.
+        Read back from the folder and verified.
 
     Raises
     ------
     UsageError
-        `folder` exists, or `mantissa_bits` is not of 1 to 22.
+        `folder` exists, or `mantissa_bits` is not in 1 to 22.
     ModelError
         The weights lack a layer of the net.
     """
     with files.atomic(folder) as scratch:
         scratch.mkdir()
         shutil.copyfile(model.net, scratch / NET)
-        deployed, facts = deploy_weights(model.net, model.weights), dict(model.facts)
+        deployed, facts = deploy_weights(model.net, model.weights), model.facts.copy()
         if mantissa_bits is not None:
             _round(deployed, mantissa_bits, _unpooled_filters(read_net(model.net)))
             facts["mantissa_bits"] = mantissa_bits
@@ -58,8 +73,8 @@ def package(model, folder, mantissa_bits=None):
     return read_model_folder(folder)
 
 
-def deploy_weights(net, weights):
-    """The layers of the file `weights` that the prototxt `net` has, as a NetParameter.
+def deploy_weights(net: str | Path, weights: str | Path) -> Any:
+    """Return the layers of the file `weights` that the prototxt `net` has, as a NetParameter.
 
     Raises
     ------
@@ -82,13 +97,13 @@ def deploy_weights(net, weights):
     return deployed
 
 
-def _has_weights(layer):
+def _has_weights(layer: Any) -> bool:
     alone = layer.type in _WITH_ONE_BOTTOM and len(layer.bottom) == 1
     return alone or layer.type in _WITH_WEIGHTS
 
 
-def _unpooled_filters(net):
-    """The names of the convolutions of an Input that a pooling with a mask takes the maxima of."""
+def _unpooled_filters(net: Any) -> set[str]:
+    """Return the names of an Input's convolutions whose maxima a pooling with a mask takes."""
     pixels = {top for layer in net.layer if layer.type == "Input" for top in layer.top}
     pooled = {layer.bottom[0] for layer in net.layer if layer.type == "Pooling" and layer.top[1:]}
     return {
@@ -108,8 +123,9 @@ def _round(param: Any, bits: int, kept: set[str]) -> None:
             set_numbers(blob, "data", rounded_floats(numbers(blob, "data"), bits))
 
 
-def rounded_floats(values, bits):
-    """Return float32 `values` rounded to the nearest with `bits` bits after the leading one."""
+def rounded_floats(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """Return `values` rounded to the nearest numbers with `bits` bits after the leading one."""
     fraction, exponent = np.frexp(values)  # 0.5 <= |fraction| < 1
     step = np.float32(2.0 ** (bits + 1))
-    return np.ldexp(np.rint(fraction * step) / step, exponent).astype(np.float32)
+    rounded = np.ldexp(np.rint(fraction * step) / step, exponent)
+    return np.asarray(rounded, np.float32)
