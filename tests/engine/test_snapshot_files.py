@@ -205,7 +205,7 @@ def test_binary_snapshots_that_caffe_could_not_read(changes, room, fits, folder,
     if fits:
         make_solver(text).snapshot()
         return
-    with pytest.raises(NetError, match="no binary file above 2 GB; wanted snapshot_format: HDF5"):
+    with pytest.raises(NetError, match="a binary file above 2 GB; wanted snapshot_format: HDF5"):
         make_solver(text)
 
 
