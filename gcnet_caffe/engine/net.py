@@ -17,7 +17,7 @@ from torch import nn
 from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.layers import TEST, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
-from gcnet_caffe.engine.layers.data import Data
+from gcnet_caffe.engine.layers.data import Data, Input
 from gcnet_caffe.engine.layers.pooling import Pooling
 from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
@@ -124,7 +124,7 @@ class Net(nn.Module):
         self.inputs = [
             self.blob_names[number]
             for step in sources
-            if step.layer.type == "Input"
+            if isinstance(step.layer, Input)
             for number in step.tops
         ]
         self._arrange()
@@ -174,7 +174,7 @@ class Net(nn.Module):
                 continue
             for number, top in sorted(sources[step.bottoms[wanted.bottom]]):
                 source = self.steps[number].layer
-                reader = f"layer {step.layer.name!r} ({step.layer.type})"
+                reader = f"layer {step.layer.name!r} ({step.layer.param.type})"
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
@@ -216,7 +216,7 @@ class Net(nn.Module):
             return
         self._channels_last = functools.partial(_channels_last, one_channel=one_channel)
         for layer in self.layers:
-            if layer.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
+            if layer.param.type in ("Convolution", "Deconvolution") and layer.blobs[0].dim() == 4:
                 layer.blobs[0].data = self._channels_last(layer.blobs[0].data)
             elif isinstance(layer, Pooling):
                 layer.channels_last = True

@@ -114,7 +114,7 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
 def _forced(layer: Layer) -> list[bool]:
     """Which bottoms `force_backward` reaches: all but labels (AllowForceBackward)."""
     count = len(layer.param.bottom)
-    label = layer.is_loss and layer.type != "EuclideanLoss"
+    label = layer.is_loss and layer.param.type != "EuclideanLoss"
     return [not (label and index == layer.bottoms[0] - 1) for index in range(count)]
 
 
