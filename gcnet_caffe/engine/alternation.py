@@ -77,6 +77,11 @@ class Alternation:
     ) -> None:
         """Continue from a .solverstate of each.
 
+        Parameters
+        ----------
+        discriminator, generator : path
+            As `Solver.restore` takes them.
+
         Raises
         ------
         WeightsError

@@ -31,7 +31,15 @@ def choose_device(gpu: int | None) -> torch.device:
 
 
 def prepare_torch(options: EngineOptions, device: torch.device) -> None:
-    """Set what holds for the whole process: threads, the precision of float32, freed memory."""
+    """Set what holds for the whole process: threads, the precision of float32, freed memory.
+
+    Parameters
+    ----------
+    options : EngineOptions
+        Its `threads` and `precision` count.
+    device : torch.device
+        Where nets will run.
+    """
     keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)

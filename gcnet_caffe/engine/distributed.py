@@ -37,10 +37,10 @@ class Group:
     rank, size = 0, 1
 
     def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give every rank the values that rank 0 has."""
+        """Give the `tensors` of every rank the values that rank 0's have."""
 
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Replace each tensor by its mean over the ranks."""
+        """Replace the values of each of the `tensors` by their mean over the ranks."""
 
     def gather(self, value: Any) -> list[Any] | None:
         """Return the list of every rank's `value` (what JSON can hold) on rank 0, else None."""
@@ -52,7 +52,13 @@ class Group:
 
 
 class TorchGroup(Group):
-    """The solvers of a torch.distributed process group."""
+    """The solvers of a torch.distributed process group.
+
+    Raises
+    ------
+    TrainingError
+        From each method: another rank does not answer within TIMEOUT seconds, or is lost.
+    """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -101,7 +107,17 @@ def launched() -> bool:
 def group(device: torch.device) -> Iterator[Group]:
     """Join the process group that torchrun describes, and yield its `Group`.
 
-    Where torchrun did not start this process, the group is of one.
+    Where torchrun did not start this process, it is a group of one.
+
+    Parameters
+    ----------
+    device : torch.device
+        Of this rank: GPUs average their gradients by NCCL, CPUs by gloo.
+
+    Raises
+    ------
+    TrainingError
+        From the group's methods: another rank is lost.
     """
     if not launched():
         yield Group()

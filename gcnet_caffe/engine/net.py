@@ -329,7 +329,10 @@ class Net(nn.Module):
         return loss, values
 
     def blobs(self, inputs: Mapping[str, torch.Tensor] | None = None) -> dict[str, torch.Tensor]:
-        """Run the net on the next batch and return {name: tensor}, as Caffe's net.blobs."""
+        """Run the net on the next batch and return {name: tensor}, as Caffe's net.blobs.
+
+        `inputs` are as `next_batch` takes them. Of blobs of one name (in-place layers) the last.
+        """
         _, values = self.run_keeping(self.next_batch(inputs))
         return {name: values[number] for name, number in self._final.items()}
 

@@ -58,7 +58,7 @@ class CaffeRng:
         return found
 
     def gaussian(self, count: int, mean: float, std: float) -> NDArray[np.float32]:
-        """Return `count` float32, as caffe_rng_gaussian."""
+        """Return `count` normal float32 of `mean` and `std`, as caffe_rng_gaussian."""
         found, filled, rest = np.empty(count, _F), 0, np.empty(0, np.uint32)
         while filled < count:
             before, wanted = self._bits.state, min(count - filled, _BLOCK)
@@ -117,7 +117,7 @@ class DeviceRng:
         return self._empty(count).uniform_(low, high, generator=self._generator)
 
     def gaussian(self, count: int, mean: float, std: float) -> torch.Tensor:
-        """Return `count` normal float32."""
+        """Return `count` normal float32 of `mean` and `std`."""
         return self._empty(count).normal_(mean, std, generator=self._generator)
 
     def bernoulli(self, count: int, probability: float) -> torch.Tensor:

@@ -44,7 +44,7 @@ class Transformer:
         self.rng: CaffeRng | None = None
 
     def seed(self, rng: Rng) -> None:
-        """Start the own stream of random numbers (InitRand), if it is needed."""
+        """Start the own stream of random numbers with one of `rng`, if it is needed (InitRand)."""
         if self.draws:
             self.rng = CaffeRng(rng.seed())
 
