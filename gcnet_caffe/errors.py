@@ -9,7 +9,7 @@
     ├── LmdbError                     an LMDB cannot be read or written, or does not suit its net
     ├── NetError                      a net or solver cannot be executed as it is written
     ├── WeightsError                  weights or a snapshot do not fit, or cannot be read
-    ├── TrainingError                 training cannot go on (the loss is not a number, ...)
+    ├── TrainingError                 training cannot continue (the loss is not a number, ...)
     ├── ModelError                    a model folder is not as it was written, or not usable
     └── UsageError            exit 2  an option's value, or a path given, makes no sense
 
@@ -26,7 +26,7 @@ _VALUE, _MESSAGE = 60, 2000
 
 
 def shown(value: object) -> str:
-    """Return a value that was found as a message shows it: quoted, on one line, and short."""
+    """Return a found value as a message shows it: quoted, on one line, and short."""
     text = repr(value)
     if len(text) <= _VALUE:
         return text
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 
 def shortened(message: str) -> str:
-    """Return a message for the command line; of a very long one, the two ends."""
+    """Return a message for the command line; a very long one loses its middle."""
     if len(message) <= _MESSAGE:
         return message
     return f"{message[: _MESSAGE // 2]} ... {message[-_MESSAGE // 2 :]}"
@@ -72,7 +72,7 @@ class WeightsError(GcnetError):
 
 
 class TrainingError(GcnetError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class ModelError(GcnetError):

@@ -1,10 +1,10 @@
 """Processes that end with the one that started them.
 
-A process ends when the one that started the whole run was killed (`follow`), and when its starter
-leaves the block that it was started for, by a signal too (`start`).
+A process ends when the process that started the whole run is killed (`follow`). It also ends when
+its starter leaves the block for which it started the process, even by a signal (`start`).
 
-A killed `gcnet run` cannot stop its jobs any more, and a second one must not meet them. Jobs that a
-cluster starts on other machines are not of that kind.
+A killed `gcnet run` can no longer stop its jobs, and a second one must not meet them. Jobs that a
+cluster starts on other machines are not tied to it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NAME = "GCNET_LIFELINE"
 
 
 def offer() -> dict[str, str]:
-    """Return the environment variable that ties children, and theirs, to this process."""
+    """Return the environment variable that ties all processes started below to this one."""
     return {_NAME: f"{platform.node()}:{os.getpid()}"}
 
 
 def follow() -> None:
-    """Watch the process that the environment names, if it is on this machine."""
+    """End this process when the one that made the `offer` ends, if that is on this machine."""
     node, _, number = os.environ.get(_NAME, "").rpartition(":")
     if node != platform.node() or not hasattr(os, "pidfd_open"):
         return
@@ -44,11 +44,13 @@ def _end_after(watched: int) -> None:
     os._exit(1)
 
 
-def start(stack: contextlib.ExitStack, command: Sequence[str], **options: Any) -> Any:
-    """Start a process that is asked to end, and waited for, when the block of `stack` is left.
+def start(
+    stack: contextlib.ExitStack, command: Sequence[str], **options: Any
+) -> subprocess.Popen[Any]:
+    """Start a process; when the block of `stack` is left, it is asked to end and waited for.
 
-    A signal whose handler raises (as Ctrl-C's does) cannot come between: Popen forgets a process
-    when it is left by an exception.
+    Signals wait until Popen has returned: a handler that raises (as Ctrl-C's does) would make
+    Popen forget the process.
 
     Parameters
     ----------
@@ -73,15 +75,14 @@ def _signals_wait() -> Iterator[None]:
         yield  # only the main thread runs handlers
         return
     come: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in _ENDS}
-    kept = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number in kept:
-        signal.signal(number, lambda number, frame: come.append(number))
+    kept = [(end, handler) for end in _ENDS if callable(handler := signal.getsignal(end))]
+    for end, _ in kept:
+        signal.signal(end, lambda number, frame: come.append(number))
     try:
         yield
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        for end, handler in kept:
+            signal.signal(end, handler)
         for number in come:
             signal.raise_signal(number)
 

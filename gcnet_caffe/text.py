@@ -1,14 +1,15 @@
-"""Text files that users wrote: UTF-8, or one line that says what they are instead.
+"""Text files that users wrote: they are UTF-8, or an error says in one line what they are.
 
-Characters that one cannot see are named by their Unicode names.
+Messages give invisible characters by their Unicode names.
 """
+
+from __future__ import annotations
 
 import codecs
 import contextlib
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Union
 
 from gcnet_caffe.errors import GcnetError, shown
 
@@ -26,8 +27,13 @@ _CONTROLS = {
     27: "ESCAPE",
     127: "DELETE",
 }
-_WIDE = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"))
-_WIDE += ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
+#: UTF-32 first: its mark of lowest byte first starts with UTF-16's.
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
 
 def character(char: str) -> str:
@@ -43,10 +49,10 @@ def is_control(char: str) -> bool:
 
 
 def odd_character(text: str) -> str:
-    """Return where `text`, comments (``#``) aside, holds a character that looks like another one.
+    """Return where `text` has a character that looks like another one, or "" where it has none.
 
-    Such as ``line 3 holds NO-BREAK SPACE (U+00A0)``: a space that is none, an invisible
-    character, a full-width form or a curly quote. Empty where there is none.
+    Such are a no-break space, an invisible character, a full-width form or a curly quote. What is
+    returned reads ``line 3 holds NO-BREAK SPACE (U+00A0)``. Comments (``#``) are left out.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         for char in line.split("#")[0]:
@@ -80,10 +86,18 @@ def undecodable(data: bytes) -> str:
     return ""
 
 
-def decode(
-    data: bytes, path: Union[str, Path], error: type[GcnetError], wanted: str = "text"
-) -> str:
+def decode(data: bytes, path: str | Path, error: type[GcnetError], wanted: str = "text") -> str:
     """Return the text of the file `path`, whose bytes are `data`; a byte-order mark is dropped.
+
+    Parameters
+    ----------
+    data : bytes
+    path : str or Path
+        For the message only; nothing is read.
+    error : class
+        What is raised where `data` is not such a text.
+    wanted : str
+        What it should be, for the message.
 
     Raises
     ------
@@ -102,11 +116,12 @@ def decode(
     return data.decode("utf-8-sig")
 
 
-def read(path: Union[str, Path], error: type[GcnetError], wanted: str = "text") -> str:
+def read(path: str | Path, error: type[GcnetError], wanted: str = "text") -> str:
     """Return the text of the file `path`.
 
     Parameters
     ----------
+    path : str or Path
     error : class
         What is raised where the file is not such a text.
     wanted : str
@@ -117,7 +132,7 @@ def read(path: Union[str, Path], error: type[GcnetError], wanted: str = "text") 
     OSError
         The file cannot be read.
     error
-        As of `decode`; or its name holds a NUL character.
+        As `decode`; or the file's name holds a NUL character.
     """
     check_name(path, error)
     return decode(Path(path).read_bytes(), path, error, wanted).replace("\r\n", "\n")
@@ -129,7 +144,7 @@ def check_name(path: object, error: type[GcnetError]) -> None:
         raise error(f"{shown(str(path))} holds NUL (U+0000), which no file's name may hold")
 
 
-def refuse_wide(path: Union[str, Path], error: type[GcnetError]) -> None:
+def refuse_wide(path: str | Path, error: type[GcnetError]) -> None:
     """Raise an `error` where the file is UTF-16 or UTF-32, as PowerShell's ``>`` writes it."""
     check_name(path, error)
     with open(path, "rb") as file:
@@ -140,11 +155,21 @@ def refuse_wide(path: Union[str, Path], error: type[GcnetError]) -> None:
 
 @contextlib.contextmanager
 def open_lines(
-    path: Union[str, Path], error: type[GcnetError], wanted: str = "a CSV file in UTF-8"
+    path: str | Path, error: type[GcnetError], wanted: str = "a CSV file in UTF-8"
 ) -> Iterator[Iterator[str]]:
-    """Yield an iterator over the lines of a file that may be large, for csv; as `read` otherwise.
+    """Yield an iterator over the lines of a file that may be large, as the csv module wants them.
 
     Line ends are kept as they are.
+
+    Parameters
+    ----------
+    path, error, wanted
+        As for `read`.
+
+    Raises
+    ------
+    OSError, error
+        As `read`; some of them only when the line is reached.
     """
     refuse_wide(path, error)
     try:
@@ -156,7 +181,7 @@ def open_lines(
 
 
 def _without_nul(
-    lines: Iterable[str], path: Union[str, Path], error: type[GcnetError], wanted: str
+    lines: Iterable[str], path: str | Path, error: type[GcnetError], wanted: str
 ) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
         if "\0" in line:

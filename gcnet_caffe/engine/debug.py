@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from gcnet_caffe.engine.layers import Layer
-from gcnet_caffe.engine.log import number
 from gcnet_caffe.engine.net import Blobs, Loss, Net
+from gcnet_caffe.formats.log import number
 
 
 def _mean(tensor: torch.Tensor) -> str:

@@ -9,9 +9,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, SupportsFloat, TextIO
+from typing import NamedTuple, TextIO
 
 _LEVELS = ("INFO", "WARNING", "ERROR")
 _COLOURS = {"WARNING": "\033[0;33m", "ERROR": "\033[0;31m"}
@@ -180,35 +180,3 @@ class Log:
         date = time.strftime("%m%d %H:%M:%S", time.localtime(now))
         thread = threading.get_native_id()
         return f"{_LEVELS[level][0]}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}] "
-
-
-def number(value: SupportsFloat) -> str:
-    """Return `value` as C++ streams print a float: six significant digits."""
-    return f"{float(value):.6g}"
-
-
-def output_lines(
-    phase: str, outputs: Mapping[str, Iterable[float]], loss_weights: Mapping[str, float]
-) -> list[str]:
-    """Return the lines of a net's outputs, one per value, numbered through.
-
-    Parameters
-    ----------
-    phase : str
-        'Train net' or 'Test net'; empty for the form of `caffe test`.
-    outputs : dict
-        Blob name -> its values, in the order that Caffe prints them.
-    loss_weights : dict
-        Blob name -> weight of those outputs that are losses.
-    """
-    lines: list[str] = []
-    for name, values in outputs.items():
-        for value in values:
-            line = f"{name} = {number(value)}"
-            if phase:
-                line = f"    {phase} output #{len(lines)}: {line}"
-            weight = loss_weights.get(name)
-            if weight:
-                line += f" (* {number(weight)} = {number(weight * value)} loss)"
-            lines.append(line)
-    return lines

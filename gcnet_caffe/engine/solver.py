@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gcnet_caffe.engine import debug, signals, snapshot, weights
 from gcnet_caffe.engine.distributed import Group
 from gcnet_caffe.engine.layers import TEST, Context
-from gcnet_caffe.engine.log import Log, number, output_lines
+from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.net import Blobs, Loss, Net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.rates import learning_rate
@@ -29,6 +29,14 @@ from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
 from gcnet_caffe.errors import TrainingError, UsageError
+from gcnet_caffe.formats.log import (
+    display_line,
+    loss_line,
+    number,
+    output_lines,
+    rate_line,
+    testing_line,
+)
 from gcnet_caffe.formats.snapshots import SnapshotFiles, check_folder
 from gcnet_caffe.formats.solver_fields import check_fields
 from gcnet_caffe.formats.solver_nets import NetSource, test_nets, train_net
@@ -184,7 +192,7 @@ class Solver:
                 loss, _ = self._forward(self.net)
             self._read_losses()
             self._smoothed.add(float(loss), self.iteration)
-            self.log(f"Iteration {self.iteration}, loss = {number(self._smoothed.value)}")
+            self.log(loss_line(self.iteration, self._smoothed.value))
         if self.param.test_interval and self.iteration % self.param.test_interval == 0:
             self.test_all()
         self.log("Optimization Done.")
@@ -296,7 +304,7 @@ class Solver:
         """
         rate, self.current_step = learning_rate(self.param, self.iteration, self.current_step)
         if display:
-            self.log(f"Iteration {self.iteration}, lr = {number(rate)}")
+            self.log(rate_line(self.iteration, rate))
         if self.group.size > 1:
             self.group.average(self._gradients())
         self.updater.step(rate, self.iteration, self.log)
@@ -314,10 +322,8 @@ class Solver:
         now = time.perf_counter()
         lapse = now - self._timer
         rate = (self.iteration - self._displayed) / (lapse or 1)
-        self.log(
-            f"Iteration {self.iteration} ({number(rate)} iter/s, {number(lapse)}s/"
-            f"{self.param.display} iters), loss = {number(self._smoothed.value)}"
-        )
+        loss, display = self._smoothed.value, self.param.display
+        self.log(display_line(self.iteration, loss, rate, lapse, display))
         self._timer, self._displayed = now, self.iteration
         values = {name: _values(blob) for name, blob in outputs.items()}
         for line in output_lines("Train net", values, self.net.loss_weights):
@@ -344,7 +350,7 @@ class Solver:
         dict or None
             Output blob name -> list of mean values; None if a stop was requested meanwhile.
         """
-        self.log(f"Iteration {self.iteration}, Testing net (#{index})")
+        self.log(testing_line(self.iteration, index))
         net, batches = self.test_nets[index], self.param.test_iter[index]
         loss = np.float32(0)
         sums: list[NDArray[np.float32]] | None = None

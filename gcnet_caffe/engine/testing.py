@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gcnet_caffe.engine.log import number, output_lines
 from gcnet_caffe.engine.net import Net
+from gcnet_caffe.formats.log import number, output_lines
 
 
 def score(net: Net, iterations: int, log: Callable[[str], None]) -> dict[str, NDArray[np.float32]]:

@@ -13,8 +13,8 @@ from typing import Any, SupportsFloat
 import numpy as np
 import torch
 
-from gcnet_caffe.engine.log import number
 from gcnet_caffe.engine.sharing import Learnable
+from gcnet_caffe.formats.log import number
 
 _F = np.float32
 

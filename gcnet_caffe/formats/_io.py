@@ -1,8 +1,10 @@
 """Read and write Caffe's messages as text (prototxt) and binary (caffemodel, solverstate)."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import Union
+from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
@@ -17,10 +19,16 @@ from gcnet_caffe.formats.upgrade import upgrade_net, upgrade_snapshot_prefix, up
 from gcnet_caffe.text import check_name
 
 
-def parse_text(
-    text: Union[str, bytes], message: type[Message], origin: Union[str, Path] = "text"
-) -> Message:
-    """Parse prototxt `text` (str or bytes) into a new instance of the class `message`.
+def parse_text(text: str | bytes, message: type[Message], origin: str | Path = "text") -> Any:
+    """Parse prototxt `text` into a new instance of the class `message`.
+
+    Parameters
+    ----------
+    text : str or bytes
+    message : class
+        One of `caffe_pb`.
+    origin : str or Path
+        What errors call the text.
 
     Raises
     ------
@@ -37,23 +45,29 @@ def parse_text(
         raise SchemaError(f"{origin}: not a {message.DESCRIPTOR.name} prototxt: {error}") from None
 
 
-def to_text(message):
+def to_text(message: Message) -> str:
     """Return `message` as prototxt, fields in Caffe's order, floats in their shortest form."""
     return text_format.MessageToString(message)
 
 
-def read_file(path: Union[str, Path]) -> str:
+def read_file(path: str | Path) -> str:
     """Return the text of the prototxt at `path`, without its comments."""
     return scan(_bytes(path), path).text
 
 
-def read_text(path: Union[str, Path], message: type[Message]) -> Message:
-    """Read the prototxt at `path` as the class `message`."""
+def read_text(path: str | Path, message: type[Message]) -> Any:
+    """Read the prototxt at `path` as the class `message`; errors as of `parse_text`."""
     return parse_text(_bytes(path), message, path)
 
 
-def read_binary(path: Union[str, Path], message: type[Message]) -> Message:
-    """Read the binary protobuf file at `path` as the class `message`."""
+def read_binary(path: str | Path, message: type[Message]) -> Any:
+    """Read the binary protobuf file at `path` as the class `message`.
+
+    Raises
+    ------
+    SchemaError
+        It is missing, above 2 GB, or not such a message.
+    """
     parsed = message()
     try:
         parsed.ParseFromString(_bytes(path))
@@ -63,7 +77,7 @@ def read_binary(path: Union[str, Path], message: type[Message]) -> Message:
     return parsed
 
 
-def _bytes(path: Union[str, Path]) -> bytes:
+def _bytes(path: str | Path) -> bytes:
     check_name(path, SchemaError)
     try:
         if Path(path).stat().st_size > MAX_BYTES:
@@ -73,35 +87,35 @@ def _bytes(path: Union[str, Path]) -> bytes:
         raise SchemaError(f"{path}: {error.strerror}") from None
 
 
-def write_binary(path, message):
+def write_binary(path: str | Path, message: Message) -> None:
     """Write `message` to `path` in binary form, whole or not at all."""
     with files.atomic(path, overwrite=True) as scratch:
         scratch.write_bytes(message.SerializeToString())
 
 
-def read_net(path):
-    """Read a net's prototxt, upgraded to today's form."""
+def read_net(path: str | Path) -> Any:
+    """Read a net's prototxt as a NetParameter, upgraded to today's form."""
     net = read_text(path, caffe_pb.NetParameter)
     upgrade_net(net, path)
     return net
 
 
-def read_solver(path):
-    """Read a solver's prototxt, upgraded to today's form; its snapshot_prefix is set."""
+def read_solver(path: str | Path) -> Any:
+    """Read a solver's prototxt as a SolverParameter, upgraded; its snapshot_prefix is set."""
     solver = read_text(path, caffe_pb.SolverParameter)
     upgrade_solver(solver, path)
     upgrade_snapshot_prefix(solver, path)
     return solver
 
 
-def read_weights(path):
+def read_weights(path: str | Path) -> Any:
     """Read a .caffemodel: a NetParameter whose layers carry blobs, upgraded to today's form."""
     net = read_binary(path, caffe_pb.NetParameter)
     upgrade_net(net, path)
     return net
 
 
-def _explain(error: text_format.ParseError, origin: Union[str, Path], words: Words) -> str:
+def _explain(error: text_format.ParseError, origin: str | Path, words: Words) -> str:
     line = error.GetLine()
     text = re.sub(r"^\d+:\d+ : ", "", str(error)).strip()
     text = re.sub(r"^'.*?': (?=Message type|Enum type|Expected|Couldn't)", "", text, flags=re.S)

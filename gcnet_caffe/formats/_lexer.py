@@ -1,13 +1,15 @@
-"""The words of a prototxt as the C++ that Caffe is made of reads them.
+"""The words of a prototxt, read as protobuf's C++ reads them, and so Caffe.
 
-Python's text format differs: it takes bad escapes as they are and stops at a comment that is not
-UTF-8. Here both are as in C++ (protobuf's tokenizer): a comment may hold any bytes but NUL, a
-string any bytes, and outside of them stands ASCII only.
+Python's protobuf differs: it keeps a bad escape as it is, and fails at a comment that is not UTF-8.
+Here both are as in C++: a comment may hold any bytes but NUL, a string any bytes, and everything
+else is ASCII.
 """
+
+from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Union
+from typing import NamedTuple, NoReturn
 
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.text import character, is_control, wide_encoding
@@ -45,7 +47,7 @@ class Words(NamedTuple):
     raw: list[tuple[int, str]]
 
 
-def scan(data: bytes, origin: Union[str, Path]) -> Words:
+def scan(data: bytes, origin: str | Path) -> Words:
     """Return the `Words` of a prototxt: its lines without comments, its strings in ASCII.
 
     Parameters
@@ -62,7 +64,9 @@ def scan(data: bytes, origin: Union[str, Path]) -> Words:
     """
     if wide_encoding(data):
         raise SchemaError(f"{origin}: saved as {wide_encoding(data)}; save it as UTF-8")
-    parts, raw, field = [], [], ""
+    parts: list[bytes] = []
+    raw: list[tuple[int, str]] = []
+    field = ""
     for token in _TOKEN.finditer(data):
         kind, found = token.lastgroup, token[0]
         if kind == "comment":
@@ -80,7 +84,7 @@ def scan(data: bytes, origin: Union[str, Path]) -> Words:
 class _Place(NamedTuple):
     data: bytes
     position: int
-    origin: Union[str, Path]
+    origin: str | Path
 
     @property
     def line(self) -> int:
@@ -115,8 +119,9 @@ def _string(found: bytes, field: str, place: _Place, raw: list[tuple[int, str]])
     return f'"{"".join(octal)}"'.encode()
 
 
-def _byte(escape: "re.Match[bytes]") -> bytes:
-    kind, digits = escape.lastgroup, escape[escape.lastgroup]
+def _byte(escape: re.Match[bytes]) -> bytes:
+    kind = escape.lastgroup or ""  # never: the caller has looked
+    digits = escape[kind]
     if kind == "one":
         return bytes([_LETTERS.get(digits[0], digits[0])])
     if kind in ("octal", "hex"):

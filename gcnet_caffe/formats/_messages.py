@@ -4,19 +4,23 @@ pycaffe registers the same message names in protobuf's default pool; a private p
 in one process.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 
-def _message_class(pool, descriptor):
+def _message_class(pool: descriptor_pool.DescriptorPool, descriptor: Any) -> Any:
     if hasattr(message_factory, "GetMessageClass"):  # protobuf >= 4.22
         return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)
+    old: Any = message_factory.MessageFactory(pool)
+    return old.GetPrototype(descriptor)
 
 
-def _load():
+def _load() -> SimpleNamespace:
     files = descriptor_pb2.FileDescriptorSet()
     files.ParseFromString((Path(__file__).parent / "caffe.desc").read_bytes())
     pool = descriptor_pool.DescriptorPool()

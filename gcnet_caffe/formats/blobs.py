@@ -1,19 +1,22 @@
 """The numbers of BlobProtos, to and from arrays, in blocks.
 
 Protobuf's messages take and give numbers one by one: 22 seconds for a net of 54 million. In binary
-form a packed field is its key, its length in bytes, and the numbers as they lie in memory, and a
+form a packed field is its key, its length in bytes, and the numbers as they are in memory. A
 message in a message is its key, its length and its own fields (protobuf's "Encoding" page). So the
-blobs of a file are written from the arrays, and every byte is what SerializeToString would give.
+blobs of a file are written straight from the arrays; the bytes are those of SerializeToString.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gcnet_caffe.formats._messages import caffe_pb
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Protobuf, and so Caffe, reads no message of more bytes.
 MAX_BYTES = 2**31 - 1
@@ -28,11 +31,11 @@ _TYPES = {"data": "<f4", "diff": "<f4", "double_data": "<f8", "double_diff": "<f
 class Blob(NamedTuple):
     """What a BlobProto holds: float32 arrays, the gradient `diff` of the shape of `data`."""
 
-    data: np.ndarray
-    diff: np.ndarray | None = None
+    data: NDArray[np.float32]
+    diff: NDArray[np.float32] | None = None
 
 
-def blob_from_proto(blob: Any) -> np.ndarray:
+def blob_from_proto(blob: Any) -> NDArray[np.float32]:
     """Return a BlobProto as a float32 array, in the shape that it says.
 
     Raises
@@ -50,7 +53,7 @@ def blob_from_proto(blob: Any) -> np.ndarray:
     return data.reshape(list(blob.shape.dim))
 
 
-def numbers(blob: Any, field: str) -> np.ndarray:
+def numbers(blob: Any, field: str) -> NDArray[np.float32]:
     """Return the `field` of a BlobProto (``"data"``, ``"double_data"``, ...) as float32, 1-d."""
     values = getattr(blob, field)
     if hasattr(values, "__array__"):  # today's protobuf: one copy
@@ -58,7 +61,7 @@ def numbers(blob: Any, field: str) -> np.ndarray:
     return _from_wire(blob, field)
 
 
-def _from_wire(blob: Any, field: str) -> np.ndarray:
+def _from_wire(blob: Any, field: str) -> NDArray[np.float32]:
     """As `numbers`, with every protobuf."""
     found: Any = b""
     if len(getattr(blob, field)):
@@ -66,8 +69,8 @@ def _from_wire(blob: Any, field: str) -> np.ndarray:
     return np.array(np.frombuffer(found, _TYPES[field]), np.float32)
 
 
-def set_numbers(blob: Any, field: str, values: np.ndarray) -> None:
-    """Let the `field` of a BlobProto (``"data"`` or ``"diff"``) be `values`, of any shape."""
+def set_numbers(blob: Any, field: str, values: NDArray[np.float32]) -> None:
+    """Set the `field` of a BlobProto (``"data"`` or ``"diff"``) to `values`, of any shape."""
     blob.ClearField(field)
     blob.MergeFromString(b"".join(_packed(_number(blob, field), values)))
 
@@ -117,7 +120,7 @@ def _blob(blob: Blob) -> list[Any]:
     return [*pieces, proto.SerializeToString()]
 
 
-def _packed(number: int, values: np.ndarray) -> list[Any]:
+def _packed(number: int, values: NDArray[np.float32]) -> list[Any]:
     """Return the pieces of a packed field of float32; one without numbers is left out."""
     values = np.ascontiguousarray(values, "<f4").reshape(-1)
     return embedded(number, [values.data.cast("B")]) if values.size else []

@@ -4,13 +4,15 @@ The compiled form is a serialized FileDescriptorSet, which every protobuf releas
 `_pb2` modules do not cross releases.
 """
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
 
 
-def compile_schema():
+def compile_schema() -> bytes:
     """Return caffe.proto as the bytes of a FileDescriptorSet."""
     from grpc_tools import protoc
 

@@ -1,13 +1,13 @@
-"""What a Data layer wants of its records: one rule for the engine and for `gcnet check`.
+"""What a Data layer wants of its records: the same rules for the engine and for `gcnet check`.
 
-Source: Caffe src/caffe/layers/data_layer.cpp and src/caffe/data_transformer.cpp. The rule is
-stricter than Caffe where Caffe would read memory that is not there, or stop at a record that it
-meets later: all records of an LMDB must be of one shape, unless a batch is one record.
+Source: Caffe src/caffe/layers/data_layer.cpp and src/caffe/data_transformer.cpp. The rules are
+stricter than Caffe's, which reads memory that is not there, or stops only at the wrong record: all
+records of an LMDB must have the same shape, unless a batch is one record.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from gcnet_caffe.formats.datum import Shape
 from gcnet_caffe.formats.labels import LabelRange, check_labels
 from gcnet_caffe.formats.lmdb_file import holds_lmdb
 from gcnet_caffe.formats.lmdb_survey import read_images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class DataRules:
@@ -41,7 +44,7 @@ class DataRules:
     Raises
     ------
     NetError
-        The layer cannot read any records: batch_size, or fields of transform_param that exclude
+        The layer cannot read any records: batch_size is 0, fields of transform_param exclude
         each other, or the mean_file is missing or broken.
     """
 
@@ -59,7 +62,7 @@ class DataRules:
     def _error(self, text: str) -> NetError:
         return NetError(f"{self._origin}: layer {self._layer.name!r} (Data): {text}")
 
-    def _read_mean(self) -> np.ndarray | None:
+    def _read_mean(self) -> NDArray[np.float32] | None:
         if self._param.mean_value:
             return np.array(self._param.mean_value, np.float32).reshape(-1, 1, 1)
         if not self._param.HasField("mean_file"):
@@ -79,20 +82,27 @@ class DataRules:
         return self.mean is None and self._param.scale == 1
 
     def leveldb(self) -> NetError:
-        """Return (not raise) the error of an engine that reads no LEVELDB."""
+        """Return the error of an engine that reads no LEVELDB; the caller raises it."""
         if holds_lmdb(self.source):
             return self._error(
-                f"backend: LEVELDB, as where none is given, and {self.source} is an LMDB; say "
+                f"backend: LEVELDB (Caffe's default), but {self.source} is an LMDB; write "
                 "backend: LMDB"
             )
         return self._error(
-            f"{self.source}: backend LEVELDB is not read; convert the images to an LMDB with "
-            "`gcnet make-lmdb`, or with Caffe's convert_imageset -backend lmdb, and say "
+            f"{self.source}: LEVELDB is not supported; convert the images to an LMDB with "
+            "`gcnet make-lmdb`, or with Caffe's convert_imageset -backend lmdb, and write "
             "backend: LMDB"
         )
 
     def output_shape(self, shape: Shape, record: str) -> Shape:
-        """Return the (C, H, W) that an image of `shape` becomes; `record` names it in errors.
+        """Return the (C, H, W) of what a net gets of an image.
+
+        Parameters
+        ----------
+        shape : (C, H, W)
+            Of the image.
+        record : str
+            What errors call it.
 
         Raises
         ------
@@ -103,37 +113,36 @@ class DataRules:
         if crop > min(shape[1:]):
             raise LmdbError(f"{record}: {shape[1]} x {shape[2]}, crop_size wants {crop} x {crop}")
         if self.mean is not None:
-            self._check_mean(shape, record)
+            self._check_mean(self.mean, shape, record)
         return (shape[0], crop, crop) if crop else shape
 
-    def _check_mean(self, shape: Shape, record: str) -> None:
+    def _check_mean(self, mean: NDArray[np.float32], shape: Shape, record: str) -> None:
         if self._param.mean_value:
-            if len(self.mean) not in (1, shape[0]):
+            if len(mean) not in (1, shape[0]):
                 raise LmdbError(
-                    f"{record}: {shape[0]} channels, mean_value: found {len(self.mean)}, wanted 1 "
+                    f"{record}: {shape[0]} channels, mean_value: found {len(mean)}, wanted 1 "
                     f"or {shape[0]}"
                 )
-        elif self.mean.shape != tuple(shape):
-            raise LmdbError(
-                f"{record}: of shape {tuple(shape)}, the mean_file's is {self.mean.shape}"
-            )
+        elif mean.shape != tuple(shape):
+            raise LmdbError(f"{record}: of shape {tuple(shape)}, the mean_file's is {mean.shape}")
 
     def check_alike(self, first: Shape, other: Shape, record: str, encoded: bool) -> None:
-        """Refuse an image of the shape `other` beside one of the shape `first`.
+        """Check that an image of shape `other` can be in one LMDB with one of shape `first`.
 
         Parameters
         ----------
+        first, other : (C, H, W)
         record : str
-            Names the record of the `other` shape in errors.
+            What errors call the record of the `other` shape.
         encoded : bool
             Whether it is an encoded image.
 
         Raises
         ------
         LmdbError
-            It does not suit the layer by itself; or what the two become differs, and a batch is
-            more than one record, or the one mean_value is for all channels. The message says what
-            would make them equal.
+            The layer cannot take the other image at all; or the net would get two shapes, and a
+            batch is more than one record, or the one mean_value is for all channels. The message
+            says what would make the shapes equal.
         """
         if encoded and self._param.force_color and self._param.force_gray:
             raise LmdbError(f"{record}: encoded; give force_color or force_gray, not both")
@@ -162,16 +171,19 @@ class DataRules:
 def check_layer_labels(
     rules: DataRules, records: Any, top: int, wanted: LabelRange, reader: str
 ) -> None:
-    """Refuse labels from a Data layer that another layer cannot take.
+    """Check that the labels from a Data layer are such as another layer can take.
 
     Parameters
     ----------
+    rules : DataRules
+        Of the Data layer.
     records : Survey, or the engine's Records
         What the Data layer reads.
     top : int
-        Which of its tops holds the labels: 1, or 0 where the images are labels, a pixel each.
+        Which of its tops holds the labels: 1, or 0 where each pixel of an image is a label.
+    wanted : LabelRange
     reader : str
-        Names the layer that reads them.
+        What errors call the layer that reads the labels.
 
     Raises
     ------
@@ -182,4 +194,8 @@ def check_layer_labels(
         check_labels(records.labels, wanted, reader, records.name)
     elif rules.keeps_values:
         for name, image in read_images(rules.source, rules.color):
-            check_labels(np.unique(image), wanted, reader, lambda _, name=name: name)
+
+            def its_name(_: int, name: str = name) -> str:
+                return name
+
+            check_labels(np.unique(image), wanted, reader, its_name)

@@ -6,12 +6,15 @@ Source: Caffe src/caffe/util/io.cpp (DecodeDatumToCVMat...), src/caffe/data_tran
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from gcnet_caffe.errors import LmdbError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: (channels, height, width)
 Shape = tuple[int, int, int]
@@ -27,10 +30,16 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def raw_shape(datum: Any, origin: str) -> Shape:
     """Return the shape of the image of a Datum that is not encoded.
 
+    Parameters
+    ----------
+    datum : Datum
+    origin : str
+        What errors call the record.
+
     Raises
     ------
     LmdbError
-        The sizes do not fit the data; `origin` names the record.
+        The sizes do not fit the data.
     """
     shape = (datum.channels, datum.height, datum.width)
     size = len(datum.data) or len(datum.float_data)
@@ -42,15 +51,16 @@ def raw_shape(datum: Any, origin: str) -> Shape:
     return shape
 
 
-def decode(datum: Any, color: bool | None, origin: str) -> np.ndarray:
+def decode(datum: Any, color: bool | None, origin: str) -> NDArray[Any]:
     """Return the image of a Datum: (C, H, W), uint8, or float32 where it holds `float_data`.
 
     Parameters
     ----------
+    datum : Datum
     color : bool or None
-        An encoded image is made BGR (true), grey (false), or left as it is.
+        An encoded image is made BGR (true), grey (false), or left as it is (None).
     origin : str
-        Names the record in errors.
+        What errors call the record.
 
     Raises
     ------
@@ -69,9 +79,14 @@ def decode(datum: Any, color: bool | None, origin: str) -> np.ndarray:
 
 
 def header_shape(datum: Any, color: bool | None, origin: str) -> Shape | None:
-    """Return the shape of what `decode` returns, if no decoding is needed to tell.
+    """Return the shape of what `decode` returns where the headers say it, otherwise None.
 
-    It is not where the image is not encoded, or a common JPEG or PNG of 8 bits.
+    They do where the image is not encoded, or is a common JPEG or PNG of 8 bits.
+
+    Parameters
+    ----------
+    datum, color, origin
+        As for `decode`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""HDF5 files, with errors of ours."""
+"""HDF5 files, and the errors of reading them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, Union
 
-from gcnet_caffe.errors import UsageError, WeightsError
+from gcnet_caffe.errors import WeightsError, extra
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -28,24 +28,25 @@ def holds_hdf5(path: Path) -> bool:
         return False
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        raise UsageError("HDF5 needs h5py: pip install 'gcnet-caffe[torch]'") from None
-    return h5py
-
-
 @contextlib.contextmanager
 def opened(path: Path, mode: str = "r") -> Iterator[Any]:
     """Open the HDF5 file at `path`.
+
+    Parameters
+    ----------
+    path : str or Path
+    mode : str
+        As h5py.File takes it.
 
     Raises
     ------
     WeightsError
         It cannot be read: not there, truncated, or something else.
+    UsageError
+        h5py is not installed.
     """
-    h5py = _h5py()
+    with extra("torch", "HDF5"):
+        import h5py
     try:
         with h5py.File(path, mode) as file:
             yield file
@@ -54,5 +55,5 @@ def opened(path: Path, mode: str = "r") -> Iterator[Any]:
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         if mode != "r":
             raise
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: truncated, or not the HDF5 file wanted: {text}") from None

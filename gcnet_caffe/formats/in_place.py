@@ -1,8 +1,8 @@
-"""Layers whose top is their bottom: which of them Caffe refuses, or cannot compute.
+"""Layers whose top is their bottom: which of them Caffe refuses, or computes wrongly.
 
 Source: Caffe src/caffe/layers/<name>_layer.cpp: a CHECK against in-place computation, or a forward
-that writes its top before it has read its bottom. tests/engine/test_in_place.py holds this to real
-Caffe for every layer type.
+that writes its top before it has read its bottom. tests/engine/test_in_place.py compares this with
+real Caffe for every layer type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def in_place_fault(
     ----------
     layer : LayerParameter
     bottoms, tops : sequences of shapes
-        None, or an axis of None, where that cannot be told.
+        A shape, or an axis of it, is None where it is not known.
     """
     for name, other, bottom, top in zip(layer.bottom, layer.top, bottoms, tops):
         if name != other:

@@ -1,7 +1,9 @@
-"""A prototxt that is a solver's or a net's: which of the two it is."""
+"""Whether a prototxt is a solver's or a net's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -11,10 +13,10 @@ from gcnet_caffe.formats._io import read_file, read_net, read_solver
 from gcnet_caffe.formats._messages import caffe_pb
 
 _KINDS = {"solver": caffe_pb.SolverParameter, "net": caffe_pb.NetParameter}
-_READERS = {"solver": read_solver, "net": read_net}
+_READERS: dict[str, Callable[[str | Path], Any]] = {"solver": read_solver, "net": read_net}
 
 
-def read_solver_or_net(path: Any) -> Any:
+def read_solver_or_net(path: str | Path) -> Any:
     """Read the prototxt at `path` as what its fields say it is.
 
     Returns
@@ -30,7 +32,7 @@ def read_solver_or_net(path: Any) -> Any:
     fields = {kind: _fields(read_file(path), message) for kind, message in _KINDS.items()}
     own = {kind: [f for f in found if not _in_both(f)] for kind, found in fields.items()}
     if not any(own.values()):
-        raise SchemaError(f"{path}: neither a solver nor a net: has no field of one or the other")
+        raise SchemaError(f"{path}: neither a solver nor a net: has no field of either")
     kind, other = sorted(own, key=lambda kind: len(own[kind]), reverse=True)
     try:
         return _READERS[kind](path)

@@ -1,6 +1,6 @@
 """Class labels: which blobs hold those of an LMDB, and which of them a layer can take.
 
-Caffe does not look: a label that is no class makes it read or write memory that is not its own.
+Caffe does not check them: a label that is no class makes it read or write memory of something else.
 Source: Caffe src/caffe/layers/<name>_layer.cpp.
 """
 
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gcnet_caffe.errors import LmdbError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Layers whose tops hold values of their bottoms and no others.
 _MOVES = {"Split", "Slice", "Concat", "Reshape", "Flatten", "Tile", "Crop", "BatchReindex"}
@@ -73,7 +76,7 @@ def label_sources(steps: Iterable[Step]) -> dict[int, set[tuple[int, int]]]:
     Parameters
     ----------
     steps : iterable of (LayerParameter, numbers of the bottoms, numbers of the tops)
-        In the order of the net (see graph.Wiring).
+        In the order of the net (see wiring.Wiring).
 
     Returns
     -------
@@ -93,16 +96,17 @@ def label_sources(steps: Iterable[Step]) -> dict[int, set[tuple[int, int]]]:
 
 
 def check_labels(
-    labels: np.ndarray, wanted: LabelRange, reader: str, record: Callable[[int], str]
+    labels: NDArray[np.int64], wanted: LabelRange, reader: str, record: Callable[[int], str]
 ) -> None:
-    """Refuse a label that a layer cannot take.
+    """Check that a layer can take all `labels`.
 
     Parameters
     ----------
     labels : (N,) array of int
         Of the records in their order.
+    wanted : LabelRange
     reader : str
-        Names the layer.
+        What errors call the layer.
     record : callable
         Returns what errors call the record of a number.
 

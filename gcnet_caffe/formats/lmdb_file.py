@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,29 +26,36 @@ class LmdbWriter:
     Use it as a context manager. Nothing is synced to the disk before the end: a folder whose
     writing was interrupted is worthless, so write it under a temporary name (`files.atomic`).
 
+    Parameters
+    ----------
+    path : str or Path
+    name : str or Path, optional
+        What errors call the LMDB; default `path`.
+    ascending : bool
+        The keys come in their order; that is faster, and the file is compact.
+
     Raises
     ------
     LmdbError
         The records cannot be written: disk full, file too large, a key twice, ...
     """
 
-    def __init__(self, path, name=None, ascending=False):
-        """`name` stands for `path` in error messages.
-
-        With `ascending` the keys must come in their order; that is faster, and the file compact.
-        """
+    def __init__(
+        self, path: str | Path, name: str | Path | None = None, ascending: bool = False
+    ) -> None:
         self._name, self._ascending = name or path, ascending
-        self._batch, self._size = [], 0
+        self._batch: list[tuple[bytes, bytes]] = []
+        self._size = 0  # bytes of the batch's values
         self._map_size = _FIRST_MAP_SIZE
         try:
             self._env = lmdb.open(str(path), map_size=self._map_size, sync=False, metasync=False)
         except (lmdb.Error, OSError) as error:
             raise self._failure(error) from None
 
-    def __enter__(self):
+    def __enter__(self) -> LmdbWriter:
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._write_batch()
@@ -56,18 +63,18 @@ class LmdbWriter:
         finally:
             self._env.close()
 
-    def put(self, key, value):
+    def put(self, key: str, value: bytes) -> None:
         """Add one record: a key of ASCII characters, a value of bytes."""
         self._batch.append((key.encode(), value))
         self._size += len(value)
         if self._size >= _BATCH_BYTES:
             self._write_batch()
 
-    def _write_batch(self):
+    def _write_batch(self) -> None:
         self._guard(self._commit)
         self._batch, self._size = [], 0
 
-    def _commit(self):
+    def _commit(self) -> None:
         while True:
             try:
                 with self._env.begin(write=True) as transaction:
@@ -80,20 +87,20 @@ class LmdbWriter:
         if added < len(self._batch):
             raise LmdbError(f"{self._name}: a key comes twice, or not in the order of the keys")
 
-    def _guard(self, function, *args):
+    def _guard(self, function: Callable[..., object], *args: Any) -> None:
         try:
             function(*args)
         except (lmdb.Error, OSError) as error:
             raise self._failure(error) from None
 
-    def _failure(self, error):
+    def _failure(self, error: Exception) -> LmdbError:
         reason = str(error).rpartition(": ")[2]  # LMDB makes most of them "Input/output error"
         return LmdbError(
             f"{self._name}: cannot write the LMDB: {reason} (disk full, or a limit on file sizes?)"
         )
 
 
-def holds_lmdb(path: Any) -> bool:
+def holds_lmdb(path: str | Path) -> bool:
     """Return whether `path` is a folder with an LMDB's file."""
     try:
         return (Path(path) / "data.mdb").is_file()
@@ -101,7 +108,7 @@ def holds_lmdb(path: Any) -> bool:
         return False
 
 
-def open_lmdb(path: Any) -> lmdb.Environment:
+def open_lmdb(path: str | Path) -> lmdb.Environment:
     """Return the environment of the LMDB folder `path`, for reading.
 
     Raises
@@ -123,7 +130,7 @@ def open_lmdb(path: Any) -> lmdb.Environment:
     return env
 
 
-def read_records(path: Any) -> Iterator[tuple[bytes, bytes]]:
+def read_records(path: str | Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield the (key, value) pairs of the LMDB folder `path` as bytes, in key order.
 
     Raises
@@ -144,24 +151,24 @@ def read_records(path: Any) -> Iterator[tuple[bytes, bytes]]:
                 more = cursor.next()
 
 
-def count_records(path):
+def count_records(path: str | Path) -> int:
     """Return how many records the LMDB folder `path` holds, without reading them."""
     with open_lmdb(path) as env:
-        return env.stat()["entries"]
+        return int(env.stat()["entries"])
 
 
-def read_datums(path):
+def read_datums(path: str | Path) -> Iterator[tuple[bytes, Any]]:
     """Yield (key, Datum) for each record of the LMDB folder `path`, in key order."""
     for key, value in read_records(path):
         yield key, parse_datum(value, path, key)
 
 
-def record_name(path: Any, key: bytes) -> str:
+def record_name(path: str | Path, key: bytes) -> str:
     """Return how errors name the record `key` of the LMDB at `path`."""
     return f"{path}: record {key.decode(errors='replace')!r}"
 
 
-def parse_datum(value: bytes, path: Any, key: bytes) -> Any:
+def parse_datum(value: bytes, path: str | Path, key: bytes) -> Any:
     """Return the Datum of the record `key` of the LMDB at `path`.
 
     Raises
@@ -204,31 +211,41 @@ def _is_annotated(value: bytes) -> bool:
 class LmdbFacts:
     """What an LMDB holds.
 
-    `shapes` are the distinct (channels, height, width) of its Datums, `labels` counts its labels,
-    `sha256` is the hex digest over the ordered (key, value) pairs, each preceded by its length as
-    four bytes, lowest first.
+    Attributes
+    ----------
+    count : int
+        The number of records.
+    shapes : tuple of (channels, height, width)
+        The distinct ones of its Datums, in rising order.
+    labels : dict
+        Label -> number of records that have it.
+    sha256 : str
+        The hex digest of the keys and values in order; each has its length before it as four
+        bytes, lowest first.
     """
 
     count: int
-    shapes: tuple
-    labels: dict
+    shapes: tuple[tuple[int, int, int], ...]
+    labels: dict[int, int]
     sha256: str
 
 
 class Tally:
     """`LmdbFacts` in the making, record by record in the order of the keys."""
 
-    def __init__(self):
-        self._shapes, self._labels, self._digest = Counter(), Counter(), hashlib.sha256()
+    def __init__(self) -> None:
+        self._shapes: Counter[tuple[int, int, int]] = Counter()
+        self._labels: Counter[int] = Counter()
+        self._digest = hashlib.sha256()
 
-    def add(self, key, value, datum):
+    def add(self, key: bytes, value: bytes, datum: Any) -> None:
         """Count one record: key and value as bytes, and the value as a Datum."""
         self._shapes[datum.channels, datum.height, datum.width] += 1
         self._labels[datum.label] += 1
         for part in (key, value):
             self._digest.update(struct.pack("<I", len(part)) + part)
 
-    def facts(self):
+    def facts(self) -> LmdbFacts:
         """Return the `LmdbFacts` of the records so far."""
         return LmdbFacts(
             count=sum(self._labels.values()),
@@ -238,7 +255,7 @@ class Tally:
         )
 
 
-def describe(path):
+def describe(path: str | Path) -> LmdbFacts:
     """Read the whole LMDB folder `path` and return its `LmdbFacts`.
 
     Raises

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.formats.datum import Shape, decode, header_shape
 from gcnet_caffe.formats.lmdb_file import read_datums, record_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Survey(NamedTuple):
@@ -20,12 +23,12 @@ class Survey(NamedTuple):
     labels : (N,) array of int64
     keys : list of bytes
     shapes : dict
-        Each (C, H, W), and whether it is of an encoded image -> the first such record's number; of
-        the encoded images after the first batch, those whose header says it.
+        (shape, whether the image is encoded) -> number of the first such record. Of the encoded
+        images after the first batch, only those whose header says their shape.
     """
 
     source: str
-    labels: np.ndarray
+    labels: NDArray[np.int64]
     keys: list[bytes]
     shapes: dict[tuple[Shape, bool], int]
 
@@ -40,11 +43,13 @@ class Survey(NamedTuple):
 
 
 def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
-    """Read the records of the LMDB at `source`, and decode the first batch, as training does to
-    start; of other encoded images only the headers are read.
+    """Read the records of the LMDB at `source`, and decode the images of the first batch.
+
+    Training starts with that batch; of the other encoded images only the headers are read.
 
     Parameters
     ----------
+    source : str
     color : bool or None
         See `datum.decode`.
     batch_size : int
@@ -54,7 +59,9 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     LmdbError
         It cannot be read, holds no records, or what a Data layer cannot take.
     """
-    labels, keys, shapes = [], [], {}
+    labels: list[int] = []
+    keys: list[bytes] = []
+    shapes: dict[tuple[Shape, bool], int] = {}
     for key, datum in read_datums(source):
         name = record_name(source, key)
         shape = header_shape(datum, color, name)
@@ -69,7 +76,7 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     return Survey(source, np.array(labels), keys, shapes)
 
 
-def read_images(source: str, color: bool | None) -> Iterator[tuple[str, np.ndarray]]:
+def read_images(source: str, color: bool | None) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield what errors call each record of the LMDB at `source`, and its image (see `decode`)."""
     for key, datum in read_datums(source):
         name = record_name(source, key)

@@ -1,17 +1,17 @@
-"""Caffe's training log, read into series and drawn.
+"""The lines of Caffe's training log: written, read into series, drawn.
 
-Source: Caffe src/caffe/solver.cpp (Step, Test). NVCaffe's and Windows' lines are read, too.
+Source: Caffe src/caffe/solver.cpp (Step, Test). The lines of NVCaffe and of Windows are read too.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
-from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.errors import GcnetError, UsageError, extra
 from gcnet_caffe.files import atomic
 from gcnet_caffe.text import check_name, wide_encoding
 
@@ -19,20 +19,87 @@ _ITERATION = re.compile(r"(?:(?:^|\] )(\w+): )?\bIteration (\d+)\b(.*)")
 _LOSS = re.compile(r"^[^=]*\bloss = ([^\s,;]+)")
 _TESTING = re.compile(r"^[^=]*\bTesting net(?: \(#(\d+)\))?")
 _OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (.+?) = (\S+)")
+_DISPLAYED = re.compile(r"^I\d{4} (\S+) .*\] Iteration \d+ \(.*loss = ", re.M)
+_FATAL = re.compile(r"F\d{4} .*?\] (.*)")
 
 Series = dict[tuple[str, str], list[tuple[int, float]]]
 
 
+def number(value: SupportsFloat) -> str:
+    """Return `value` as C++ streams print a float: six significant digits."""
+    return f"{float(value):.6g}"
+
+
+def loss_line(iteration: int, loss: float) -> str:
+    """Return the line of the last iteration's loss."""
+    return f"Iteration {iteration}, loss = {number(loss)}"
+
+
+def display_line(iteration: int, loss: float, rate: float, seconds: float, display: int) -> str:
+    """Return the line that comes every `display` iterations.
+
+    Parameters
+    ----------
+    iteration : int
+    loss : float
+        The smoothed one.
+    rate : float
+        Iterations per second.
+    seconds : float
+        Since the last such line.
+    display : int
+    """
+    pace = f"{number(rate)} iter/s, {number(seconds)}s/{display} iters"
+    return f"Iteration {iteration} ({pace}), loss = {number(loss)}"
+
+
+def rate_line(iteration: int, rate: float) -> str:
+    """Return the line of an iteration's learning rate."""
+    return f"Iteration {iteration}, lr = {number(rate)}"
+
+
+def testing_line(iteration: int, index: int) -> str:
+    """Return the line before the outputs of test net `index`."""
+    return f"Iteration {iteration}, Testing net (#{index})"
+
+
+def output_lines(
+    phase: str, outputs: Mapping[str, Iterable[float]], loss_weights: Mapping[str, float]
+) -> list[str]:
+    """Return the lines of a net's outputs, one per value, numbered through.
+
+    Parameters
+    ----------
+    phase : str
+        'Train net' or 'Test net'; empty for the form of `caffe test`.
+    outputs : dict
+        Blob name -> its values, in the order that Caffe prints them.
+    loss_weights : dict
+        Blob name -> weight of those outputs that are losses.
+    """
+    lines: list[str] = []
+    for name, values in outputs.items():
+        for value in values:
+            line = f"{name} = {number(value)}"
+            if phase:
+                line = f"    {phase} output #{len(lines)}: {line}"
+            weight = loss_weights.get(name)
+            if weight:
+                line += f" (* {number(weight)} = {number(weight * value)} loss)"
+            lines.append(line)
+    return lines
+
+
 class Progress(NamedTuple):
-    """What a line tells of an iteration.
+    """What a line says of an iteration.
 
     Attributes
     ----------
     iteration : int
     speaker : str
-        The solver that speaks, where two train in turns; else empty.
+        The solver that writes, where two train in turns; else empty.
     loss : float or None
-        None where the line tells of no loss.
+        None where the line has no loss.
     test_net : int or None
         The number of the test net whose outputs follow.
     """
@@ -44,7 +111,7 @@ class Progress(NamedTuple):
 
 
 def parse_progress(line: str) -> Progress | None:
-    """Return what a log's `line` tells of an iteration, or None where it tells of none."""
+    """Return what a log's `line` says of an iteration, or None where it has none."""
     found = _ITERATION.search(line)
     if not found:
         return None
@@ -58,11 +125,33 @@ def parse_progress(line: str) -> Progress | None:
     )
 
 
+def text_before(text: str, iteration: int) -> str:
+    """Return the whole lines of a log before the first one of `iteration` or a later one."""
+    kept = []
+    for line in text.splitlines(keepends=True):
+        progress = parse_progress(line)
+        if (progress and progress.iteration >= iteration) or not line.endswith("\n"):
+            break
+        kept.append(line)
+    return "".join(kept)
+
+
+def display_times(text: str) -> list[str]:
+    """Return the times of day (``"23:59:59.123456"``) of the lines of `display_line` in a log."""
+    return _DISPLAYED.findall(text)
+
+
+def fatal_message(line: str) -> str | None:
+    """Return what glog's `line` of a fatal error says, or None where it is no such line."""
+    found = _FATAL.match(line)
+    return found[1] if found else None
+
+
 def parse_number(text: str) -> float | None:
     """Return the number that a C++ stream printed as `text`, or None where it is none.
 
-    Values that are no number come as nan, -nan, -nan(ind), or from Windows as 1.#QNAN, -1.#IND,
-    1.#INF.
+    Values that are not a number are printed as nan, -nan, -nan(ind), and by Windows as 1.#QNAN,
+    -1.#IND, 1.#INF.
     """
     try:
         return float(text)
@@ -76,17 +165,17 @@ def parse_number(text: str) -> float | None:
 def read_log(path: str | Path) -> Series:
     """Return {(phase, name): [(iteration, value), ...]} of the log at `path`.
 
-    `phase` is 'Train' or 'Test', 'Test net #1' for the second test net and so on; `name` is an
-    output of the net, with '[0]', '[1]' behind it where it has several values (a class each), or
-    'total loss'; where two solvers train in turns (engine/alternation.py), also 'discriminator
-    total loss'. Values may be nan or inf. The iterations rise: where training was resumed, or begun
-    anew, what follows replaces what was there from that iteration on. A last line without an end is
-    left out: it is still being written.
+    `phase` is 'Train' or 'Test', 'Test net #1' for the second test net and so on. `name` is
+    'total loss' or an output of the net, followed by '[0]', '[1]' where it has several values (one
+    per class); where two solvers train in turns (engine/alternation.py), also 'discriminator total
+    loss'. Values may be nan or inf. The iterations rise: where training was resumed or started
+    again, the new values replace the old ones from that iteration on. A last line without its end
+    is left out: it is still being written.
 
     Raises
     ------
     GcnetError
-        The file holds no line of a training log; or its name holds a NUL character.
+        The file has no line of a training log; or its name has a NUL character.
     """
     found: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
     iteration, test, seen = 0, "Test", dict[str, int]()
@@ -145,14 +234,14 @@ _MANY = 10  # values of one output, above which they share a colour and an entry
 def draw_log(path: str | Path, out: str | Path) -> None:
     """Draw every series of the log at `path` into the picture `out`: losses, then the rest.
 
-    A value that is no number leaves a gap.
+    A value that is not a number leaves a gap.
 
     Raises
     ------
     GcnetError
-        The file holds no line of a training log; or Matplotlib is not installed.
+        The file has no line of a training log.
     UsageError
-        `out` does not end in .png, .jpg, .pdf or .svg.
+        `out` does not end in .png, .jpg, .pdf or .svg; or Matplotlib is not installed.
     """
     plt = import_pyplot()
     series = read_log(path)
@@ -190,7 +279,8 @@ def _draw_panel(
         values = [value if math.isfinite(value) else math.nan for _, value in series[key]]
         many = " to " in labels[key]
         colour = colours.setdefault(labels[key].rsplit(" (", 1)[0], len(colours))
-        line, marker, marked = "-", "o", _alone(values)
+        marked: list[int] | None = _alone(values)
+        line, marker = "-", "o"
         if phase != "Train":
             number = int("".join(re.findall(r"\d+", phase)) or 0)
             line, marker = _TEST_STYLES[number % len(_TEST_STYLES)]
@@ -230,11 +320,9 @@ def _alone(values: list[float]) -> list[int]:
 
 
 def import_pyplot() -> Any:
-    """Return matplotlib.pyplot without a screen, or say how to get it."""
-    try:
+    """Return matplotlib.pyplot without a screen; a UsageError where it is not installed."""
+    with extra("plot", "drawing"):
         import matplotlib
-    except ModuleNotFoundError:
-        raise GcnetError("drawing needs Matplotlib: pip install 'gcnet-caffe[plot]'") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -243,6 +331,13 @@ def import_pyplot() -> Any:
 
 def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
     """Write a Matplotlib `figure` to `out` (replacing it), whole or not at all, and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    out : str or Path
+    dpi : int
+        Pixels per inch.
 
     Raises
     ------

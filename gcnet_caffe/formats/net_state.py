@@ -20,7 +20,13 @@ def merged_state(phase: int, *states: Any) -> Any:
 
 
 def select_layers(net: Any, origin: str) -> list[Any]:
-    """Return the LayerParameters of `net` whose rules its `state` meets, phase filled in.
+    """Return copies of the layers of `net` whose rules its `state` meets, phase filled in.
+
+    Parameters
+    ----------
+    net : NetParameter
+    origin : str
+        What errors call the net.
 
     Raises
     ------

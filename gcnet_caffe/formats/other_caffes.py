@@ -1,14 +1,15 @@
-"""Fields and layers that other Caffes have and BVLC's has not, and whose they are.
+"""Fields and layers that other Caffes have and BVLC's does not, and whose they are.
 
-Read off the caffe.proto and the registered layers of each repository. A name that several have is
-given to the first of them, except where they mean different things by it (`BN`).
+From the caffe.proto and the registered layers of each repository. A name that several have stands
+with the first of them, except where it means different things (`BN`).
 """
+
+from __future__ import annotations
 
 import difflib
 import functools
 import re
 from collections.abc import Iterable, Sequence
-from typing import Optional
 
 #: The layers of BVLC's Caffe 1.0.
 BVLC_LAYERS = frozenset(
@@ -244,7 +245,7 @@ _INSTEAD = {
 @functools.cache
 def _owners() -> dict[tuple[str, str], list[str]]:
     """{(message, "layers" or "values"; name): [whose Caffe, ...]}."""
-    owners = {}
+    owners: dict[tuple[str, str], list[str]] = {}
     for block in re.split(r"\n(?=\S)", _TABLE.strip()):
         whose, *lines = re.sub(r"\n    ", " ", block).split("\n")
         for line in lines:
@@ -266,7 +267,7 @@ def whose_layer(type_name: str) -> str:
 
 
 def explain_field(message: str, name: str) -> str:
-    """Return what is to say of a field of another Caffe, or "" where no Caffe is known for it."""
+    """Return what errors say of a field of another Caffe, or "" where no Caffe is known for it."""
     whose = whose_field(message, name)
     if not whose:
         return ""
@@ -278,13 +279,13 @@ def explain_field(message: str, name: str) -> str:
 
 
 def explain_value(name: str) -> str:
-    """Return what is to say of an enum's value of another Caffe, or ""."""
+    """Return what errors say of an enum's value of another Caffe, or ""."""
     whose = _joined(_owners().get(("values", name), ()))
     return f"{name} is a value of {whose}; BVLC's has none of that name" if whose else ""
 
 
 def explain_layer(type_name: str, known: Sequence[str]) -> str:
-    """Return what is to say of a layer's type that an engine, which has `known`, has not."""
+    """Return what errors say of a layer's type that is not among `known`, those of an engine."""
     whose = whose_layer(type_name)
     if whose:
         return f"type {type_name!r} is a layer of {whose}; BVLC's has none of that name"
@@ -296,7 +297,7 @@ def explain_layer(type_name: str, known: Sequence[str]) -> str:
     return f"unknown type {type_name!r}; {said}"
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.75) -> Optional[str]:
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.75) -> str | None:
     """Return the one of `known` that `name` misspells, or None where it is another word.
 
     A slip leaves the first letter and the digits alone, and adds two letters at most: ``bn_param``

@@ -1,7 +1,7 @@
 """The shapes of a net's blobs, worked out from its prototxt alone.
 
-Source: Caffe src/caffe/layers/<name>_layer.cpp, Reshape. The engine's layers check their bottoms,
-too, and say what is wrong; here what cannot be told is None.
+Source: Caffe src/caffe/layers/<name>_layer.cpp, Reshape. The engine's layers also check their
+bottoms and say what is wrong; here a shape that cannot be worked out is None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-#: A blob's shape; an axis whose size cannot be told is None.
+#: A blob's shape; an axis whose size is not known is None.
 Shape = tuple[Optional[int], ...]
 
 
@@ -34,13 +34,15 @@ def deconvolved_size(full: int, kernel: int, stride: int, pad: int, dilation: in
 
 
 def top_shapes(layer: Any, shapes: Sequence[Shape | None], count: int) -> list[Shape | None]:
-    """Return the shapes of the `count` tops of `layer`, None where they cannot be told.
+    """Return the shapes of the tops of `layer`, None where they cannot be worked out.
 
     Parameters
     ----------
     layer : LayerParameter
     shapes : sequence
         The shapes of its bottoms.
+    count : int
+        Number of its tops.
     """
     rule = _RULES.get(layer.type)
     if rule is None:
@@ -67,7 +69,7 @@ def _inner_product(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[An
 
 
 def per_axis(param: Any, name: str, short: str, axes: int, default: int) -> Sequence[int]:
-    """Return the sizes of the field `name` (or of `short`_h and _w), one for each of `axes`."""
+    """Return the sizes of the field `name` (or of `short`_h and _w), one per axis."""
     pair = [f"{short}_h", f"{short}_w"]
     if short and any(param.HasField(field) for field in pair):
         return [getattr(param, field) for field in pair]
@@ -103,11 +105,11 @@ def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     if param.global_pooling:
         return [(*shape[:2], 1, 1)] * count
     names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    how = [per_axis(param, name, short, 2, 0) for name, short in names]
+    kernel, stride, pad = (per_axis(param, name, short, 2, 0) for name, short in names)
     floor = param.round_mode == param.FLOOR
     sizes = [
-        None if full is None else pooled_size(full, *rest, floor)
-        for full, *rest in zip(shape[2:], *how)
+        None if full is None else pooled_size(full, *how, floor=floor)
+        for full, *how in zip(shape[2:], kernel, stride, pad)
     ]
     return [(*shape[:2], *sizes)] * count
 

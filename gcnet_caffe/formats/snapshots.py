@@ -1,4 +1,4 @@
-"""The files that a solver's snapshots are, and the layer names that they can hold.
+"""The files of a solver's snapshots, and the layer names that they can hold.
 
 Source: Caffe src/caffe/solver.cpp (SnapshotFilename) and src/caffe/net.cpp (ToHDF5).
 """
@@ -63,7 +63,7 @@ def snapshot_folder(solver: Any) -> Path:
 
 
 def check_folder(param: Any, origin: str) -> None:
-    """Check that the snapshots of the SolverParameter `param` have a folder to lie in.
+    """Check that the folder for the snapshots of the SolverParameter `param` exists.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def check_folder(param: Any, origin: str) -> None:
 def check_hdf5_names(names: Iterable[str], origin: str) -> None:
     """Check that an HDF5 snapshot can hold a net whose layers are called `names`.
 
-    A layer is one group of the file. Real Caffe dies at such a name when it writes; or it writes
+    Each layer is a group of the file. At a wrong name real Caffe stops when it writes; or it writes
     the layer where it does not look when it reads, and starts with other weights.
 
     Raises
@@ -100,7 +100,7 @@ def check_hdf5_names(names: Iterable[str], origin: str) -> None:
         if not name:
             wrong = f"layer {number} has no name"
         elif name == "." or "/" in name or "\0" in name:
-            wrong = f"the name of layer {name!r} is none that a group can have"
+            wrong = f"the name of layer {name!r} cannot be a group's"
         elif name in seen:
             wrong = f"two layers are called {name!r}"
         else:

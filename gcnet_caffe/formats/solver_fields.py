@@ -1,4 +1,4 @@
-"""The fields of a SolverParameter that a run cannot do without, or that exclude each other.
+"""The fields of a SolverParameter that training needs, or that exclude each other.
 
 Source: Caffe src/caffe/solver.cpp and src/caffe/solvers/*.cpp.
 """
@@ -32,7 +32,13 @@ _POLICIES: dict[str, tuple[str, ...]] = {
 
 
 def check_fields(solver: Any, origin: str) -> None:
-    """Refuse a SolverParameter that no net can be trained with.
+    """Check that nets can be trained with a SolverParameter.
+
+    Parameters
+    ----------
+    solver : SolverParameter
+    origin : str
+        What errors call it.
 
     Raises
     ------

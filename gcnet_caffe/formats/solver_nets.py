@@ -1,4 +1,4 @@
-"""The nets that a SolverParameter names: one to train, any number to test.
+"""The nets of a SolverParameter: one to train, any number to test.
 
 Source: Caffe src/caffe/solver.cpp, InitTrainNet and InitTestNets.
 """
@@ -26,10 +26,16 @@ class NetSource(NamedTuple):
 def train_net(solver: Any, origin: str) -> NetSource:
     """Return the `NetSource` of the net that `solver` trains.
 
+    Parameters
+    ----------
+    solver : SolverParameter
+    origin : str
+        What errors call the solver.
+
     Raises
     ------
     NetError
-        The solver names no net, or more than one.
+        The solver gives no net to train, or more than one.
     """
     given = [field for field in _TRAIN_FIELDS if solver.HasField(field)]
     if len(given) != 1:

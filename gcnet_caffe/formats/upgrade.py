@@ -4,9 +4,11 @@ Source: Caffe src/caffe/util/upgrade_proto.cpp. The V0 syntax of 2013 (`layers {
 not read; Caffe's own upgrade_net_proto_text turns it into a form that is.
 """
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.formats._messages import caffe_pb
@@ -43,8 +45,14 @@ _SOLVER_TYPES = {
 }
 
 
-def upgrade_net(net, origin="net"):
-    """Upgrade a NetParameter in place; `origin` names it in errors.
+def upgrade_net(net: Any, origin: str | Path = "net") -> None:
+    """Upgrade a NetParameter in place.
+
+    Parameters
+    ----------
+    net : NetParameter
+    origin : str or Path
+        What errors call the net.
 
     Raises
     ------
@@ -66,8 +74,14 @@ def upgrade_net(net, origin="net"):
                 spec.lr_mult = spec.decay_mult = 0
 
 
-def upgrade_solver(solver, origin="solver"):
-    """Upgrade a SolverParameter in place: the `solver_type` enum becomes the `type` string."""
+def upgrade_solver(solver: Any, origin: str | Path = "solver") -> None:
+    """Upgrade a SolverParameter in place: the `solver_type` enum becomes the `type` string.
+
+    Raises
+    ------
+    SchemaError
+        The solver has both.
+    """
     if not solver.HasField("solver_type"):
         return
     if solver.HasField("type"):
@@ -77,7 +91,7 @@ def upgrade_solver(solver, origin="solver"):
     solver.ClearField("solver_type")
 
 
-def upgrade_snapshot_prefix(solver: Any, path: Union[str, Path]) -> None:
+def upgrade_snapshot_prefix(solver: Any, path: str | Path) -> None:
     """Set a snapshot_prefix that is missing or a folder, in place.
 
     Parameters
@@ -100,11 +114,11 @@ def upgrade_snapshot_prefix(solver: Any, path: Union[str, Path]) -> None:
         solver.snapshot_prefix = f"{prefix}{'' if prefix.endswith('/') else '/'}{stem}"
 
 
-def _v1_type(layer):
-    return _V1.DESCRIPTOR.enum_types_by_name["LayerType"].values_by_number[layer.type].name
+def _v1_type(layer: Any) -> str:
+    return str(_V1.DESCRIPTOR.enum_types_by_name["LayerType"].values_by_number[layer.type].name)
 
 
-def _move_transform(layer):
+def _move_transform(layer: Any) -> None:
     name = _DATA_PARAMS.get(_v1_type(layer))
     if name is None:
         return
@@ -115,7 +129,7 @@ def _move_transform(layer):
             param.ClearField(field)
 
 
-def _upgrade_layer(old, new, origin):
+def _upgrade_layer(old: Any, new: Any, origin: str | Path) -> None:
     name = _v1_type(old)
     if old.HasField("type"):
         if name == "NONE":
@@ -132,7 +146,7 @@ def _upgrade_layer(old, new, origin):
     _param_specs(old, new)
 
 
-def _param_specs(old, new):
+def _param_specs(old: Any, new: Any) -> None:
     for new_name, values in (
         ("name", old.param),
         ("share_mode", old.blob_share_mode),
@@ -145,7 +159,7 @@ def _param_specs(old, new):
             setattr(new.param[index], new_name, value)
 
 
-def _upgrade_input(net, origin):
+def _upgrade_input(net: Any, origin: str | Path) -> None:
     shapes = [list(shape.dim) for shape in net.input_shape]
     if not shapes:
         dims = list(net.input_dim)

@@ -1,9 +1,8 @@
 """How the blobs of a net's layers connect.
 
 Source: Caffe src/caffe/net.cpp (AppendBottom, AppendTop) and src/caffe/util/insert_splits.cpp. A
-blob that several layers read needs no Split layer here:
-every top has its own number, an in-place top gets a new one, and readers keep the number that
-the name stood for where they are.
+blob that several layers read needs no Split layer here: every top has its own number, an in-place
+top gets a new one, and a reader keeps the number that the name had at its place.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def train(tmp_path, monkeypatch, capfd):
             'type: "xavjer"',
             "layer 'conv' (Convolution): filler type: found 'xavjer'",
         ),
-        ("backend: LMDB", "backend: LEVELDB", "and lmdb is an LMDB; say backend: LMDB"),
+        ("backend: LMDB", "backend: LEVELDB", "but lmdb is an LMDB; write backend: LMDB"),
         (
             'type: "xavier"',
             'type: "uniform" min: -inf',

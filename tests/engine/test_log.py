@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from gcnet_caffe.engine.log import Log, LogFlags, number, output_lines
+from gcnet_caffe.engine.log import Log, LogFlags
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 
 
@@ -60,20 +60,6 @@ def test_warnings_are_coloured_on_a_terminal_only(monkeypatch, capsys):
             found += os.read(ours, 100)
     assert found == b"x\r\n\x1b[0;33my\x1b[m\r\n"
     os.close(ours)
-
-
-def test_numbers_have_the_six_digits_of_a_cpp_stream():
-    numbers = (0.1, 1e-5, 123456.7, 1e20, 3.0, float("nan"))
-    assert [number(value) for value in numbers] == ["0.1", "1e-05", "123457", "1e+20", "3", "nan"]
-
-
-def test_outputs_are_numbered_through_and_losses_show_their_weight():
-    lines = output_lines("Train net", {"a": [0.5, 2], "l": [3.0]}, {"l": 0.25})
-    assert lines == [
-        "    Train net output #0: a = 0.5",
-        "    Train net output #1: a = 2",
-        "    Train net output #2: l = 3 (* 0.25 = 0.75 loss)",
-    ]
 
 
 def test_the_smoothed_loss_is_a_mean_over_the_window():

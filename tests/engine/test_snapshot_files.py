@@ -78,7 +78,7 @@ def test_names_that_hdf5_cannot_hold(name, folder, capfd):
     wanted = {
         "": "layer 3 has no name;",
         "data": "two layers are called 'data';",
-        r"a\000b": r"the name of layer 'a\x00b' is none that a group can have;",
+        r"a\000b": r"the name of layer 'a\x00b' cannot be a group's;",
     }
     assert f"error: net.prototxt: {wanted.get(name, f'the name of layer {name!r} is none')}" in line
     assert "snapshot_format: BINARYPROTO" in line

@@ -9,7 +9,20 @@ from matplotlib import pyplot
 from gcnet_caffe import cli
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import log as log_module
-from gcnet_caffe.formats.log import draw_log, parse_number, parse_progress, read_log
+from gcnet_caffe.formats.log import (
+    display_line,
+    display_times,
+    draw_log,
+    fatal_message,
+    loss_line,
+    number,
+    output_lines,
+    parse_number,
+    parse_progress,
+    read_log,
+    testing_line,
+    text_before,
+)
 
 LOG = """\
 I1124 02:14:05.000000  2572 solver.cpp:347] Iteration 0, Testing net (#0)
@@ -40,6 +53,59 @@ def outputs_of(iteration, net, *outputs):
         f"Iteration {iteration}, Testing net (#{net})",
         *(f"    Test net output #{i}: {output}" for i, output in enumerate(outputs)),
     ]
+
+
+def test_numbers_have_the_six_digits_of_a_cpp_stream():
+    numbers = (0.1, 1e-5, 123456.7, 1e20, 3.0, float("nan"))
+    assert [number(value) for value in numbers] == ["0.1", "1e-05", "123457", "1e+20", "3", "nan"]
+
+
+def test_outputs_are_numbered_through_and_losses_show_their_weight():
+    lines = output_lines("Train net", {"a": [0.5, 2], "l": [3.0]}, {"l": 0.25})
+    assert lines == [
+        "    Train net output #0: a = 0.5",
+        "    Train net output #1: a = 2",
+        "    Train net output #2: l = 3 (* 0.25 = 0.75 loss)",
+    ]
+
+
+def test_what_is_written_is_read(read):
+    lines = [
+        testing_line(0, 0),
+        *output_lines("Test net", {"accuracy": [0.25], "per_class": [0.5, 0.125]}, {}),
+        display_line(0, 2.0, 21.9, 4.5, 100),
+        *output_lines("Train net", {"loss": [2.0]}, {"loss": 1.0}),
+        testing_line(1, 1),
+        *output_lines("Test net", {"accuracy": [0.75]}, {}),
+        loss_line(1, 1.5),
+    ]
+    assert read(*lines) == {
+        ("Test", "accuracy"): [(0, 0.25)],
+        ("Test", "per_class[0]"): [(0, 0.5)],
+        ("Test", "per_class[1]"): [(0, 0.125)],
+        ("Train", "total loss"): [(0, 2.0), (1, 1.5)],
+        ("Train", "loss"): [(0, 2.0)],
+        ("Test net #1", "accuracy"): [(1, 0.75)],
+    }
+
+
+def test_a_log_cut_before_an_iteration():
+    lines = LOG.splitlines(keepends=True)
+    assert text_before(LOG, 100) == "".join(lines[:6])
+    assert text_before(LOG, 0) == ""
+    assert text_before(LOG[:-1], 101) == "".join(lines[:7])
+    assert text_before("a\nI1 1 a.cpp:1] discriminator: Iteration 7, lr = 1\n", 7) == "a\n"
+
+
+def test_times_of_the_displayed_iterations():
+    assert display_times(LOG) == ["02:14:05.200000", "02:14:10.036445"]
+
+
+def test_what_a_fatal_line_says():
+    assert fatal_message("F1124 02:14:05.000000 7 net.cpp:1] Check failed: a] b") == (
+        "Check failed: a] b"
+    )
+    assert fatal_message(LOG.splitlines()[0]) is None
 
 
 def test_series_of_both_phases(tmp_path):
