@@ -52,7 +52,8 @@ def add_option_flags(
     ----------
     parser : ArgumentParser or argument group
     options_class : type
-        A dataclass; the metadata of its fields have their ``help``.
+        A dataclass; the metadata of its fields have their ``help``, and ``negated``, the help of a
+        flag ``--no-...``.
     shown : object
         An instance of it, whose values --help shows as defaults.
     skip : collection of str
@@ -70,6 +71,7 @@ def add_option_flags(
         about: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
         if isinstance(default, bool):
             name = f"--no-{flag}" if default else f"--{flag}"
+            text = (default and field.metadata.get("negated")) or text
             parser.add_argument(name, action="store_const", const=not default, help=text, **about)
             continue
         text += "" if default in (None, "") else f" (default: {default})"

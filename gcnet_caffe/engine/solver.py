@@ -30,12 +30,12 @@ from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
 from gcnet_caffe.errors import TrainingError, UsageError
 from gcnet_caffe.formats.log import (
+    before_test_line,
     display_line,
     loss_line,
     number,
     output_lines,
     rate_line,
-    testing_line,
 )
 from gcnet_caffe.formats.snapshots import SnapshotFiles, check_folder
 from gcnet_caffe.formats.solver_fields import check_fields
@@ -350,7 +350,7 @@ class Solver:
         dict or None
             Output blob name -> list of mean values; None if a stop was requested meanwhile.
         """
-        self.log(testing_line(self.iteration, index))
+        self.log(before_test_line(self.iteration, index))
         net, batches = self.test_nets[index], self.param.test_iter[index]
         loss = np.float32(0)
         sums: list[NDArray[np.float32]] | None = None

@@ -30,6 +30,7 @@ from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
 from gcnet_caffe.faces.align import SIZE
 from gcnet_caffe.formats import caffe_pb, read_solver
 from gcnet_caffe.formats.lmdb_file import LmdbWriter
+from gcnet_caffe.formats.log import display_times
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.real_caffe.tool import scratch_folder
 
@@ -173,8 +174,8 @@ def _gcnet(line: str) -> None:
 
 def _iteration_seconds(log: Path) -> float:
     """Median seconds of an iteration, from the log's times."""
-    found = re.findall(r"^I\d{4} (\S+) .*\] Iteration \d+ \(.*loss = ", log.read_text(), re.M)
-    times = [datetime.datetime.strptime(text, "%H:%M:%S.%f") for text in found[_WARM:]]
+    found = display_times(log.read_text())[_WARM:]
+    times = [datetime.datetime.strptime(text, "%H:%M:%S.%f") for text in found]
     gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
     return statistics.median(gap % 86400 for gap in gaps)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
+from gcnet_caffe.formats.log import text_before
 from gcnet_caffe.formats.snapshots import iteration_of, snapshot_files, snapshot_folder, states_of
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
@@ -195,13 +195,7 @@ def _cut_log(log: Path, iteration: int) -> None:
     """Cut the log at the snapshot's iteration: the later ones are done and logged again."""
     if not log.is_file():
         return
-    kept = []
-    for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
-        found = re.search(r"\] (?:discriminator: )?Iteration (\d+)", line)
-        if (found and int(found[1]) >= iteration) or not line.endswith("\n"):
-            break
-        kept.append(line)
-    files.write_text(log, "".join(kept))
+    files.write_text(log, text_before(log.read_text(encoding="utf-8"), iteration))
 
 
 @contextlib.contextmanager

@@ -30,12 +30,14 @@ def number(value: SupportsFloat) -> str:
     return f"{float(value):.6g}"
 
 
-def loss_line(iteration: int, loss: float) -> str:
+def loss_line(iteration: int, loss: SupportsFloat) -> str:
     """Return the line of the last iteration's loss."""
     return f"Iteration {iteration}, loss = {number(loss)}"
 
 
-def display_line(iteration: int, loss: float, rate: float, seconds: float, display: int) -> str:
+def display_line(
+    iteration: int, loss: SupportsFloat, rate: float, seconds: float, display: int
+) -> str:
     """Return the line that comes every `display` iterations.
 
     Parameters
@@ -53,12 +55,12 @@ def display_line(iteration: int, loss: float, rate: float, seconds: float, displ
     return f"Iteration {iteration} ({pace}), loss = {number(loss)}"
 
 
-def rate_line(iteration: int, rate: float) -> str:
+def rate_line(iteration: int, rate: SupportsFloat) -> str:
     """Return the line of an iteration's learning rate."""
     return f"Iteration {iteration}, lr = {number(rate)}"
 
 
-def testing_line(iteration: int, index: int) -> str:
+def before_test_line(iteration: int, index: int) -> str:
     """Return the line before the outputs of test net `index`."""
     return f"Iteration {iteration}, Testing net (#{index})"
 

@@ -105,11 +105,11 @@ def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     if param.global_pooling:
         return [(*shape[:2], 1, 1)] * count
     names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    kernel, stride, pad = (per_axis(param, name, short, 2, 0) for name, short in names)
+    kernels, strides, pads = (per_axis(param, name, short, 2, 0) for name, short in names)
     floor = param.round_mode == param.FLOOR
     sizes = [
-        None if full is None else pooled_size(full, *how, floor=floor)
-        for full, *how in zip(shape[2:], kernel, stride, pad)
+        None if full is None else pooled_size(full, kernel, stride, pad, floor)
+        for full, kernel, stride, pad in zip(shape[2:], kernels, strides, pads)
     ]
     return [(*shape[:2], *sizes)] * count
 

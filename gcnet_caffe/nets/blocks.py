@@ -1,10 +1,15 @@
 """The encoder, decoder and classifier of table I and section IV-A."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from gcnet_caffe.nets.writer import fixed, learned
+from gcnet_caffe.nets.layer_names import FEATURE, SCORE
+from gcnet_caffe.nets.options import NetOptions
+from gcnet_caffe.nets.writer import Fields, NetWriter, fixed, learned
 
-#: (kernel size, output channels) of the encoder's and the decoder's three blocks: table I.
+#: (kernel size, output channels) of the encoder's and the decoder's three stages: table I.
 ENCODER_BLOCKS = ((5, 32), (3, 64), (3, 96))
 DECODER_BLOCKS = ((3, 64), (3, 32), (5, 1))
 
@@ -12,8 +17,8 @@ DECODER_BLOCKS = ((3, 64), (3, 32), (5, 1))
 FC_OUTPUTS = (64 // 2) ** 2 * 3 // 2**3
 
 POOLING = {"pool": "MAX", "kernel_size": 2, "stride": 2}
-XAVIER = {"type": "xavier"}
-ONES = {"value": 1.0}
+XAVIER: Fields = {"type": "xavier"}
+ONES: Fields = {"value": 1.0}
 
 #: The last Scale of a decoder: (filler, bias filler, lr_mult), None = the decoder's own lr_mult.
 #: 'statistics' starts at the spread and mean of the pixels; docs/interpretation.md says why.
@@ -24,7 +29,7 @@ LAST_SCALES = {
 }
 
 
-def latent_size(options):
+def latent_size(options: NetOptions) -> int:
     """Return p, the number of values in an encoding: 6144 (same padding) or 3456 (valid)."""
     side = 64
     for kernel, _ in ENCODER_BLOCKS:
@@ -36,10 +41,18 @@ class Code(NamedTuple):
     """What an encoder gives: its output blob, and the arg-max masks of its three poolings."""
 
     blob: str
-    masks: tuple
+    masks: tuple[str, ...]
 
 
-def encoder(net, image, prefix, options, branch="", shared=False, masks=True):
+def encoder(
+    net: NetWriter,
+    image: str,
+    prefix: str,
+    options: NetOptions,
+    branch: str = "",
+    shared: bool = False,
+    masks: bool = True,
+) -> Code:
     """Add an encoder: three times Convolution, BatchNorm, Scale, ReLU, MAX Pooling (table I).
 
     Parameters
@@ -48,10 +61,12 @@ def encoder(net, image, prefix, options, branch="", shared=False, masks=True):
         The N x 1 x 64 x 64 blob it reads, values 0..1.
     prefix, branch : str
         Names are `prefix`_conv1`branch` and so on.
+    options : NetOptions
     shared : bool
         Name the parameters (without `branch`), so that branches share them.
     masks : bool
-        Emit the poolings' second tops; an unused top would become an output of the net.
+        Give the poolings their second tops, the masks; one that no layer reads would be an output
+        of the net.
 
     Returns
     -------
@@ -72,19 +87,25 @@ def encoder(net, image, prefix, options, branch="", shared=False, masks=True):
         scale(net, f"{prefix}_scale{i}{branch}", blob, factors)
         net.add(f"{prefix}_relu{i}{branch}", "ReLU", blob, blob)
         pool, mask = f"{prefix}_pool{i}{branch}", f"{prefix}_mask{i}{branch}"
-        net.add(pool, "Pooling", blob, [pool, mask] if masks else pool, pooling_param=POOLING)
+        tops = [pool, mask] if masks else [pool]
+        net.add_tops(pool, "Pooling", blob, tops, pooling_param=POOLING)
         blob = pool
         found.append(mask)
     return Code(blob, tuple(found) if masks else ())
 
 
-def decoder(net, code, prefix, options, top, lr_mult=1.0):
+def decoder(
+    net: NetWriter, code: Code, prefix: str, options: NetOptions, top: str, lr_mult: float = 1.0
+) -> str:
     """Add a decoder: three times MaxUnpool, Deconvolution, BatchNorm, Scale, ReLU (table I).
 
     Parameters
     ----------
     code : Code
         The encoding, with the masks of the encoder's poolings; the last one is undone first.
+    prefix : str
+        Names are `prefix`_unpool1 and so on.
+    options : NetOptions
     top : str
         Name of the image blob, N x 1 x 64 x 64, values 0 or more.
     lr_mult : float
@@ -109,29 +130,49 @@ def decoder(net, code, prefix, options, top, lr_mult=1.0):
         if i < last:
             scale(net, f"{prefix}_scale{i}", blob, lr_mult=lr_mult)
         elif options.last_block != "none":
-            filler, bias, slow = LAST_SCALES[options.last_block]
+            factor, bias, slow = LAST_SCALES[options.last_block]
             mult = lr_mult if slow is None else slow
-            filler = {"value": filler}
+            filler = {"value": factor}
             scale(net, f"{prefix}_scale{i}", blob, lr_mult=mult, filler=filler, bias=bias)
         net.add(f"{prefix}_relu{i}", "ReLU", blob, blob)
     return blob
 
 
-def classifier(net, blob, fc1, fc2, num_classes, options, train):
+def classifier(
+    net: NetWriter,
+    blob: str,
+    fc1: str,
+    fc2: str,
+    num_classes: int,
+    options: NetOptions,
+    train: bool,
+) -> str:
     """Add Dropout, FC, ReLU, FC (section IV-A); return the blob of scores, N x num_classes.
 
     The first FC's top is named `feature` (N x 384, after the ReLU).
+
+    Parameters
+    ----------
+    net : NetWriter
+    blob : str
+        What is classified, N x anything.
+    fc1, fc2 : str
+        Names of the two FC layers.
+    num_classes : int
+    options : NetOptions
+    train : bool
+        Whether there is a Dropout.
     """
     if train:
         ratio = {"dropout_ratio": options.dropout}
         blob = net.add(f"{fc1}_dropout", "Dropout", blob, dropout_param=ratio)
     feature = net.add(
-        fc1, "InnerProduct", blob, "feature", inner_product_param=_inner_product(FC_OUTPUTS)
+        fc1, "InnerProduct", blob, FEATURE, inner_product_param=_inner_product(FC_OUTPUTS)
     )
     if options.fc_relu:
         net.add(f"{fc1}_relu", "ReLU", feature, feature)
     return net.add(
-        fc2, "InnerProduct", feature, "score", inner_product_param=_inner_product(num_classes)
+        fc2, "InnerProduct", feature, SCORE, inner_product_param=_inner_product(num_classes)
     )
 
 
@@ -143,12 +184,12 @@ PARAMS = {
 }
 
 
-def shared_names(prefix, kind, i, shared):
+def shared_names(prefix: str, kind: str, i: int, shared: bool) -> list[str | None]:
     """Return the names of the parameters of layer `i` of a `kind` of PARAMS; None if not shared."""
     return [f"{prefix}_{kind}{i}_{part}" if shared else None for part in PARAMS[kind]]
 
 
-def _convolution(kernel, channels, options):
+def _convolution(kernel: int, channels: int, options: NetOptions) -> Fields:
     return {
         "num_output": channels,
         "bias_term": False,
@@ -158,11 +199,17 @@ def _convolution(kernel, channels, options):
     }
 
 
-def _inner_product(outputs):
+def _inner_product(outputs: int) -> Fields:
     return {"num_output": outputs, "weight_filler": XAVIER}
 
 
-def batch_norm(net, name, blob, options, shared=(None, None, None)):
+def batch_norm(
+    net: NetWriter,
+    name: str,
+    blob: str,
+    options: NetOptions,
+    shared: Sequence[str | None] = (None, None, None),
+) -> None:
     """Add a BatchNorm in place; `shared` are the names of its statistics."""
     # Caffe refuses a learning rate on the statistics; the branches share them by name
     net.add(
@@ -175,7 +222,15 @@ def batch_norm(net, name, blob, options, shared=(None, None, None)):
     )
 
 
-def scale(net, name, blob, shared=(None, None), lr_mult=1.0, filler=ONES, bias=0.0):
+def scale(
+    net: NetWriter,
+    name: str,
+    blob: str,
+    shared: Sequence[str | None] = (None, None),
+    lr_mult: float = 1.0,
+    filler: Fields = ONES,
+    bias: float = 0.0,
+) -> None:
     """Add a Scale with bias in place; `shared` are the names of its parameters."""
     net.add(
         name,

@@ -1,12 +1,17 @@
-"""Texts and defaults of the generated files: which nets and solvers there are."""
+"""The generated files: which nets and solvers there are, their defaults and their texts."""
+
+from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.nets import adversary, gcnet, names, plain, pretrain
 from gcnet_caffe.nets.names import NET_FOLDER, SOLVER_FOLDER
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.solver import SolverOptions, solver_text
+from gcnet_caffe.nets.writer import NetWriter
 
 VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS, *plain.PLAIN)
 FOLDS = 10
@@ -16,7 +21,7 @@ _CK_TEST_IMAGES = 98
 
 #: What is committed beside the defaults of each variant.
 _GENERATORS = tuple({"generator": generator} for generator in ("vae", "dcgan"))
-_COMMITTED = {
+_COMMITTED: dict[str, tuple[dict[str, Any], ...]] = {
     "S1R1": _GENERATORS,
     "S0R1": ({"classifier": False},),
     "reconstruct": _GENERATORS,
@@ -24,12 +29,17 @@ _COMMITTED = {
 }
 
 #: Of DCGAN's authors; docs/interpretation.md says what became of Nesterov's.
-_DCGAN_SOLVER = {"type": "Adam", "base_lr": 0.0002, "momentum": 0.5, "weight_decay": 0.0}
+_DCGAN_SOLVER: dict[str, Any] = {
+    "type": "Adam",
+    "base_lr": 0.0002,
+    "momentum": 0.5,
+    "weight_decay": 0.0,
+}
 
 _FIGURES = {"vae": "7b", "dcgan": "7c"}
 
 
-def net_defaults(variant, fold=0):
+def net_defaults(variant: str, fold: int = 0) -> NetOptions:
     """Return the NetOptions of a committed net."""
     if variant == "pretrain-identity":
         return NetOptions(num_classes=10575, test_batch_size=50, data="data/webface")
@@ -38,8 +48,10 @@ def net_defaults(variant, fold=0):
     return NetOptions(data=f"data/ck7/fold{fold}")
 
 
-def solver_defaults(variant, fold=0, name="ck", net=None):
-    """Return the SolverOptions of a committed solver; `net` is the NetOptions of its net."""
+def solver_defaults(
+    variant: str, fold: int = 0, name: str = "ck", net: NetOptions | None = None
+) -> SolverOptions:
+    """Return the SolverOptions of a committed solver; `net` has the options of its net."""
     net = net or NetOptions()
     dcgan_like = names.generates(variant) and net.generator != "ae"
     return SolverOptions(
@@ -50,10 +62,30 @@ def solver_defaults(variant, fold=0, name="ck", net=None):
     )
 
 
-def net_files(variant, options, fold=0, name="ck", with_reconstruction=False):
+def net_files(
+    variant: str,
+    options: NetOptions,
+    fold: int = 0,
+    name: str = "ck",
+    with_reconstruction: bool = False,
+) -> dict[str, str]:
     """Return {file name: text} of a variant: its train/test nets and its deploy nets.
 
-    `options` is a NetOptions; `with_reconstruction` adds the deploy net that keeps decoders 2.
+    Parameters
+    ----------
+    variant : str
+        One of `VARIANTS`.
+    options : NetOptions
+    fold : int
+    name : str
+        The first word of the file names: the data set.
+    with_reconstruction : bool
+        Add the deploy net that keeps decoders 2.
+
+    Raises
+    ------
+    UsageError
+        The variant has no such net.
     """
     defaults = net_defaults(variant, fold)
     made_by = _made_by("make_net", variant, options, fold, name, _flags(options, defaults))
@@ -73,10 +105,27 @@ def net_files(variant, options, fold=0, name="ck", with_reconstruction=False):
     return files
 
 
-def solver_files(variant, options, fold=0, name="ck", net=None):
+def solver_files(
+    variant: str,
+    options: SolverOptions,
+    fold: int = 0,
+    name: str = "ck",
+    net: NetOptions | None = None,
+) -> dict[str, str]:
     """Return {file name: text} of the solver, or of both players' solvers.
 
-    `options` is a SolverOptions, `net` the NetOptions of its net.
+    Parameters
+    ----------
+    variant, fold, name
+        As for `net_files`.
+    options : SolverOptions
+    net : NetOptions, optional
+        The options of its net.
+
+    Raises
+    ------
+    UsageError
+        There are two players, and the net's name has no place for the second.
     """
     net = net or NetOptions()
     flags = _flags(options, solver_defaults(variant, fold, name, net))
@@ -99,9 +148,9 @@ def solver_files(variant, options, fold=0, name="ck", net=None):
     return {own: solver_text(options, made_by), other: solver_text(second, made_by)}
 
 
-def committed():
+def committed() -> dict[str, str]:
     """Return {path: text} of every generated file that the repository holds."""
-    found = {}
+    found: dict[str, str] = {}
     for variant in VARIANTS:
         for fold in range(FOLDS if variant == "S1R1" else 1):
             for more in ({}, *(_COMMITTED.get(variant, ()) if fold == 0 else ())):
@@ -109,7 +158,7 @@ def committed():
     return found
 
 
-def _committed(variant, fold, more):
+def _committed(variant: str, fold: int, more: dict[str, Any]) -> dict[str, str]:
     options = dataclasses.replace(net_defaults(variant, fold), **more)
     nets = net_files(variant, options, fold, with_reconstruction=variant in ("S0R1", "S1R1"))
     solvers = solver_files(variant, solver_defaults(variant, fold, net=options), fold, net=options)
@@ -119,7 +168,7 @@ def _committed(variant, fold, more):
     }
 
 
-def _build(variant, options, deploy=False, **how):
+def _build(variant: str, options: NetOptions, deploy: bool = False, **how: bool) -> NetWriter:
     if variant == "pretrain-autoencoder":
         return pretrain.build_autoencoder(options, deploy)
     if variant == "pretrain-identity":
@@ -129,19 +178,19 @@ def _build(variant, options, deploy=False, **how):
     return gcnet.build(variant, options, deploy, **how)
 
 
-def _second_player(path):
+def _second_player(path: str) -> str:
     """Return the path of the discriminator's net beside the generator's."""
     folder, slash, name = path.rpartition("/")
     if not name.endswith(f"{names.TRAIN_TEST}.prototxt"):
         raise UsageError(
-            f"--net {path}: wanted a name that ends in {names.TRAIN_TEST}.prototxt: beside it lies "
+            f"--net {path}: wanted a name that ends in {names.TRAIN_TEST}.prototxt: beside it is "
             f"the discriminator's, {names.DISCRIMINATOR}_{names.TRAIN_TEST}.prototxt"
         )
     end = f"{names.TRAIN_TEST}.prototxt"
     return f"{folder}{slash}{name[: -len(end)]}{names.DISCRIMINATOR}_{end}"
 
 
-def _flags(options, defaults, *without):
+def _flags(options: Any, defaults: Any, *without: str) -> list[str]:
     """Return the command-line flags that lead from `defaults` to `options`."""
     flags = []
     for field in dataclasses.fields(options):
@@ -156,14 +205,16 @@ def _flags(options, defaults, *without):
     return flags
 
 
-def _made_by(tool, variant, net, fold, name, flags):
+def _made_by(
+    tool: str, variant: str, net: NetOptions, fold: int, name: str, flags: Sequence[str]
+) -> list[str]:
     words = [f"Made by: python tools/{tool}.py --variant {variant}"]
     words += [f"--fold {fold}"] if fold else []
     words += [f"--name {name}"] if name != "ck" else []
-    return [" ".join(words + flags), _about(variant, net)]
+    return [" ".join([*words, *flags]), _about(variant, net)]
 
 
-def _about(variant, net):
+def _about(variant: str, net: NetOptions) -> str:
     if variant in pretrain.PRETRAININGS:
         return "Pre-training, section IV-A."
     if variant in plain.PLAIN:

@@ -1,13 +1,16 @@
 """DCGAN's two networks for images of 64 x 64: the generators of section IV-E are made of them.
 
 Source: Radford, Metz and Chintala, ICLR 2016, as in PyTorch's example `dcgan`, which the paper
-names: kernels of 4 x 4, no biases, weights from N(0, 0.02), the Scales' factors from N(1, 0.02).
+cites: kernels of 4 x 4, no biases, weights from N(0, 0.02), the Scales' factors from N(1, 0.02).
 DCGAN's images are -1..1 and ours 0..1, so that a Power layer goes before the first network and
 after the second.
 """
 
+from __future__ import annotations
+
 from gcnet_caffe.nets.blocks import PARAMS, batch_norm, scale, shared_names
-from gcnet_caffe.nets.writer import learned
+from gcnet_caffe.nets.options import NetOptions
+from gcnet_caffe.nets.writer import Fields, NetWriter, learned
 
 #: Output channels as multiples of ndf, and in reverse of ngf.
 WIDTHS = (1, 2, 4, 8)
@@ -17,11 +20,20 @@ WIDTHS = (1, 2, 4, 8)
 HALVING, WHOLE = (2, 1), (1, 0)
 
 LEAK = 0.2
-WEIGHTS = {"type": "gaussian", "std": 0.02}
-FACTORS = {"type": "gaussian", "mean": 1.0, "std": 0.02}
+WEIGHTS: Fields = {"type": "gaussian", "std": 0.02}
+FACTORS: Fields = {"type": "gaussian", "mean": 1.0, "std": 0.02}
 
 
-def dcgan_encoder(net, image, prefix, outputs, options, branch="", shared=False, lr_mult=1.0):
+def dcgan_encoder(
+    net: NetWriter,
+    image: str,
+    prefix: str,
+    outputs: int,
+    options: NetOptions,
+    branch: str = "",
+    shared: bool = False,
+    lr_mult: float = 1.0,
+) -> str:
     """Add DCGAN's discriminator without its Sigmoid: Convolutions, BatchNorm, Scale, leaky ReLU.
 
     The first and the last Convolution have no BatchNorm.
@@ -58,22 +70,26 @@ def dcgan_encoder(net, image, prefix, outputs, options, branch="", shared=False,
             param=[learned(name, lr_mult) for name in conv],
             convolution_param=_convolution(channels, WHOLE if i == last else HALVING),
         )
-        if i == last:
-            return blob
-        if i > 1:
+        if 1 < i < last:
             batch_norm(net, f"{prefix}_bn{i}{branch}", blob, options, bn)
             scale(net, f"{prefix}_scale{i}{branch}", blob, factors, lr_mult, FACTORS)
-        leak = {"negative_slope": LEAK}
-        net.add(f"{prefix}_relu{i}{branch}", "ReLU", blob, blob, relu_param=leak)
+        if i < last:
+            leak = {"negative_slope": LEAK}
+            net.add(f"{prefix}_relu{i}{branch}", "ReLU", blob, blob, relu_param=leak)
+    return blob
 
 
-def dcgan_decoder(net, latent, prefix, options, top, lr_mult=1.0):
+def dcgan_decoder(
+    net: NetWriter, latent: str, prefix: str, options: NetOptions, top: str, lr_mult: float = 1.0
+) -> str:
     """Add DCGAN's generator: Deconvolutions, BatchNorm, Scale, ReLU; the last one ends in TanH.
 
     Parameters
     ----------
     latent : str
         An N x nz x 1 x 1 blob.
+    prefix : str
+        Names are `prefix`_deconv1 to `prefix`_deconv5.
     options : NetOptions
         `ngf` channels before the last Deconvolution.
     top : str
@@ -99,7 +115,7 @@ def dcgan_decoder(net, latent, prefix, options, top, lr_mult=1.0):
     return net.add(f"{prefix}_output", "Power", blob, top, power_param={"scale": 0.5, "shift": 0.5})
 
 
-def _convolution(channels, stride_and_pad):
+def _convolution(channels: int, stride_and_pad: tuple[int, int]) -> Fields:
     stride, pad = stride_and_pad
     return {
         "num_output": channels,

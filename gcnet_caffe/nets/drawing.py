@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.log import import_pyplot, save_figure
+from gcnet_caffe.nets.layer_names import are_ours, part_of
 from gcnet_caffe.nets.layered import arrange
-from gcnet_caffe.nets.net_graph import Graph, net_graph
+from gcnet_caffe.nets.net_graph import Box, Graph, net_graph
 
-#: Layer name -> block and its place (column, row), first match wins.
-BLOCKS = (
-    (r"(data|split_pair|query|reference|image|(reference|label)_unused|(real|generated)_label)$",
-     "query and\nreference", 0, 2),
-    (r"enc1_", "encoder 1", 1, 1),
-    (r"latent|kl_|loss_kl", "latent", 1.5, 0.2),
-    (r"dec1_", "decoder 1", 2, 1),
-    (r"disc_", "discriminator", 2.3, 0.2),
-    (r"ae_dec_", "decoder", 2, 1),
-    (r"enc2_.*_reference$|reference_embedding", "encoder 2\n(reference)", 3, 1),
-    (r"enc2_|query_embedding|embedding", "encoder 2\n(query)", 3, 3),
-    (r"dec2i_", "decoder 2\n(query)", 4.2, 3.7),
-    (r"dec2r_", "decoder 2\n(reference)", 4.2, 0.6),
-    (r"delta", "δ", 4.2, 1.6),
-    (r"(id_)?fc\d", "dropout, FC,\nReLU, FC", 5.2, 1.6),
-    (r"(query|reference)_(square|norm2|inverse_norm|unit)|similar|pair_|inside_|outside_|margin_"
-     r"|dissimilar_|loss_contrastive", "contrastive\nloss (S)", 4.2, 2.7),
-    (r"loss_(generation|generated|real|reconstruction)", "generative\nloss", 3, 0.2),
-    (r"loss_query", "reconstruction\nloss (R)", 5.4, 3.7),
-    (r"loss_reference", "reconstruction\nloss (R) ", 5.4, 0.6),
-    (r"loss_classification|accuracy|prob", "cross\nentropy (C)", 6.3, 1.6),
-)  # fmt: skip
 _COLOURS = {"encoder": "#cfe2f3", "decoder": "#fce5cd", "δ": "#d9ead3", "loss": "#f4cccc"}
 _COLOURS["entropy"] = _COLOURS["loss"]
 _ARROWS = {
     "data": {"linewidth": 1.5, "color": "#333333"},
     "target": {"linewidth": 0.6, "color": "#aaaaaa"},
 }
-
-
-#: A net of ours has a layer of one of these blocks, and no layer outside BLOCKS.
-_OURS = re.compile(r"(enc[12]|disc)_")
 
 
 def draw_net(
@@ -55,17 +29,23 @@ def draw_net(
     """Draw the net at `path` (a prototxt) into the picture `out`.
 
     A net of ours is drawn block by block; thick arrows are images and features, thin ones the
-    images and labels that losses compare with. Any other net is drawn layer by layer, with the
-    layers of `phase` ('TRAIN' or 'TEST'), `level` and `stages`; of both phases where it is empty.
+    images and labels that losses compare with. Any other net is drawn layer by layer.
+
+    Parameters
+    ----------
+    path, out : str or Path
+    phase : str
+        'TRAIN', 'TEST', or empty for the layers of both.
+    level : int
+    stages : tuple of str
+        Of the net's state: they choose layers too.
 
     Raises
     ------
     NetError, SchemaError
-        The file holds no net, or none of its layers is in the phase.
+        The file has no net, or none of its layers is in the phase.
     UsageError
-        `out` does not end in .png, .jpg, .pdf or .svg.
-    GcnetError
-        Matplotlib is not installed.
+        `out` does not end in .png, .jpg, .pdf or .svg; or Matplotlib is not installed.
     """
     import_pyplot()
     net = read_net(path)
@@ -77,11 +57,12 @@ def draw_net(
 
 def is_ours(net: Any) -> bool:
     """Return whether the names of a NetParameter's layers are those of a net of this package."""
-    names = [layer.name for layer in net.layer]
-    return any(map(_OURS.match, names)) and all(map(_find_block, names))
+    return are_ours([layer.name for layer in net.layer])
 
 
-def data_flow(net: Any) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+def data_flow(
+    net: Any,
+) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, str], str]]:
     """Return (blocks, edges) of a NetParameter of ours.
 
     Returns
@@ -91,10 +72,14 @@ def data_flow(net: Any) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
     edges : dict
         (block, block) -> 'data', or 'target' for what a loss compares with.
     """
-    blocks, edges, made_by = {}, {}, {}
+    blocks: dict[str, tuple[float, float]] = {}
+    edges: dict[tuple[str, str], str] = {}
+    made_by: dict[str, str] = {}
     for layer in net.layer:
-        block, *place = _find_block(layer.name)
-        blocks[block] = place
+        part = part_of(layer.name)
+        assert part, layer.name  # the net is ours
+        block = part.title
+        blocks[block] = part.place
         for bottom in layer.bottom:
             source = made_by.get(bottom, block)
             if source != block:
@@ -103,7 +88,9 @@ def data_flow(net: Any) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
     return blocks, edges
 
 
-def _draw_blocks(blocks: dict, edges: dict, out: str | Path) -> None:
+def _draw_blocks(
+    blocks: dict[str, tuple[float, float]], edges: dict[tuple[str, str], str], out: str | Path
+) -> None:
     plt = import_pyplot()
     figure, axis = plt.subplots(figsize=(10, 4.6))
     for (source, target), kind in edges.items():
@@ -120,13 +107,9 @@ def _draw_blocks(blocks: dict, edges: dict, out: str | Path) -> None:
     save_figure(figure, out, dpi=110)
 
 
-def _find_block(name: str) -> list[Any] | None:
-    return next((found for pattern, *found in BLOCKS if re.match(pattern, name)), None)
-
-
 def _kind(source: str, block: str) -> str:
-    from_data = source == _find_block("data")[0]
-    return "target" if from_data and "encoder" not in block else "data"
+    data = part_of("data")
+    return "target" if data and source == data.title and "encoder" not in block else "data"
 
 
 _KIND_COLOURS = {
@@ -188,12 +171,12 @@ def _draw_edge(axis: Any, points: list[tuple[float, float]]) -> None:
             middle = (y + next_y) / 2
             corners += [(x, middle), (next_x, middle), (next_x, next_y)]
             codes += [Curve.CURVE4] * 3
-    head = {"arrowstyle": "-|>", "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
+    head: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0}
     curve = Curve(corners, codes)
     axis.add_patch(FancyArrowPatch(path=curve, lw=0.8, color="#777777", fill=False, **head))
 
 
-def _draw_box(axis: Any, box: Any, x: float, y: float, width: float, height: float) -> None:
+def _draw_box(axis: Any, box: Box, x: float, y: float, width: float, height: float) -> None:
     from matplotlib.patches import Rectangle
 
     corner = (x - width / 2, y - height / 2)

@@ -1,11 +1,30 @@
 """The networks of figures 2 and 7; `build` reads top to bottom like figure 3."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.nets import losses
 from gcnet_caffe.nets.blocks import classifier, decoder, encoder, latent_size
 from gcnet_caffe.nets.generators import generative_loss, generator
+from gcnet_caffe.nets.layer_names import (
+    DECODER_2_QUERY,
+    DECODER_2_REFERENCE,
+    ENCODER_2,
+    FC_LAYERS,
+    GENERATED_REFERENCE,
+    LABEL,
+    LOSS_QUERY,
+    LOSS_REFERENCE,
+    PROB,
+    QUERY,
+    RECONSTRUCTED_QUERY,
+    RECONSTRUCTED_REFERENCE,
+    REFERENCE,
+)
+from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.writer import TEST_ONLY, TRAIN_ONLY, NetWriter
 
 IMAGE_SIZE = 64
@@ -32,7 +51,9 @@ VARIANTS = {
 }
 
 
-def build(variant, options, deploy=False, with_reconstruction=False):
+def build(
+    variant: str, options: NetOptions, deploy: bool = False, with_reconstruction: bool = False
+) -> NetWriter:
     """Build one of `VARIANTS`.
 
     Parameters
@@ -51,6 +72,11 @@ def build(variant, options, deploy=False, with_reconstruction=False):
     Returns
     -------
     NetWriter
+
+    Raises
+    ------
+    UsageError
+        The variant has no decoders 2, or nothing to learn without its classifier.
     """
     has = VARIANTS[variant]
     if not options.classifier and not (has.contrastive and has.generates or has.reconstructs):
@@ -65,12 +91,12 @@ def build(variant, options, deploy=False, with_reconstruction=False):
     if train:
         query, reference, label = pair_data(net, options)
     else:
-        query, label = add_input(net, "query"), None
-        reference = add_input(net, "reference") if has.compares and not has.generates else None
+        query, label = add_input(net, QUERY), None
+        reference = add_input(net, REFERENCE) if has.compares and not has.generates else None
 
     # Encoder 1 and decoder 1, the generator: the reference image X_r = G(X), eq. (3)
     if has.generates:
-        compared = generator(net, query, options, "generated_reference", train)
+        compared = generator(net, query, options, GENERATED_REFERENCE, train)
         if train:
             generative_loss(net, compared, reference, label, options)
     else:
@@ -80,12 +106,12 @@ def build(variant, options, deploy=False, with_reconstruction=False):
         return net
 
     # Encoder 2, the contrastive encoder: one set of parameters, two branches
-    query_code = encoder(net, query, "enc2", options, shared=has.compares, masks=reconstructs)
+    query_code = encoder(net, query, ENCODER_2, options, shared=has.compares, masks=reconstructs)
     if options.classifier or has.contrastive:
         delta = embedding = net.add("query_embedding", "Flatten", query_code.blob)
     if has.compares:
         reference_code = encoder(
-            net, compared, "enc2", options, "_reference", shared=True, masks=reconstructs
+            net, compared, ENCODER_2, options, "_reference", shared=True, masks=reconstructs
         )
         if options.classifier or has.contrastive:
             other = net.add("reference_embedding", "Flatten", reference_code.blob)
@@ -97,11 +123,13 @@ def build(variant, options, deploy=False, with_reconstruction=False):
     # Decoders 2: the query and the reference image from their embeddings, eq. (7) to (9)
     if reconstructs:
         mult = options.decoder_lr_mult
-        image_i = decoder(net, query_code, "dec2i", options, "reconstructed_query", mult)
-        image_r = decoder(net, reference_code, "dec2r", options, "reconstructed_reference", mult)
+        image_i = decoder(net, query_code, DECODER_2_QUERY, options, RECONSTRUCTED_QUERY, mult)
+        image_r = decoder(
+            net, reference_code, DECODER_2_REFERENCE, options, RECONSTRUCTED_REFERENCE, mult
+        )
         if train:
-            losses.image_loss(net, "loss_query", image_i, query, options.lambda_ri)
-            losses.image_loss(net, "loss_reference", image_r, reference, options.lambda_rr)
+            losses.image_loss(net, LOSS_QUERY, image_i, query, options.lambda_ri)
+            losses.image_loss(net, LOSS_REFERENCE, image_r, reference, options.lambda_rr)
 
     if options.classifier:
         _classify(net, delta, label, has, options, train)
@@ -110,25 +138,27 @@ def build(variant, options, deploy=False, with_reconstruction=False):
     return net
 
 
-def _classify(net, delta, label, has, options, train):
+def _classify(
+    net: NetWriter, delta: str, label: str, has: Variant, options: NetOptions, train: bool
+) -> None:
     """Add the classification layers, and in training their loss; otherwise `prob`."""
     if has.compares and options.delta_scale == "root":
         scale = {"scale": latent_size(options) ** 0.5}
         delta = net.add("delta_scaled", "Power", delta, power_param=scale)
-    score = classifier(net, delta, "fc1", "fc2", options.num_classes, options, train)
+    score = classifier(net, delta, *FC_LAYERS, options.num_classes, options, train)
     if train:
-        losses.classification_loss(net, score, label, options.ignored_label, TEST_ONLY)
+        losses.classification_loss(net, score, label, options.ignored_label)
     else:
-        net.add("prob", "Softmax", score)
+        net.add(PROB, "Softmax", score)
 
 
-def add_data(net, options, tops):
+def add_data(net: NetWriter, options: NetOptions, tops: Sequence[str]) -> None:
     """Add the Data layers of both phases: crops of 64 x 64, scaled to 0..1, mirrored in TRAIN."""
     for include, name, batch_size, mirror in (
         (TRAIN_ONLY, "train_lmdb", options.batch_size, True),
         (TEST_ONLY, "test_lmdb", options.test_batch_size, False),
     ):
-        net.add(
+        net.add_tops(
             "data",
             "Data",
             (),
@@ -143,19 +173,19 @@ def add_data(net, options, tops):
         )
 
 
-def add_input(net, name):
+def add_input(net: NetWriter, name: str) -> str:
     """Add the Input layer of a deploy net: 1 x 1 x 64 x 64, which a caller may reshape."""
     shape = [{"dim": [1, 1, IMAGE_SIZE, IMAGE_SIZE]}]
     return net.add(name, "Input", input_param={"shape": shape})
 
 
-def pair_data(net, options):
+def pair_data(net: NetWriter, options: NetOptions) -> tuple[str, str, str]:
     """Add the Data layers of pairs; return the blobs `query`, `reference` and `label`.
 
     One Datum holds query and reference, so that both get the same crop and mirror.
     """
-    add_data(net, options, ["pair", "label"])
-    query, reference = net.add(
-        "split_pair", "Slice", "pair", ["query", "reference"], slice_param={"axis": 1}
+    add_data(net, options, ["pair", LABEL])
+    query, reference = net.add_tops(
+        "split_pair", "Slice", "pair", [QUERY, REFERENCE], slice_param={"axis": 1}
     )
-    return query, reference, "label"
+    return query, reference, LABEL

@@ -14,6 +14,9 @@ _ROW_GAP, _COLUMN_GAP = 0.38, 0.5
 _ONE_COLUMN = 11.0  # the height that needs no folding
 _SWEEPS = 16
 
+#: Node -> the nodes that it has links with, in the rank above or below.
+_Neighbours = defaultdict[int, list[int]]
+
 
 class Layout(NamedTuple):
     """Inches from the upper left corner, downwards.
@@ -37,16 +40,21 @@ class Layout(NamedTuple):
 def arrange(
     sizes: list[tuple[float, float]], edges: list[tuple[int, int]], shape: float = 1.2
 ) -> Layout:
-    """Lay out boxes of `sizes` (width, height) that `edges` connect (source, target; no cycle).
+    """Lay out the boxes of a directed graph.
 
     Parameters
     ----------
+    sizes : list of (width, height)
+        Of the boxes, in inches.
+    edges : list of (source, target)
+        Places in `sizes`; without a cycle.
     shape : float
-        Width by height that the columns are to come near to.
+        The wanted quotient of width and height of the whole, where there are several columns.
     """
     ranks = _ranks(len(sizes), edges)
     widths = [width for width, _ in sizes]
-    links, chains = [], {}  # between neighbouring ranks; the nodes of each edge
+    links: list[tuple[int, int]] = []  # between neighbouring ranks
+    chains: dict[tuple[int, int], list[int]] = {}  # the nodes of each edge
     for source, target in dict.fromkeys(edges):
         chain = [source]
         for rank in range(ranks[source] + 1, ranks[target]):
@@ -64,7 +72,8 @@ def arrange(
 
 def _ranks(count: int, edges: list[tuple[int, int]]) -> list[int]:
     """The longest path to each box; a box without a source is right above its first reader."""
-    sources, targets = defaultdict(set), defaultdict(set)
+    sources: defaultdict[int, set[int]] = defaultdict(set)
+    targets: defaultdict[int, set[int]] = defaultdict(set)
     for source, target in edges:
         sources[target].add(source)
         targets[source].add(target)
@@ -83,8 +92,9 @@ def _ranks(count: int, edges: list[tuple[int, int]]) -> list[int]:
     return ranks
 
 
-def _neighbours(links: list[tuple[int, int]]) -> tuple[dict, dict]:
-    above, below = defaultdict(list), defaultdict(list)
+def _neighbours(links: list[tuple[int, int]]) -> tuple[_Neighbours, _Neighbours]:
+    above: _Neighbours = defaultdict(list)
+    below: _Neighbours = defaultdict(list)
     for source, target in links:
         above[target].append(source)
         below[source].append(target)
@@ -115,7 +125,7 @@ def _mean(values: list[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _crossings(rows: list[list[int]], below: dict) -> int:
+def _crossings(rows: list[list[int]], below: _Neighbours) -> int:
     count = 0
     for row, after in zip(rows, rows[1:]):
         places = {node: place for place, node in enumerate(after)}
@@ -192,7 +202,8 @@ def _placed(
         edges_of_columns.append((left, right))
         going = sum(rank_of[a] == column.stop - 1 for a, b in links) if column.stop in cut else 0
         bottom = max(bottom, y - _ROW_GAP + (_ROW_GAP + _LANE * going if going else 0))
-    routes, lanes = {}, defaultdict(int)
+    routes: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    lanes: Counter[int] = Counter()
     for (source, target), chain in chains.items():
         points = [(xs[source], ys[source] + sizes[source][1] / 2)]
         for a, b in zip(chain, chain[1:]):

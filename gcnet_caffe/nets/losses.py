@@ -1,41 +1,58 @@
 """The distance of eq. (2), and the losses of eq. (4) to (9), from stock layers where they exist."""
 
+from __future__ import annotations
+
+from gcnet_caffe.nets.layer_names import (
+    ACCURACY,
+    DELTA,
+    LOSS_CLASSIFICATION,
+    LOSS_CONTRASTIVE,
+    LOSS_KL,
+    QUERY,
+    REFERENCE,
+)
+from gcnet_caffe.nets.options import NetOptions
+from gcnet_caffe.nets.writer import TEST_ONLY, Fields, NetWriter
+
 #: Added to the sum of squares under the root, so that a zero vector has a bounded gradient.
 NORM_EPSILON = 1e-6
 
-_SQUARE = {"power": 2.0}
-_SUM_OVER_VALUES = {"operation": "SUM", "axis": 1}
+_SQUARE: Fields = {"power": 2.0}
+_SUM_OVER_VALUES: Fields = {"operation": "SUM", "axis": 1}
 
 
-def normalized_distance(net, query, reference):
+def normalized_distance(net: NetWriter, query: str, reference: str) -> str:
     """Add delta of eq. (2): | En(X)/||En(X)|| - En(Xr)/||En(Xr)|| |, element by element (N x p)."""
-    return net.add("delta", "NormalizedDistance", [query, reference])
+    return net.add(DELTA, "NormalizedDistance", [query, reference])
 
 
-def classification_loss(net, score, label, ignored_label, train_test):
-    """Add the cross entropy, and the accuracy in the TEST phase."""
-    ignore = {} if ignored_label is None else {"ignore_label": ignored_label}
-    net.add("loss_classification", "SoftmaxWithLoss", [score, label], loss_param=ignore)
-    net.add("accuracy", "Accuracy", [score, label], accuracy_param=ignore, include=train_test)
+def classification_loss(net: NetWriter, score: str, label: str, ignored: int | None) -> None:
+    """Add the cross entropy, and the accuracy in the TEST phase; the label `ignored` is left out.
+
+    `score` is N x classes, `label` N.
+    """
+    ignore: Fields = {} if ignored is None else {"ignore_label": ignored}
+    net.add(LOSS_CLASSIFICATION, "SoftmaxWithLoss", [score, label], loss_param=ignore)
+    net.add(ACCURACY, "Accuracy", [score, label], accuracy_param=ignore, include=TEST_ONLY)
 
 
-def image_loss(net, name, image, target, weight):
+def image_loss(net: NetWriter, name: str, image: str, target: str, weight: float) -> None:
     """Add 1/(2N) times the sum of squared pixel differences: eq. (5), (8), (9) over the batch."""
     net.add(name, "EuclideanLoss", [image, target], loss_weight=[weight])
 
 
-def adversarial_loss(net, name, logit, wanted, weight):
+def adversarial_loss(net: NetWriter, name: str, logit: str, wanted: str, weight: float) -> None:
     """Add the cross entropy of a discriminator's N logits and what they should say, N x 0 or 1."""
     net.add(name, "SigmoidCrossEntropyLoss", [logit, wanted], loss_weight=[weight])
 
 
-def constant_label(net, name, label, value):
+def constant_label(net: NetWriter, name: str, label: str, value: float) -> str:
     """Add N times `value`, whatever is in `label`, a blob of N from the data."""
     constant = {"scale": 0.0, "shift": value}
     return net.add(f"{name}_label", "Power", label, power_param=constant)
 
 
-def kl_divergence(net, mean, log_variance, count, weight):
+def kl_divergence(net: NetWriter, mean: str, log_variance: str, count: int, weight: float) -> None:
     """Add the Kullback-Leibler term `loss_kl` of a VAE (Kingma and Welling 2014, appendix B).
 
     1/N times the sum over the batch and the latent's `count` values of (mean^2 + variance -
@@ -48,17 +65,19 @@ def kl_divergence(net, mean, log_variance, count, weight):
     each = net.add("kl_images", "Reduction", terms, reduction_param=_SUM_OVER_VALUES)
     batch = net.add("kl_batch", "Reduction", each, reduction_param={"operation": "MEAN"})
     shift = {"shift": -count / 2}
-    net.add("loss_kl", "Power", batch, power_param=shift, loss_weight=[weight])
+    net.add(LOSS_KL, "Power", batch, power_param=shift, loss_weight=[weight])
 
 
-def contrastive_loss(net, query, reference, label, options):
+def contrastive_loss(
+    net: NetWriter, query: str, reference: str, label: str, options: NetOptions
+) -> None:
     """Add eq. (6) on two N x p embeddings, and the share of dissimilar pairs inside the margin."""
     if options.contrastive_on == "normalized":
-        query = _unit_length(net, query, "query")
-        reference = _unit_length(net, reference, "reference")
+        query = _unit_length(net, query, QUERY)
+        reference = _unit_length(net, reference, REFERENCE)
     similar = _similar(net, label, options.neutral_label)
     net.add(
-        "loss_contrastive",
+        LOSS_CONTRASTIVE,
         "ContrastiveLoss",
         [query, reference, similar],
         loss_weight=[options.lambda_s],
@@ -67,7 +86,7 @@ def contrastive_loss(net, query, reference, label, options):
     _share_inside_margin(net, query, reference, similar, options.margin)
 
 
-def _similar(net, label, neutral_label):
+def _similar(net: NetWriter, label: str, neutral_label: int) -> str:
     """Add Caffe's `sim`, 1 - alpha of eq. (6): 1 where the query is neutral, like its reference.
 
     Neutral has the highest label, so ReLU(label - (neutral - 1)) is 1 for it and 0 for the others.
@@ -78,7 +97,7 @@ def _similar(net, label, neutral_label):
     return net.add("similar_relu", "ReLU", similar, similar)
 
 
-def _unit_length(net, blob, name):
+def _unit_length(net: NetWriter, blob: str, name: str) -> str:
     """Add blob / ||blob|| (N x p)."""
     square = net.add(f"{name}_square", "Power", blob, power_param=_SQUARE)
     norm2 = net.add(f"{name}_norm2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
@@ -87,7 +106,9 @@ def _unit_length(net, blob, name):
     return net.add(f"{name}_unit", "Scale", [blob, inverse_norm], scale_param={"axis": 0})
 
 
-def _share_inside_margin(net, query, reference, similar, margin):
+def _share_inside_margin(
+    net: NetWriter, query: str, reference: str, similar: str, margin: float
+) -> None:
     """Add the top `dissimilar_in_margin`, 0..1: the pairs for which eq. (6) has a gradient.
 
     Written as the accuracy of a two-class score (margin^2 - distance^2, 0) whose right answer is

@@ -1,7 +1,7 @@
 """Any net as a graph of boxes: a layer, the in-place layers on its top, and what it makes.
 
 Source: Caffe src/caffe/net.cpp (FilterNet, AppendBottom, AppendTop); python/caffe/draw.py for what
-is worth telling of a layer.
+to show of a layer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,18 @@ def net_graph(
 ) -> Graph:
     """Return the Graph of a NetParameter in `phase`, or in both phases at once.
 
-    A net that Caffe would refuse has one, too: a bottom that no layer makes is a box of its own.
+    A net that Caffe would refuse also has one: a bottom that no layer makes is a box of its own.
+
+    Parameters
+    ----------
+    net : NetParameter
+    origin : str
+        What errors call the net.
+    phase : str
+        'TRAIN', 'TEST', or empty for both.
+    level : int
+    stages : tuple of str
+        Of the NetState.
 
     Raises
     ------
@@ -167,10 +178,9 @@ def _owners(
         makers = {reads[n].in_place.get(index) for n in chosen if index in chosen[n]}
         maker = makers.pop() if len(makers) == 1 else None
         # and not where a layer of one phase only would be in the box of both
-        alike = maker is not None and all(
-            (index in chosen[n]) == (owner[maker] in chosen[n]) for n in chosen
-        )
-        owner[index] = owner[maker] if alike else index
+        own = index if maker is None else owner[maker]
+        alike = all((index in chosen[n]) == (own in chosen[n]) for n in chosen)
+        owner[index] = own if alike else index
     return owner
 
 
@@ -188,7 +198,9 @@ def _shapes(chosen: dict[int, dict[int, Any]]) -> dict[tuple[int, str], Any]:
     return found
 
 
-def _box(layers: list[Any], net: Any, members: list[int], shapes: dict, mark: str) -> Box:
+def _box(
+    layers: list[Any], net: Any, members: list[int], shapes: dict[tuple[int, str], Any], mark: str
+) -> Box:
     first = layers[0]
     box = Box((net.layer[members[0]].name or first.type) + mark, [_words(first)], _kind(first))
     if len(layers) > 1:

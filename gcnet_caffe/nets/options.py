@@ -1,6 +1,10 @@
-"""What a network can be asked to be, with the paper's numbers as defaults."""
+"""The options of a network, with the paper's numbers as defaults."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gcnet_caffe.errors import UsageError
 
@@ -11,13 +15,23 @@ DELTA_SCALES = ("root", "none")
 LAST_BLOCKS = ("statistics", "slow", "plain", "none")
 
 
-def _option(default, text):
-    return field(default=default, metadata={"help": text})
+def _option(default: Any, text: str, negated: str = "") -> Any:
+    """A field of which `text` says what it is, and `negated` what its flag ``--no-...`` does."""
+    return field(default=default, metadata={"help": text, "negated": negated})
 
 
 @dataclass(frozen=True)
 class NetOptions:
-    """Options of a network; docs/interpretation.md compares those the paper leaves open."""
+    """Options of a network; docs/interpretation.md compares those that the paper leaves open.
+
+    The metadata of each field say what it is: ``help``, and ``negated`` where its flag is
+    ``--no-...``.
+
+    Raises
+    ------
+    UsageError
+        A value is out of its range; the message gives the flag.
+    """
 
     num_classes: int = _option(7, "expressions, or identities for pretrain-identity")
     neutral_class: bool = _option(
@@ -25,11 +39,17 @@ class NetOptions:
         "neutral is the last of the classes (CK+ with 8); otherwise a neutral query's label "
         "is num_classes: the classifier ignores it, the contrastive loss uses it",
     )
-    neutral_queries: bool = _option(True, "the LMDBs hold no neutral queries")
+    neutral_queries: bool = _option(
+        True, "the LMDBs hold neutral queries", negated="the LMDBs hold no neutral queries"
+    )
     generator: str = _option(
         "ae", "what makes the reference: ae (figure 3), vae or dcgan (figure 7, section IV-E)"
     )
-    classifier: bool = _option(True, "leave out the classification layers (figure 8d: S0R1)")
+    classifier: bool = _option(
+        True,
+        "the net has its classification layers",
+        negated="leave out the classification layers (figure 8d: S0R1)",
+    )
     padding: str = _option("same", "same: latent 96 x 8 x 8; valid: 96 x 6 x 6")
     margin: float = _option(1.0, "m of eq. (6), in units of the embeddings' L2 distance")
     contrastive_on: str = _option(
@@ -55,15 +75,17 @@ class NetOptions:
         "elements are of order 1; none: delta itself",
     )
     dropout: float = _option(0.5, "dropout ratio before the first FC layer")
-    fc_relu: bool = _option(True, "no ReLU between the two FC layers")
+    fc_relu: bool = _option(
+        True, "a ReLU between the two FC layers", negated="no ReLU between the two FC layers"
+    )
     moving_average_fraction: float = _option(
         0.999, "BatchNorm's; a schedule of a few hundred iterations wants about 0.95"
     )
-    batch_size: int = _option(64, "images a TRAIN iteration")
-    test_batch_size: int = _option(1, "images a TEST iteration")
+    batch_size: int = _option(64, "images per TRAIN iteration")
+    test_batch_size: int = _option(1, "images per TEST iteration")
     data: str = _option("data/ck7/fold0", "folder of train_lmdb and test_lmdb")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _one_of("generator", self.generator, GENERATORS)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("contrastive-on", self.contrastive_on, CONTRASTIVE_ON)
@@ -82,28 +104,28 @@ class NetOptions:
             raise UsageError("--neutral-class wants neutral queries; drop --no-neutral-queries")
 
     @property
-    def kind(self):
-        """What a net's name tells of the generator and the classifier: nothing, or words with _."""
+    def kind(self) -> str:
+        """What a net's name says of the generator and the classifier: nothing, or words with _."""
         generator = f"_{self.generator}" if self.generator != "ae" else ""
         return generator if self.classifier else f"{generator}_no_classifier"
 
     @property
-    def ignored_label(self):
+    def ignored_label(self) -> int | None:
         """The label of neutral queries that the classifier ignores, or None."""
         if self.neutral_class or not self.neutral_queries:
             return None
         return self.num_classes
 
     @property
-    def neutral_label(self):
+    def neutral_label(self) -> int:
         """The label of neutral, the highest there is."""
         return self.num_classes - 1 if self.neutral_class else self.num_classes
 
 
-def _one_of(name, value, allowed):
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     _require(name, value, value in allowed, f"one of {', '.join(allowed)}")
 
 
-def _require(name, value, holds, wanted):
+def _require(name: str, value: object, holds: bool, wanted: str) -> None:
     if not holds:
         raise UsageError(f"--{name.replace('_', '-')}: found {value!r}, wanted {wanted}")

@@ -1,7 +1,10 @@
 """Solver prototxts: section IV-A's numbers as defaults."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb, to_text
@@ -17,13 +20,19 @@ GAMMA_READINGS = {
 }
 
 
-def _option(default, text):
+def _option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """Options of a solver; names are Caffe's field names, defaults the paper's (section IV-A)."""
+    """Options of a solver; names are Caffe's field names, defaults the paper's (section IV-A).
+
+    Raises
+    ------
+    UsageError
+        A value is out of its range; the message gives the flag.
+    """
 
     net: str = _option("", "the net's prototxt")
     snapshot_prefix: str = _option("", "path prefix of the snapshots")
@@ -36,14 +45,19 @@ class SolverOptions:
     momentum2: float = _option(0.999, "Adam's second momentum")
     weight_decay: float = _option(0.0001, "L2 weight decay")
     max_iter: int = _option(300000, "iterations to train")
-    clip_gradients: Optional[float] = _option(None, "clip the gradient's L2 norm to this")
-    random_seed: Optional[int] = _option(None, "seed of fillers, crops, mirrors and dropout")
+    # Optional: read when the program runs, on Python 3.9 too
+    clip_gradients: Optional[float] = _option(  # noqa: UP045
+        None, "clip the gradient's L2 norm to this"
+    )
+    random_seed: Optional[int] = _option(  # noqa: UP045
+        None, "seed of fillers, crops, mirrors and dropout"
+    )
     display: int = _option(100, "iterations between log lines")
     snapshot: int = _option(10000, "iterations between snapshots")
-    test_iter: int = _option(1, "TEST batches a test")
+    test_iter: int = _option(1, "TEST batches per test")
     test_interval: int = _option(1000, "iterations between tests")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.gamma_reading not in GAMMA_READINGS:
             raise UsageError(
                 f"--gamma-reading: found {self.gamma_reading!r}, "
@@ -58,8 +72,8 @@ class SolverOptions:
                 )
 
 
-def build_solver(options):
-    """Return the SolverParameter for `options` (a SolverOptions).
+def build_solver(options: SolverOptions) -> Any:
+    """Return the SolverParameter for `options`.
 
     `solver_mode` is left out: `caffe train` then runs on the CPU without `-gpu` and on the GPU
     with it. There is no test before the first iteration, when BatchNorm has no statistics.
@@ -95,12 +109,12 @@ def build_solver(options):
     return solver
 
 
-def solver_text(options, header=()):
+def solver_text(options: SolverOptions, header: Iterable[str] = ()) -> str:
     """Return the solver's prototxt, each line of `header` first as a comment."""
     return "".join(f"# {line}\n" for line in header) + to_text(build_solver(options))
 
 
-def exact_test(count, largest=128):
+def exact_test(count: int, largest: int = 128) -> tuple[int, int]:
     """Return (batch_size, test_iter) whose product is exactly `count` images.
 
     The batch is the largest divisor of `count` up to `largest`; Caffe's test cursor wraps, so

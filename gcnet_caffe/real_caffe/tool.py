@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
-from gcnet_caffe.formats.log import parse_progress
+from gcnet_caffe.formats.log import fatal_message, parse_progress
 from gcnet_caffe.formats.snapshots import snapshot_files
 
 _LAUNCHER = Path(__file__).resolve().parents[2] / "docker" / "caffe"
@@ -118,11 +117,7 @@ def python_command(module: str, *args: object) -> list[str]:
 def last_words(printed: str) -> str:
     """Return the line that says why a program stopped, of all that it printed."""
     lines = printed.strip().splitlines() or ["no output"]
-    fatal = [line.split("] ", 1)[-1] for line in lines if _FATAL.match(line)]
-    return fatal[0] if fatal else lines[-1]
-
-
-_FATAL = re.compile(r"F\d{4} ")
+    return next(filter(None, map(fatal_message, lines)), lines[-1])
 
 
 @contextlib.contextmanager

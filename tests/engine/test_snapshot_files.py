@@ -80,7 +80,9 @@ def test_names_that_hdf5_cannot_hold(name, folder, capfd):
         "data": "two layers are called 'data';",
         r"a\000b": r"the name of layer 'a\x00b' cannot be a group's;",
     }
-    assert f"error: net.prototxt: {wanted.get(name, f'the name of layer {name!r} is none')}" in line
+    assert (
+        f"error: net.prototxt: {wanted.get(name, f'the name of layer {name!r} cannot be')}" in line
+    )
     assert "snapshot_format: BINARYPROTO" in line
     assert {path.name for path in folder.iterdir()} == {"net.prototxt", "solver.prototxt"}
     binary = solver_text(snapshot_prefix='"m"', snapshot_format="BINARYPROTO")

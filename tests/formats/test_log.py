@@ -10,6 +10,7 @@ from gcnet_caffe import cli
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import log as log_module
 from gcnet_caffe.formats.log import (
+    before_test_line,
     display_line,
     display_times,
     draw_log,
@@ -20,7 +21,6 @@ from gcnet_caffe.formats.log import (
     parse_number,
     parse_progress,
     read_log,
-    testing_line,
     text_before,
 )
 
@@ -71,11 +71,11 @@ def test_outputs_are_numbered_through_and_losses_show_their_weight():
 
 def test_what_is_written_is_read(read):
     lines = [
-        testing_line(0, 0),
+        before_test_line(0, 0),
         *output_lines("Test net", {"accuracy": [0.25], "per_class": [0.5, 0.125]}, {}),
         display_line(0, 2.0, 21.9, 4.5, 100),
         *output_lines("Train net", {"loss": [2.0]}, {"loss": 1.0}),
-        testing_line(1, 1),
+        before_test_line(1, 1),
         *output_lines("Test net", {"accuracy": [0.75]}, {}),
         loss_line(1, 1.5),
     ]
