@@ -91,8 +91,8 @@ def build(
     if train:
         query, reference, label = pair_data(net, options)
     else:
-        query, label = add_input(net, QUERY), None
-        reference = add_input(net, REFERENCE) if has.compares and not has.generates else None
+        query, label = add_input(net, QUERY), ""
+        reference = add_input(net, REFERENCE) if has.compares and not has.generates else ""
 
     # Encoder 1 and decoder 1, the generator: the reference image X_r = G(X), eq. (3)
     if has.generates:
