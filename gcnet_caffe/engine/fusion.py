@@ -77,10 +77,10 @@ def _chain(step, readers, outputs):
     """Return `step` and the steps that can be done together with it."""
     chain = [step]
     following = _only_reader(step, readers, outputs)
-    if step.layer.type == "BatchNorm" and following and _is_channel_scale(following):
+    if step.layer.layer_type == "BatchNorm" and following and _is_channel_scale(following):
         chain.append(following)
         following = _only_reader(following, readers, outputs)
-    if chain[-1].layer.type in _OVERWRITABLE and following and _is_plain_relu(following):
+    if chain[-1].layer.layer_type in _OVERWRITABLE and following and _is_plain_relu(following):
         chain.append(following)
     return chain
 
@@ -96,7 +96,7 @@ def _only_reader(step, readers, outputs):
 
 def _is_channel_scale(step):
     layer = step.layer
-    return layer.type == "Scale" and layer.is_channel_wise and not layer.param.propagate_down
+    return layer.layer_type == "Scale" and layer.is_channel_wise and not layer.param.propagate_down
 
 
 def _is_plain_relu(step):
@@ -108,8 +108,10 @@ def _joined(chain):
     first, last = chain[0], chain[-1]
     if len(chain) == 1:
         return first
-    relu = last.layer.type == "ReLU"
-    scale = chain[1].layer if chain[1].layer.type == "Scale" and first is not chain[1] else None
+    relu = last.layer.layer_type == "ReLU"
+    scale = (
+        chain[1].layer if chain[1].layer.layer_type == "Scale" and first is not chain[1] else None
+    )
     return Step(
         first.layer, first.bottoms, last.tops, last.loss_weights, Joined(first.layer, scale, relu)
     )
@@ -158,7 +160,7 @@ def segments(steps, device):
     """
     found = []
     for step in steps:
-        compiled = device.type != "cpu" or step.layer.type not in _OWN_KERNELS
+        compiled = device.type != "cpu" or step.layer.layer_type not in _OWN_KERNELS
         if not found or found[-1].compiled != compiled:
             found.append(Segment([], compiled))
         found[-1].steps.append(step)

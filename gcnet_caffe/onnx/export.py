@@ -120,7 +120,7 @@ def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
         if not layer.takes_indices:
             names = [graph.as_float(name) for name in names]
         bottoms = [Value(name, shapes[i]) for name, i in zip(names, step.bottoms)]
-        made = converter(layer.type)(graph, layer, *bottoms)
+        made = converter(layer.layer_type)(graph, layer, *bottoms)
         values.update(zip(step.tops, made if isinstance(made, tuple) else (made,)))
     return graph, values
 

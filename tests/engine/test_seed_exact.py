@@ -30,7 +30,7 @@ def test_weights_batches_and_dropout_masks(what, tree, caffe, monkeypatch):
     assert start.keys() == theirs.keys()
     for key, blob in start.items():
         assert np.array_equal(blob, theirs[key]), key
-    dropouts = [layer for layer in solver.net.layers if layer.type == "Dropout"]
+    dropouts = [layer for layer in solver.net.layers if layer.layer_type == "Dropout"]
     for iteration in range(7):
         solver.step(1)
         data, label = (solver._batch[number].numpy() for number in solver.net.steps[0].tops)

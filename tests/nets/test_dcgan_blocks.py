@@ -27,7 +27,10 @@ def run(net, bottom):
 
 def learnable(net):
     return sum(
-        blob.numel() for layer in net.layers if layer.type != "BatchNorm" for blob in layer.blobs
+        blob.numel()
+        for layer in net.layers
+        if layer.layer_type != "BatchNorm"
+        for blob in layer.blobs
     )
 
 
@@ -38,7 +41,7 @@ def test_the_encoder():
     shapes = {name: tuple(blob.shape) for name, blob in blobs.items()}
     assert shapes["enc1_conv1"] == (3, 64, 32, 32) and shapes["enc1_conv4"] == (3, 512, 4, 4)
     assert shapes["enc1_conv5"] == (3, 200, 1, 1)
-    bare = {layer.type for layer in net.layers if layer.name[-1] in "15"}
+    bare = {layer.layer_type for layer in net.layers if layer.name[-1] in "15"}
     assert bare == {"Convolution", "ReLU"}, "no BatchNorm on the first and the last"
 
 

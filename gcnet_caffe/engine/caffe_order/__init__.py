@@ -46,22 +46,22 @@ def prepare(device, log):
 
 def op_of(layer):
     """Return what computes `layer` in Caffe's order: a rule's op, or the layer itself."""
-    rule = _RULES.get(layer.type)
+    rule = _RULES.get(layer.layer_type)
     return layer if rule is None or _is_unruled(layer) else Ruled(layer, rule)
 
 
 def _is_unruled(layer):
     """Whether no rule is made for these parameters of `layer`."""
-    if layer.type in ("Convolution", "Deconvolution"):
+    if layer.layer_type in ("Convolution", "Deconvolution"):
         return layer.channel_axis != 1 or len(layer.kernel) != 2 or layer.num_tops > 1
-    if layer.type == "Power":
+    if layer.layer_type == "Power":
         param = layer.param.power_param
         return param.power in (0, 1) or param.scale == 0
-    if layer.type == "Reduction":
+    if layer.layer_type == "Reduction":
         param = caffe_pb.ReductionParameter
         return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
     two_tops = ("SigmoidCrossEntropyLoss", "SoftmaxWithLoss")
-    return layer.type in two_tops and layer.num_tops > 1
+    return layer.layer_type in two_tops and layer.num_tops > 1
 
 
 def in_caffes_order(steps, count):

@@ -54,7 +54,7 @@ def register(type_name):
     """Class decorator: the layer that a prototxt calls `type: "type_name"`."""
 
     def add(layer_class):
-        layer_class.type = type_name
+        layer_class.layer_type = type_name
         _REGISTRY[type_name] = layer_class
         return layer_class
 
@@ -149,7 +149,7 @@ class Layer(nn.Module):
 
     def error(self, text):
         """Return (not raise) a NetError that names the file and this layer."""
-        return NetError(f"{self.context.origin}: layer {self.name!r} ({self.type}): {text}")
+        return NetError(f"{self.context.origin}: layer {self.name!r} ({self.layer_type}): {text}")
 
     def check(self, condition, text):
         """Raise `error(text)` unless `condition`."""
