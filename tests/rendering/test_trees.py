@@ -195,7 +195,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
         (["--workers", "0"], "--workers 0: wanted at least 1"),
         (["--seed", "-1"], "--seed -1: wanted at least 0"),
         (["--identities", "0"], "--identities 0: wanted at least 1"),
-        (["--unlabelled", "1.5"], "--unlabelled 1.5: wanted a chance"),
+        (["--unlabelled", "1.5"], "--unlabelled 1.5: wanted a probability"),
         *(
             (["--size", size], f"--size {size}: wanted 240 or")
             for size in ("20", "ax9", "240x", "99x2001")
