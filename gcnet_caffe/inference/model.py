@@ -23,6 +23,7 @@ from gcnet_caffe.faces import align
 from gcnet_caffe.files import sha256
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.images import CROP
+from gcnet_caffe.nets.layer_names import DELTA, FEATURE, GENERATED_REFERENCE, PROB, QUERY
 
 NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json", "SHA256SUMS"
 FORMAT = 1
@@ -31,7 +32,7 @@ FORMAT = 1
 SYNTHETIC = Path(__file__).with_name("synthetic_model")
 
 #: The blobs that are of use, by Caffe's names, in the order of the network.
-OUTPUTS = ("generated_reference", "delta", "feature", "prob")
+OUTPUTS = (GENERATED_REFERENCE, DELTA, FEATURE, PROB)
 
 #: What a deploy net may be made of: layers that compute. Others read or write files, or run code.
 LAYER_TYPES = (
@@ -157,16 +158,16 @@ def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> Train
             )
     inputs = [(layer.top[:], layer.input_param) for layer in param.layer if layer.type == "Input"]
     names = [top for tops, _ in inputs for top in tops]
-    if names != ["query"]:
+    if names != [QUERY]:
         raise ModelError(f"{net}: inputs: found {', '.join(names) or 'none'}, wanted query only")
     shape = [list(shape.dim) for shape in inputs[0][1].shape]
     if [found[1:] for found in shape] != [[1, CROP, CROP]]:
         raise ModelError(f"{net}: input query: found {shape}, wanted n x 1 x {CROP} x {CROP}")
     made_by = {top: layer for layer in param.layer for top in layer.top}
     outputs = tuple(blob for blob in OUTPUTS if blob in made_by)
-    if "prob" not in outputs:
+    if PROB not in outputs:
         raise ModelError(f"{net}: no blob 'prob'; wanted the deploy net of a classifier")
-    score = made_by["prob"].bottom[0]
+    score = made_by[PROB].bottom[0]
     count = made_by[score].inner_product_param.num_output if score in made_by else 0
     if count != len(facts["classes"]):
         raise ModelError(f"{net}: classes: found {count}, wanted {len(facts['classes'])}")

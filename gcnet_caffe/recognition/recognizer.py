@@ -20,6 +20,7 @@ from gcnet_caffe.faces.landmarks import Detected, Detector, detector_model
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import TrainedModel, latent_channels
 from gcnet_caffe.inference.network import Network, open_network
+from gcnet_caffe.nets.layer_names import DELTA, GENERATED_REFERENCE, PROB, QUERY
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
 from gcnet_caffe.recognition.run_folder import open_model
 
@@ -229,7 +230,7 @@ class Recognizer:
             ``feature`` (N, 384).
         """
         query = as_tested(np.asarray(crops)[:, None])
-        return {"query": query, **self._network.forward_all({"query": query}, BATCH)}
+        return {QUERY: query, **self._network.forward_all({QUERY: query}, BATCH)}
 
     def _find(self, image: Input, colour: str | None) -> _Found:
         if isinstance(image, ImageError):  # the caller could not read it
@@ -249,16 +250,16 @@ class Recognizer:
     def _faces(self, pairs: list[tuple[Detected, NDArray[np.uint8]]]) -> Iterator[Face]:
         blobs = self.predict_crops(np.stack([crop for _, crop in pairs]))
         for i, (face, _) in enumerate(pairs):
-            values = blobs["prob"][i].tolist()
+            values = blobs[PROB][i].tolist()
             yield Face(
                 face.box,
                 face.points,
                 face.score,
                 self.classes[int(np.argmax(values))],
                 dict(zip(self.classes, values)),
-                blobs["query"][i, 0],
-                blobs["generated_reference"][i, 0] if "generated_reference" in blobs else None,
-                self._delta_map(blobs["delta"][i]) if "delta" in blobs else None,
+                blobs[QUERY][i, 0],
+                blobs[GENERATED_REFERENCE][i, 0] if GENERATED_REFERENCE in blobs else None,
+                self._delta_map(blobs[DELTA][i]) if DELTA in blobs else None,
             )
 
     def _delta_map(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
