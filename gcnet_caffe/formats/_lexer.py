@@ -41,7 +41,7 @@ PATHS = {
 
 
 class Words(NamedTuple):
-    """`text` is what Python's parser is given; `raw` the (line, field) of strings not in UTF-8."""
+    """The `text` for Python's parser, and `raw`, the (line, field) of strings not in UTF-8."""
 
     text: str
     raw: list[tuple[int, str]]
@@ -54,13 +54,13 @@ def scan(data: bytes, origin: str | Path) -> Words:
     ----------
     data : bytes
     origin : str or Path
-        Names it in errors.
+        What errors call it.
 
     Raises
     ------
     SchemaError
-        A string has an escape that is none, or a file's name with a control character; or there
-        is a character that cannot stand in a prototxt. The message gives the line.
+        A string has an invalid escape, a file's name has a control character, or there is a
+        character that a prototxt cannot have there. The message gives the line.
     """
     if wide_encoding(data):
         raise SchemaError(f"{origin}: saved as {wide_encoding(data)}; save it as UTF-8")
@@ -130,7 +130,7 @@ def _byte(escape: re.Match[bytes]) -> bytes:
 
 
 def _refuse(data: bytes, field: str, place: _Place) -> NoReturn:
-    """Raise a SchemaError that names what stands at `place`."""
+    """Raise a SchemaError that says what is at `place`."""
     start = data[place.position : place.position + 4]
     if start[:1] in (b'"', b"'"):
         line = data[place.position :].split(b"\n", 1)[0]
@@ -147,4 +147,4 @@ def _refuse(data: bytes, field: str, place: _Place) -> NoReturn:
             f"found {character(char)}, a byte-order mark, which Caffe cannot read; save the file "
             "as UTF-8 without it"
         )
-    raise place.error(f"found {character(char)}, which may stand only in a string or comment")
+    raise place.error(f"found {character(char)}, which is allowed only in a string or comment")

@@ -150,7 +150,7 @@ def fatal_message(line: str) -> str | None:
 
 
 def parse_number(text: str) -> float | None:
-    """Return the number that a C++ stream printed as `text`, or None where it is none.
+    """Return the number that a C++ stream printed as `text`, or None where it is not one.
 
     Values that are not a number are printed as nan, -nan, -nan(ind), and by Windows as 1.#QNAN,
     -1.#IND, 1.#INF.

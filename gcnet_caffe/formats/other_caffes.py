@@ -300,8 +300,8 @@ def explain_layer(type_name: str, known: Sequence[str]) -> str:
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.75) -> str | None:
     """Return the one of `known` that `name` misspells, or None where it is another word.
 
-    A slip leaves the first letter and the digits alone, and adds two letters at most: ``bn_param``
-    is no ``mvn_param``.
+    `cutoff` is the least similarity, 0..1, as difflib counts it. A slip leaves the first letter and
+    the digits alone, and adds two letters at most: ``bn_param`` is no ``mvn_param``.
     """
     stem = _stem(name)
     stems = {_stem(word): word for word in known}

@@ -42,9 +42,9 @@ class Wiring:
         return tuple(self._current[name] for name in layer.bottom)
 
     def tops(self, layer: Any, count: int) -> tuple[int, ...]:
-        """Return the numbers of the `count` tops of `layer`; those without a name come last.
+        """Return the numbers of the tops of the LayerParameter `layer`.
 
-        Call it right after `bottoms`.
+        Call it right after `bottoms`. The layer makes `count` tops; those without a name come last.
 
         Raises
         ------

@@ -149,7 +149,7 @@ def solver_files(
 
 
 def committed() -> dict[str, str]:
-    """Return {path: text} of every generated file that the repository holds."""
+    """Return {path: text} of every generated file of the repository."""
     found: dict[str, str] = {}
     for variant in VARIANTS:
         for fold in range(FOLDS if variant == "S1R1" else 1):

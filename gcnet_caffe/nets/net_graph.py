@@ -12,7 +12,7 @@ from typing import Any
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.net_state import select_layers
-from gcnet_caffe.formats.shapes import top_shapes
+from gcnet_caffe.formats.shapes import per_axis, top_shapes
 
 _PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}
 
@@ -268,17 +268,9 @@ def _window(param: Any) -> str:
     """Return '3x3/2 pad 1' of a Convolution's or a Pooling's parameters."""
     if getattr(param, "global_pooling", False):
         return "global"
-    parts = []
-    for name, short in (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad")):
-        value = getattr(param, name)
-        both = [getattr(param, f"{short}_h"), getattr(param, f"{short}_w")]
-        given = list(value) if hasattr(value, "__len__") else [value]
-        if any(param.HasField(f"{short}_{side}") for side in "hw"):
-            given = both
-        parts.append(given or [{"stride": 1}.get(name, 0)])
-    kernel, stride, pad = parts
-    if len(kernel) == 1:
-        kernel = kernel * 2
+    kernel = per_axis(param, "kernel_size", "kernel", 2, 0)
+    stride = per_axis(param, "stride", "stride", 1, 1)
+    pad = per_axis(param, "pad", "pad", 1, 0)
     text = "x".join(map(str, kernel))
     text += f"/{'x'.join(map(str, stride))}" if set(stride) != {1} else ""
     return text + (f" pad {'x'.join(map(str, pad))}" if set(pad) != {0} else "")

@@ -79,7 +79,7 @@ class NetOptions:
         True, "a ReLU between the two FC layers", negated="no ReLU between the two FC layers"
     )
     moving_average_fraction: float = _option(
-        0.999, "BatchNorm's; a schedule of a few hundred iterations wants about 0.95"
+        0.999, "BatchNorm's; for a schedule of a few hundred iterations about 0.95 is better"
     )
     batch_size: int = _option(64, "images per TRAIN iteration")
     test_batch_size: int = _option(1, "images per TEST iteration")
@@ -101,7 +101,7 @@ class NetOptions:
         fraction = self.moving_average_fraction
         _require("moving_average_fraction", fraction, 0 < fraction < 1, "between 0 and 1")
         if self.neutral_class and not self.neutral_queries:
-            raise UsageError("--neutral-class wants neutral queries; drop --no-neutral-queries")
+            raise UsageError("--neutral-class needs neutral queries; drop --no-neutral-queries")
 
     @property
     def kind(self) -> str:

@@ -128,7 +128,7 @@ def test_caffe_reads_these_spellings_so(caffe, tmp_path):
             b'\n\xef\xbb\xbfname: "dd"',
             "f:2: found ZERO WIDTH NO-BREAK SPACE (U+FEFF), a byte-order",
         ),
-        ("name:\u200b 'a'".encode(), "f:1: found ZERO WIDTH SPACE (U+200B), which may stand only"),
+        ("name:\u200b 'a'".encode(), "f:1: found ZERO WIDTH SPACE (U+200B), which is allowed only"),
         ("name： 'a'".encode(), "f:1: found FULLWIDTH COLON (U+FF1A)"),
         (b"name\xa3\xba 'a'", "f:1: found the byte 0xA3, which is not UTF-8, outside a string"),
         (b"# a\x00", "f:1: not text: found NUL (U+0000); wanted a prototxt"),
