@@ -16,7 +16,7 @@ def test_committed_files_regenerate():
                 committed.splitlines(True), text.splitlines(True), f"{path} (committed)", "rebuilt"
             )
         )
-        assert not diff, f"accept it with: python tools/make_net.py --all\n{diff}"
+        assert not diff, f"accept it with: gcnet make-net --all\n{diff}"
 
 
 def test_nothing_else_is_committed_beside_them():
