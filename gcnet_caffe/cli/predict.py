@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gcnet_caffe import Recognizer
     from gcnet_caffe.recognition.pictures import Picture, Source
     from gcnet_caffe.recognition.recognizer import Face
+    from gcnet_caffe.recognition.results import Text
 
 OLD_SPELLINGS = {"--backend": "--engine"}
 
@@ -67,15 +68,15 @@ def run(args: argparse.Namespace) -> int:
     if recognizer.model.facts["training"].get("synthetic"):
         text = "this network knows synthetic faces only; give another with --model"
         print(f"gcnet predict: {text}", file=sys.stderr)
-    told = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
-    _write(told.head())
+    printer = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
+    _write(printer.head())
     failed = 0
     total = sum(source.total for source in sources)
     with tqdm(total=total or None, unit="image", disable=None) as bar:
         for picture, found in _results(recognizer, sources, bool(args.draw)):
             bar.update()
             with tqdm.external_write_mode():
-                failed += _show(picture, found, told, args.draw)
+                failed += _show(picture, found, printer, args.draw)
     return 1 if failed else 0
 
 
@@ -105,15 +106,17 @@ def _results(
         yield waiting.popleft(), found
 
 
-def _show(picture: Picture, found: list[Face] | GcnetError, told: Any, folder: str | None) -> bool:
+def _show(
+    picture: Picture, found: list[Face] | GcnetError, printer: Text, folder: str | None
+) -> bool:
     """Print and draw what was found; return whether the picture could not be read."""
     from gcnet_caffe.recognition.drawing import write_drawing
 
     if isinstance(found, GcnetError):
         print(f"gcnet predict: {found}", file=sys.stderr)
-        _write(told.error(picture.name, str(found)))
+        _write(printer.error(picture.name, str(found)))
         return True
-    _write(told.faces(picture.name, found))
+    _write(printer.faces(picture.name, found))
     if folder:
         write_drawing(Path(folder) / picture.place, picture.colours(), found)
     return False
