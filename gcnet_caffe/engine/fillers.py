@@ -76,7 +76,7 @@ def _gaussian(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
         return numbers
     probability = _F(filler.sparse) / _F(shape[0])
     layer.check(probability <= 1, f"filler 'gaussian': sparse: at most {shape[0]} outputs")
-    return numbers * rng.bernoulli(count, probability)
+    return numbers * rng.bernoulli(count, float(probability))
 
 
 def _positive_unitball(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:

@@ -416,7 +416,7 @@ def open_net(
     SchemaError, NetError
         The file cannot be read, or the net cannot be executed.
     """
-    param = read_net(path)
+    param = read_net(os.fspath(path))
     param.state.CopyFrom(merged_state(phase, param.state))
     param.state.phase = phase
     param.state.level = level

@@ -5,6 +5,7 @@ Source: Caffe src/caffe/net.cpp (CopyTrainedLayersFrom..., ToProto, ToHDF5), src
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -41,7 +42,7 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]
     if holds_hdf5(path):
         return _read_hdf5(path)
     try:
-        net = read_weights(path)
+        net = read_weights(os.fspath(path))
     except SchemaError as error:
         raise WeightsError(str(error)) from None
     found = []
