@@ -1,6 +1,14 @@
 """Forward and backward as one CUDA graph (`--cuda-graphs`). Not run by us: no GPU was at hand."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
 import torch
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.net import Blobs, Loss, Net
 
 _WARM_UPS = 3
 
@@ -15,10 +23,15 @@ class GraphedPass:
     forward : callable
         batch -> (loss, outputs).
     batch : dict
-        Of Net.next_batch; what the pass is recorded with.
+        Of Net.next_batch; the pass is recorded with it.
     """
 
-    def __init__(self, net, forward, batch):
+    def __init__(
+        self,
+        net: Net,
+        forward: Callable[[Blobs], tuple[Loss, dict[str, torch.Tensor]]],
+        batch: Blobs,
+    ) -> None:
         self._params = [one.param for one in net.learnable]
         self._inputs = {number: tensor.clone() for number, tensor in batch.items()}
         kept = [param.detach().clone() for param in self._params]
@@ -27,7 +40,7 @@ class GraphedPass:
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UPS):
                 self._forget_gradients()
-                forward(self._inputs)[0].backward()
+                cast(torch.Tensor, forward(self._inputs)[0]).backward()
         torch.cuda.current_stream().wait_stream(stream)
         with torch.no_grad():  # the warm-ups changed BatchNorm's sums
             for param, values in zip(self._params, kept):
@@ -35,15 +48,16 @@ class GraphedPass:
         self._forget_gradients()
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._loss, self._outputs = forward(self._inputs)
+            loss, self._outputs = forward(self._inputs)
+            self._loss = cast(torch.Tensor, loss)
             self._loss.backward()
         self._gradients = [param.grad for param in self._params]
 
-    def _forget_gradients(self):
+    def _forget_gradients(self) -> None:
         for param in self._params:
             param.grad = None
 
-    def __call__(self, batch):
+    def __call__(self, batch: Blobs) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return loss and outputs of `batch`; the gradients are in the blobs."""
         for number, tensor in batch.items():
             self._inputs[number].copy_(tensor)

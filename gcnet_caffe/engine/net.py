@@ -173,7 +173,7 @@ class Net(nn.Module):
             if wanted is None:
                 continue
             for number, top in sorted(sources[step.bottoms[wanted.bottom]]):
-                source = self.steps[number].layer
+                source = cast(Data, self.steps[number].layer)
                 reader = f"layer {step.layer.name!r} ({step.layer.param.type})"
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 

@@ -6,7 +6,7 @@ Source: Caffe src/caffe/net.cpp, AppendParam and ShareTrainedLayersWith.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -14,6 +14,7 @@ from gcnet_caffe.errors import NetError, WeightsError
 from gcnet_caffe.formats import caffe_pb
 
 if TYPE_CHECKING:
+    from gcnet_caffe.engine.layers.base import Layer
     from gcnet_caffe.engine.net import Net
 
 _DEFAULT = caffe_pb.ParamSpec()
@@ -30,18 +31,20 @@ class Learnable:
     owner : Layer
     index : int
         Which blob of the owner.
+    has_lr_mult, has_decay_mult : bool
+        Whether a prototxt says the multiplier.
     """
 
     param: nn.Parameter
     lr_mult: float
     decay_mult: float
-    owner: object
+    owner: Layer
     index: int
     has_lr_mult: bool
     has_decay_mult: bool
 
     @property
-    def display_name(self):
+    def display_name(self) -> str:
         """The name that debug lines give it: its `param { name }`, or its index."""
         specs = self.owner.param.param
         name = specs[self.index].name if self.index < len(specs) else ""
@@ -51,12 +54,12 @@ class Learnable:
 class LearnableBlobs:
     """Collects the learnable blobs of a net, layer by layer, with Caffe's rules of sharing."""
 
-    def __init__(self, origin):
-        self.all = []
+    def __init__(self, origin: str) -> None:
+        self.all: list[Learnable] = []
         self._origin = origin
-        self._owners = {}
+        self._owners: dict[str, Learnable] = {}
 
-    def add(self, layer):
+    def add(self, layer: Layer) -> None:
         """Own or share each blob of `layer`, which is set up.
 
         Raises
@@ -86,7 +89,7 @@ class LearnableBlobs:
             if spec.name:
                 self._owners[spec.name] = learnable
 
-    def _share(self, layer, index, spec, owner):
+    def _share(self, layer: Layer, index: int, spec: Any, owner: Learnable) -> None:
         mine, theirs = layer.blob_shapes[index], owner.owner.blob_shapes[owner.index]
         permissive = spec.share_mode == caffe_pb.ParamSpec.PERMISSIVE
         same = layer.blobs[index].numel() == owner.param.numel() if permissive else mine == theirs
@@ -101,8 +104,8 @@ class LearnableBlobs:
         for field in ("lr_mult", "decay_mult"):
             self._agree(spec, owner, field)
 
-    def _agree(self, spec, owner, field):
-        """The multiplier of a shared blob is whoever's says it; two must say the same."""
+    def _agree(self, spec: Any, owner: Learnable, field: str) -> None:
+        """Any sharer may give the multiplier of a shared blob; two must give the same."""
         if not spec.HasField(field):
             return
         found = getattr(spec, field)
@@ -116,7 +119,7 @@ class LearnableBlobs:
 
 
 def share_trained_layers(net: Net, source: Net) -> None:
-    """Make the layers of `net` hold the blobs of the layers of `source` of the same names.
+    """Let the layers of `net` share the blobs of the layers of `source` that have their names.
 
     Of several layers of `net` of one name the first is meant, as in Caffe.
 

@@ -3,29 +3,42 @@
 Source: Caffe src/caffe/solver.cpp, UpdateSmoothedLoss. Caffe keeps a running float32 sum.
 """
 
+from __future__ import annotations
+
+from typing import TypedDict
+
 import numpy as np
+
+
+class SmoothedState(TypedDict):
+    """What a resumed run needs of a SmoothedLoss, as numbers that JSON keeps exactly."""
+
+    losses: list[float]
+    first: int
+    value: float
 
 
 class SmoothedLoss:
     """Caffe's running mean of the last `window` losses; `value` is what is logged."""
 
-    def __init__(self, window):
+    def __init__(self, window: int) -> None:
         self._window = window
         self._resumed = False
         self._begin(0)
 
-    def _begin(self, iteration):
-        self._losses, self._first, self.value = [], iteration, np.float32(0)
+    def _begin(self, iteration: int) -> None:
+        self._losses: list[np.float32] = []
+        self._first, self.value = iteration, np.float32(0)
 
-    def start(self, iteration):
+    def start(self, iteration: int) -> None:
         """Forget the losses before `iteration`, unless they were just restored."""
         if not self._resumed:
             self._begin(iteration)
         self._resumed = False
 
-    def add(self, loss, iteration):
-        """Take in the loss of `iteration`."""
-        loss, window = np.float32(loss), self._window
+    def add(self, found: float, iteration: int) -> None:
+        """Take in the loss `found` in `iteration`."""
+        loss, window = np.float32(found), self._window
         if len(self._losses) < window:
             self._losses.append(loss)
             size = np.float32(len(self._losses))
@@ -36,8 +49,8 @@ class SmoothedLoss:
             self._losses[index] = loss
 
     @property
-    def state(self):
-        """What a resumed run needs, as numbers that JSON keeps exactly."""
+    def state(self) -> SmoothedState:
+        """What a resumed run needs."""
         return {
             "losses": [float(loss) for loss in self._losses],
             "first": self._first,
@@ -45,7 +58,7 @@ class SmoothedLoss:
         }
 
     @state.setter
-    def state(self, state):
+    def state(self, state: SmoothedState) -> None:
         self._losses = [np.float32(loss) for loss in state["losses"]]
         self._first, self.value = state["first"], np.float32(state["value"])
         self._resumed = True

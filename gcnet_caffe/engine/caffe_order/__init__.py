@@ -5,13 +5,22 @@ numbers up in another order. Here the layers that add up are computed by rules, 
 Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
 from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, neurons, products
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
-from gcnet_caffe.engine.caffe_order.rule import Ruled, Splitting
+from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
+from gcnet_caffe.engine.fusion import Step
+from gcnet_caffe.engine.layers.base import Layer, Tops
+from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
 
-_RULES = {
+_RULES: dict[str, Rule] = {
     "BatchNorm": channels.batch_norm,
     "ContrastiveLoss": losses.contrastive_loss,
     "Convolution": products.convolution,
@@ -30,13 +39,13 @@ _RULES = {
 }
 
 
-def prepare(device, log):
+def prepare(device: torch.device, log: Callable[[str], None]) -> None:
     """Make scipy's OpenBLAS ready, and log which kernels it has.
 
     Raises
     ------
     UsageError
-        `device` is no CPU, or scipy has another BLAS.
+        `device` is not the CPU, or scipy has another BLAS than OpenBLAS.
     """
     if device.type != "cpu":
         raise UsageError("--summation caffe: is CPU Caffe's order; leave -gpu out")
@@ -44,15 +53,15 @@ def prepare(device, log):
     log(f"Adding up as Caffe does with OPENBLAS_CORETYPE={kernels} OPENBLAS_NUM_THREADS=1")
 
 
-def op_of(layer):
+def op_of(layer: Layer) -> Callable[..., Tops]:
     """Return what computes `layer` in Caffe's order: a rule's op, or the layer itself."""
     rule = _RULES.get(layer.layer_type)
     return layer if rule is None or _is_unruled(layer) else Ruled(layer, rule)
 
 
-def _is_unruled(layer):
-    """Whether no rule is made for these parameters of `layer`."""
-    if layer.layer_type in ("Convolution", "Deconvolution"):
+def _is_unruled(layer: Layer) -> bool:
+    """Whether there is no rule for these parameters of `layer`."""
+    if isinstance(layer, (Convolution, Deconvolution)):
         return layer.channel_axis != 1 or len(layer.kernel) != 2 or layer.num_tops > 1
     if layer.layer_type == "Power":
         param = layer.param.power_param
@@ -64,7 +73,7 @@ def _is_unruled(layer):
     return layer.layer_type in two_tops and layer.num_tops > 1
 
 
-def in_caffes_order(steps, count):
+def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
     """Return `steps` with the rules in the place of their layers.
 
     A blob that three or more bottoms read is split, so that its gradients add up in their order.
@@ -76,7 +85,8 @@ def in_caffes_order(steps, count):
     count : int
         How many blobs there are; the copies are numbered from there on.
     """
-    found, readers = [], {}
+    found: list[Step] = []
+    readers: dict[int, list[tuple[int, int]]] = {}
     for index, step in enumerate(steps):
         found.append(step._replace(op=op_of(step.layer)))
         for place, number in enumerate(step.bottoms):
@@ -90,10 +100,12 @@ def in_caffes_order(steps, count):
     return found
 
 
-def _split(steps, maker, top, places, first):
+def _split(
+    steps: list[Step], maker: int, top: int, places: Sequence[tuple[int, int]], first: int
+) -> None:
     """Give the readers at `places` of a top of step `maker` copies numbered from `first`."""
     step = steps[maker]
-    op = Splitting(step.op, top, len(places))
+    op = Splitting(step.op or step.layer, top, len(places))
     copies = range(first, first + len(places))
     steps[maker] = step._replace(op=op, tops=(*step.tops, *copies))
     for (index, place), copy in zip(places, copies):

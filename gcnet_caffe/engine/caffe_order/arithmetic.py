@@ -4,27 +4,31 @@ Source: Caffe src/caffe/util/math_functions.cpp. Where Caffe takes a root or a s
 may be one bit off the rounded one.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
 from gcnet_caffe.engine.caffe_order.blas import dot, power
 
 
-def axpy(alpha, x, y):
+def axpy(alpha: float, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """y += alpha x, in place, alpha x rounded first; returns `y`."""
     return y.add_(x * alpha)
 
 
-def root(x):
+def root(x: torch.Tensor) -> torch.Tensor:
     """Return the root of each element."""
     return torch.from_numpy(power(x.numpy(), 0.5))
 
 
-def square(x):
+def square(x: torch.Tensor) -> torch.Tensor:
     """Return the square of each element."""
     return torch.from_numpy(power(x.numpy(), 2))
 
 
-def sum_of_squares(gradients):
-    """Return the sum over the elements of all."""
+def sum_of_squares(gradients: Iterable[torch.Tensor]) -> np.float32:
+    """Return the sum of the squares of the elements of all tensors."""
     return sum((dot(g.numpy(), g.numpy()) for g in gradients), np.float32(0))

@@ -3,27 +3,35 @@
 Source: native/kernels.hpp, Caffe src/caffe/layers/power_layer.cpp, reduction_layer.cpp.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.engine.caffe_order.blas import dot, power
+from gcnet_caffe.engine.caffe_order.blas import Array, dot, power
+from gcnet_caffe.engine.caffe_order.rule import Back, Top
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.layers.base import Layer
+    from gcnet_caffe.engine.layers.combine import Reduction
 
 _F = np.float32
 
 
-def _sum_by_row(products):
+def _sum_by_row(products: Array) -> Array:
     return products.sum(1, keepdims=True, dtype=np.float64).astype(_F)
 
 
-def normalized_distance(layer, a, b):
+def normalized_distance(layer: Layer, a: Array, b: Array) -> tuple[Top, Back]:
     """NormalizedDistance."""
     rows = [x.reshape(len(x), -1) for x in (a, b)]
     inverse = [_F(1) / np.sqrt(_sum_by_row(x * x) + _F(1e-6)) for x in rows]
     units = [x * one for x, one in zip(rows, inverse)]
     difference = units[0] - units[1]
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array]:
         towards = np.sign(difference) * gradient
         found = []
         for unit, one, slope in zip(units, inverse, (towards, -towards)):
@@ -34,14 +42,14 @@ def normalized_distance(layer, a, b):
     return np.abs(difference), back
 
 
-def power_of(layer, bottom):
+def power_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     """Power, where it is not a line."""
     param = layer.param.power_param
     exponent, factor, shift = _F(param.power), _F(param.scale), _F(param.shift)
     inner = bottom * factor + shift
     top = power(inner, exponent)
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array]:
         if exponent == 2:
             slope = bottom * (exponent * factor * factor) + exponent * factor * shift
         elif shift == 0:
@@ -53,7 +61,7 @@ def power_of(layer, bottom):
     return top, back
 
 
-def reduction(layer, bottom):
+def reduction(layer: Reduction, bottom: Array) -> tuple[Top, Back]:
     """Reduction to a SUM or a MEAN."""
     param, leading = layer.param.reduction_param, bottom.shape[: layer.first]
     rows = bottom.reshape(math.prod(leading), -1)
@@ -61,7 +69,7 @@ def reduction(layer, bottom):
     ones = np.ones_like(rows[0])
     top = np.array([dot(ones, row) for row in rows]) * coeff
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array]:
         return [np.repeat(gradient.reshape(-1) * coeff, rows.shape[1]).reshape(bottom.shape)]
 
     return top.reshape(leading), back

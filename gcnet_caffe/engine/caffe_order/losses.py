@@ -1,23 +1,31 @@
 """The losses. Source: Caffe src/caffe/layers/<name>_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from gcnet_caffe.engine.caffe_order.blas import column_sums, dot, exp, log
+from gcnet_caffe.engine.caffe_order.blas import Array, column_sums, dot, exp, log
 from gcnet_caffe.engine.caffe_order.neurons import sigmoid
+from gcnet_caffe.engine.caffe_order.rule import Back, Top
 from gcnet_caffe.engine.layers.losses import normalizer
+
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.layers.base import Layer
+    from gcnet_caffe.engine.layers.losses import SigmoidCrossEntropyLoss, SoftmaxWithLoss
 
 _F = np.float32
 
 
-def _one_by_one(terms):
+def _one_by_one(terms: Array) -> np.float32:
     """Return the sum from the first term to the last."""
     return np.add.accumulate(terms, dtype=_F)[-1] if len(terms) else _F(0)
 
 
-def softmax_loss(layer, bottom, label):
+def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[Top, Back]:
     """SoftmaxWithLoss with one top."""
     outer = math.prod(bottom.shape[: layer.dim])
     x = bottom.reshape(outer, bottom.shape[layer.dim], -1)
@@ -30,7 +38,7 @@ def softmax_loss(layer, bottom, label):
     loss = _one_by_one(-log(np.maximum(probability[picked], np.finfo(_F).tiny)))
     divisor = _F(normalizer(layer.mode, torch.tensor(len(image)), outer, label.shape[1]))
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array | None]:
         found = probability.copy()
         found[picked] -= 1
         found *= counted[:, None]
@@ -39,7 +47,9 @@ def softmax_loss(layer, bottom, label):
     return loss / divisor, back
 
 
-def sigmoid_cross_entropy_loss(layer, bottom, target):
+def sigmoid_cross_entropy_loss(
+    layer: SigmoidCrossEntropyLoss, bottom: Array, target: Array
+) -> tuple[Top, Back]:
     """SigmoidCrossEntropyLoss with one top."""
     target = target.reshape(bottom.shape)
     counted = np.ones(bottom.shape, bool)
@@ -52,28 +62,28 @@ def sigmoid_cross_entropy_loss(layer, bottom, target):
     outer, inside = bottom.shape[0], math.prod(bottom.shape[1:])
     divisor = _F(normalizer(layer.mode, torch.tensor(int(counted.sum())), outer, inside))
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array | None]:
         found = (sigmoid(bottom) - target) * counted
         return [found * (gradient / divisor), None]
 
     return loss / divisor, back
 
 
-def euclidean_loss(layer, a, b):
+def euclidean_loss(layer: Layer, a: Array, b: Array) -> tuple[Top, Back]:
     """EuclideanLoss."""
     difference = a - b.reshape(a.shape)
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array | None]:
         found = difference * (gradient / _F(len(a)))
         return [found, -found.reshape(b.shape)]
 
     return dot(difference, difference) / _F(len(a)) / _F(2), back
 
 
-def contrastive_loss(layer, a, b, similar):
+def contrastive_loss(layer: Layer, a: Array, b: Array, label: Array) -> tuple[Top, Back]:
     """ContrastiveLoss, of both versions."""
     param = layer.param.contrastive_loss_param
-    legacy, similar = param.legacy_version, np.trunc(similar.reshape(-1)) != 0
+    legacy, similar = param.legacy_version, np.trunc(label.reshape(-1)) != 0
     difference = (a - b).reshape(len(a), -1)
     squared = np.array([dot(row, row) for row in difference])
     apart = squared if legacy else np.sqrt(squared)
@@ -81,7 +91,7 @@ def contrastive_loss(layer, a, b, similar):
     inside = np.maximum(missing, 0)
     terms = np.where(similar, squared, inside if legacy else inside * inside)
 
-    def back(gradient):
+    def back(gradient: Array) -> list[Array | None]:
         alpha = gradient / _F(len(a))
         factor = -alpha if legacy else -alpha * missing / (apart + _F(1e-4))
         factor = np.where(similar, alpha, np.where(missing > 0, factor, _F(0)))

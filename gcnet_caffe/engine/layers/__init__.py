@@ -1,5 +1,7 @@
 """The layer types of the engine; a new one is a class here with `@register("Type")`."""
 
+from __future__ import annotations
+
 from gcnet_caffe.engine.layers import (  # noqa: F401  each registers its layer types
     accuracy,
     batch_norm,

@@ -1,10 +1,13 @@
 """Accuracy: source Caffe src/caffe/layers/accuracy_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import torch
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.engine.layers.neuron import without_backward
 from gcnet_caffe.formats.labels import label_range
 
@@ -18,7 +21,7 @@ class Accuracy(Layer):
 
     bottoms, tops, has_backward = (2, 2), (1, 2), False
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.accuracy_param, shapes[0]
         self.dim = self.axis(param.axis, len(shape))
         self.classes = shape[self.dim]
@@ -35,7 +38,7 @@ class Accuracy(Layer):
         self.label_range = label_range(self.param, shape)
         return [(), (self.classes,)][: self.num_tops]
 
-    def forward(self, bottom, label):
+    def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> Tops:
         data = bottom.detach().movedim(self.dim, -1).reshape(-1, self.classes)
         label = label.reshape(-1).long()
         counted = torch.ones_like(label, dtype=torch.bool)

@@ -1,8 +1,11 @@
 """What every layer is: a torch module made from a LayerParameter. And the registry of types."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import torch
 from torch import nn
@@ -13,12 +16,24 @@ from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.blobs import blob_from_proto
 from gcnet_caffe.formats.other_caffes import explain_layer
 
+if TYPE_CHECKING:
+    from gcnet_caffe.engine.records import FeedOptions
+    from gcnet_caffe.engine.rng import Rng
+    from gcnet_caffe.formats.labels import LabelRange
+
 TRAIN, TEST = caffe_pb.TRAIN, caffe_pb.TEST
 
 #: A blob may not have more elements than this (Caffe src/caffe/blob.cpp, Reshape).
 MAX_COUNT = 2**31 - 1
 
-_REGISTRY = {}
+_REGISTRY: dict[str, type[Layer]] = {}
+
+#: The shape of a blob when the net is set up.
+Shape = tuple[int, ...]
+#: What a layer's forward returns: its top, or a tuple of its tops.
+Tops = Union[torch.Tensor, tuple[torch.Tensor, ...]]
+
+_LayerClass = TypeVar("_LayerClass", bound="type[Layer]")
 
 
 @dataclass
@@ -28,32 +43,32 @@ class Context:
     Attributes
     ----------
     phase : int
-        TRAIN or TEST, unless a layer says its own.
-    rng : engine.rng generator
+        TRAIN or TEST; a layer with a `phase` of its own has that.
+    rng : CaffeRng or DeviceRng
         Fillers, dropout masks and the seeds of the data layers are drawn from it, in Caffe's order.
     origin : str
         The prototxt, for messages.
     rank, world_size : int
         Which of the solvers that train together this is, and how many there are.
-    feed : engine.feed.FeedOptions, optional
+    feed : FeedOptions, optional
         How Data layers hold their records.
     summation : str
-        One of options.SUMMATIONS.
+        The order of summation, one of options.SUMMATIONS.
     """
 
     phase: int
-    rng: Any
+    rng: Rng
     origin: str = "net"
     rank: int = 0
     world_size: int = 1
-    feed: Any = None
+    feed: FeedOptions | None = None
     summation: str = "torch"
 
 
-def register(type_name):
+def register(type_name: str) -> Callable[[_LayerClass], _LayerClass]:
     """Class decorator: the layer that a prototxt calls `type: "type_name"`."""
 
-    def add(layer_class):
+    def add(layer_class: _LayerClass) -> _LayerClass:
         layer_class.layer_type = type_name
         _REGISTRY[type_name] = layer_class
         return layer_class
@@ -61,18 +76,24 @@ def register(type_name):
     return add
 
 
-def layer_types():
+def layer_types() -> list[str]:
     """Return the registered type names, sorted."""
     return sorted(_REGISTRY)
 
 
-def create_layer(param, context):
-    """Return the layer of the LayerParameter `param`.
+def create_layer(param: Any, context: Context) -> Layer:
+    """Return the layer of the LayerParameter `param`, not set up yet.
+
+    Parameters
+    ----------
+    param : LayerParameter
+    context : Context
+        What it shares with the other layers of its net.
 
     Raises
     ------
     NetError
-        There is no such layer type here.
+        The engine has no layer of this type.
     """
     if param.type not in _REGISTRY:
         said = explain_layer(param.type, layer_types())
@@ -95,9 +116,11 @@ class Layer(nn.Module):
         Parameter, possibly of another shape: read them with `blob(i)`.
     """
 
+    #: Its name in a prototxt, `type: "..."`; `register` sets it.
+    layer_type: str
     #: How many bottoms and tops the layer takes: (fewest, most); None is no limit.
-    bottoms = (1, 1)
-    tops = (1, 1)
+    bottoms: tuple[int, int | None] = (1, 1)
+    tops: tuple[int, int | None] = (1, 1)
     #: Whether missing tops are added without a name (losses may be written without a top).
     auto_tops = False
     #: Whether it is a loss: the weight of its first top is 1 where the prototxt says nothing.
@@ -106,21 +129,25 @@ class Layer(nn.Module):
     takes_indices = False
     #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
     is_source = False
-    #: A data.labels.LabelRange where a bottom holds class labels.
-    label_range = None
+    #: The labels that the layer can take, where a bottom holds class labels.
+    label_range: LabelRange | None = None
     #: Whether forward draws random numbers; such a layer implements `draw`.
     draws = False
     #: Whether a gradient of its tops can go back to its bottoms and blobs.
     has_backward = True
 
-    def __init__(self, param, context):
-        super().__init__()
-        self.param, self.name, self.context = param, param.name, context
-        self.phase = param.phase if param.HasField("phase") else context.phase
-        self.blobs = nn.ParameterList()
-        self.blob_shapes = []
+    #: Takes the bottoms, returns the top, or a tuple of the tops.
+    forward: Callable[..., Tops]
 
-    def setup(self, shapes):
+    def __init__(self, param: Any, context: Context) -> None:
+        super().__init__()
+        self.param, self.context = param, context
+        self.name: str = param.name
+        self.phase: int = param.phase if param.HasField("phase") else context.phase
+        self.blobs = nn.ParameterList()
+        self.blob_shapes: list[Shape] = []
+
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         """Check the parameters and bottoms, add the blobs, return the shapes of the tops.
 
         Parameters
@@ -131,40 +158,57 @@ class Layer(nn.Module):
         Returns
         -------
         list of tuple of int
-            One shape for each top that the layer can give; `self.num_tops` are used.
+            The shape of each top that the layer can give; the first `num_tops` are used.
+
+        Raises
+        ------
+        NetError
+            A parameter is wrong, or does not suit the bottoms.
         """
         raise NotImplementedError
 
-    def forward(self, *bottoms):
-        """Return the top, or a tuple of the tops."""
-        raise NotImplementedError
-
-    def draw(self):
+    def draw(self) -> None:
         """Draw the random numbers of the next forward, in the net's order of layers."""
 
     @property
-    def num_tops(self):
+    def num_tops(self) -> int:
         """How many tops the prototxt names, automatic ones added."""
         return max(len(self.param.top), self.tops[0] if self.auto_tops else 0)
 
-    def error(self, text):
+    def error(self, text: str) -> NetError:
         """Return (not raise) a NetError that names the file and this layer."""
         return NetError(f"{self.context.origin}: layer {self.name!r} ({self.layer_type}): {text}")
 
-    def check(self, condition, text):
+    def check(self, condition: object, text: str) -> None:
         """Raise `error(text)` unless `condition`."""
         if not condition:
             raise self.error(text)
 
-    def axis(self, index, ndim, what="axis"):
-        """Return the axis `index`, which may be negative, of a blob of `ndim` axes."""
+    def axis(self, index: int, ndim: int, what: str = "axis") -> int:
+        """Return the axis `index`, counted from the end if negative, of a blob of `ndim` axes.
+
+        Raises
+        ------
+        NetError
+            There is no such axis; the message calls it `what`.
+        """
         self.check(-ndim <= index < ndim, f"{what} {index}: out of range for {ndim} axes")
         return index % ndim
 
-    def add_blob(self, shape, filler=None):
-        """Append a learnable blob, filled by `filler` (a FillerParameter; None is zeros).
+    def add_blob(self, shape: Sequence[int], filler: Any | None = None) -> None:
+        """Append a learnable blob of `shape`.
 
-        Blobs that the prototxt carries itself (`blobs { }`) are taken instead.
+        Parameters
+        ----------
+        shape : sequence of int
+        filler : FillerParameter, optional
+            What fills it; None is zeros. Where the prototxt carries the values itself
+            (`blobs { }`), those are taken instead.
+
+        Raises
+        ------
+        NetError
+            The blob is too large, or cannot be filled so.
         """
         shape = tuple(shape)
         count = math.prod(shape)
@@ -177,13 +221,13 @@ class Layer(nn.Module):
         self.blobs.append(nn.Parameter(data))
         self.blob_shapes.append(shape)
 
-    def blob(self, index):
+    def blob(self, index: int) -> torch.Tensor:
         """Return blob `index` in the shape that this layer gave it."""
-        blob = self.blobs[index]
+        blob: torch.Tensor = self.blobs[index]
         shape = self.blob_shapes[index]
         return blob if tuple(blob.shape) == shape else blob.reshape(shape)
 
-    def _embedded(self, shape):
+    def _embedded(self, shape: Shape) -> torch.Tensor:
         index = len(self.blobs)
         self.check(
             index < len(self.param.blobs), f"blobs: found {len(self.param.blobs)}, wanted more"

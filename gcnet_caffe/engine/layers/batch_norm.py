@@ -1,10 +1,14 @@
 """BatchNorm. Source: Caffe src/caffe/layers/batch_norm_layer.cpp."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.batch_statistics import BatchNormFunction
-from gcnet_caffe.engine.layers.base import TEST, Layer, register
+from gcnet_caffe.engine.layers.base import TEST, Layer, Shape, register
 
 
 @register("BatchNorm")
@@ -15,7 +19,7 @@ class BatchNorm(Layer):
     that both are divided by. They are not learned: their lr_mult is 0.
     """
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.batch_norm_param, shapes[0]
         self.use_global = self.phase == TEST
         if param.HasField("use_global_stats"):
@@ -35,20 +39,25 @@ class BatchNorm(Layer):
             spec.lr_mult = 0
         return [shape]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return self.normalize(bottom)
 
-    def normalize(self, bottom, weight=None, bias=None):
+    def normalize(
+        self,
+        bottom: torch.Tensor,
+        weight: torch.Tensor | None = None,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return the top, times `weight` plus `bias` (C) if they are given; update the blobs."""
         mean_sum, variance_sum, factor = (self.blobs[i].detach() for i in range(3))
         eps = self.param.batch_norm_param.eps
         if self.use_global:
             scale = torch.where(factor == 0, factor, 1 / factor)
             mean, variance = mean_sum * scale, variance_sum * scale
-            top = F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
-            return top
+            return F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
-        if bottom.numel() == self.channels:  # one value a channel, which PyTorch refuses
+        top: torch.Tensor
+        if bottom.numel() == self.channels:  # one value per channel, which PyTorch refuses
             top = self._by_hand(bottom, mean, variance, weight, bias, eps)
         elif bottom.device.type == "cpu" and not bottom.is_contiguous():  # channels-last
             top = BatchNormFunction.apply(bottom, weight, bias, mean, variance, eps)
@@ -61,7 +70,15 @@ class BatchNorm(Layer):
             variance_sum.mul_(fraction).add_(variance)
         return top
 
-    def _by_hand(self, bottom, mean, variance, weight, bias, eps):
+    def _by_hand(
+        self,
+        bottom: torch.Tensor,
+        mean: torch.Tensor,
+        variance: torch.Tensor,
+        weight: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        eps: float,
+    ) -> torch.Tensor:
         axes = [0, *range(2, bottom.dim())]
         by_channel = [1, -1] + [1] * (bottom.dim() - 2)
         found = bottom.mean(axes)

@@ -1,11 +1,14 @@
 """Eltwise, Reduction and ArgMax: source Caffe src/caffe/layers/<name>_layer.cpp."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Sequence
 
 import torch
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.engine.layers.neuron import without_backward
 from gcnet_caffe.formats import caffe_pb
 
@@ -14,23 +17,23 @@ _OPERATION = caffe_pb.EltwiseParameter
 
 @register("Eltwise")
 class Eltwise(Layer):
-    """PROD, SUM (with a coefficient a bottom) or MAX of blobs of one shape."""
+    """PROD, SUM (with a coefficient per bottom) or MAX of blobs of one shape."""
 
     bottoms = (2, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.eltwise_param
         given = len(param.coeff)
-        self.check(given in (0, len(shapes)), f"coeff: found {given}, wanted one a bottom")
+        self.check(given in (0, len(shapes)), f"coeff: found {given}, wanted one per bottom")
         self.check(
             not (given and param.operation == _OPERATION.PROD), "coeff: for SUM only, not for PROD"
         )
         for index, shape in enumerate(shapes):
             self.check(shape == shapes[0], f"bottom {index} is {shape}, bottom 0 {shapes[0]}")
-        self.coeffs = list(param.coeff) or [1.0] * len(shapes)
+        self.coeffs: list[float] = list(param.coeff) or [1.0] * len(shapes)
         return [shapes[0]]
 
-    def forward(self, *bottoms):
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
         operation = self.param.eltwise_param.operation
         if operation == _OPERATION.PROD:
             return functools.reduce(torch.mul, bottoms)
@@ -47,12 +50,12 @@ class Eltwise(Layer):
 class Reduction(Layer):
     """coeff times the SUM, ASUM, SUMSQ or MEAN over all axes from `axis` on."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.reduction_param
         self.first = self.axis(param.axis, max(len(shapes[0]), 1))
         return [shapes[0][: self.first]]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.reduction_param
         rows = bottom.reshape(*bottom.shape[: self.first], -1)
         if param.operation == param.ASUM:
@@ -75,7 +78,7 @@ class ArgMax(Layer):
 
     has_backward = False
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.argmax_param, list(shapes[0])
         self.has_axis = param.HasField("axis")
         self.check(param.top_k >= 1, f"top_k: found {param.top_k}, wanted 1 or more")
@@ -91,7 +94,7 @@ class ArgMax(Layer):
         rows = 2 if param.out_max_val else 1
         return [(shape[0], rows, param.top_k) + (1,) * (len(shape) - 3)]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.argmax_param
         data = bottom.detach() if self.has_axis else bottom.detach().flatten(1)
         dim = self.dim if self.has_axis else 1

@@ -1,11 +1,15 @@
 """Convolution and Deconvolution. Source: Caffe src/caffe/layers/base_conv_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.formats.shapes import convolved_size, deconvolved_size
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -16,8 +20,10 @@ class _Filters(Layer):
     """What both have in common: 1 to 3 spatial axes after `axis`, groups, bias."""
 
     bottoms, tops = (1, None), (1, None)
+    #: Count of spatial axes -> PyTorch's function.
+    functions: dict[int, Callable[..., torch.Tensor]]
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.convolution_param, shapes[0]
         self.check(len(self.param.bottom) == self.num_tops, "wanted as many tops as bottoms")
         self.check(all(other == shape for other in shapes), "bottoms must have one shape")
@@ -32,7 +38,8 @@ class _Filters(Layer):
         self.dilation = self._spatial("dilation", None, spatial, 1)
         for name in ("kernel", "stride", "dilation"):
             self.check(min(getattr(self, name)) > 0, f"{name}: found 0, wanted 1 or more")
-        self.group, outputs = param.group, param.num_output
+        self.group: int = param.group
+        outputs: int = param.num_output
         channels = shape[self.channel_axis]
         self.check(outputs > 0, "num_output: found 0, wanted 1 or more")
         self.check(
@@ -42,12 +49,19 @@ class _Filters(Layer):
         self.add_blob(self._weight_shape(channels, outputs), param.weight_filler)
         if param.bias_term:
             self.add_blob((outputs,), param.bias_filler)
-        sizes = [self._size(n, i) for i, n in enumerate(shape[self.channel_axis + 1 :])]
+        sizes = [self.top_size(n, i) for i, n in enumerate(shape[self.channel_axis + 1 :])]
         self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shape}")
         return [(*shape[: self.channel_axis], outputs, *sizes)] * len(shapes)
 
-    def _spatial(self, name, short, count, default):
-        """Return one value an axis: repeated, given once for all, or as _h and _w."""
+    def _weight_shape(self, channels: int, outputs: int) -> Shape:
+        raise NotImplementedError
+
+    def top_size(self, size: int, axis: int) -> int:
+        """Return the top's pixels along the spatial axis `axis` (from 0) of a bottom's `size`."""
+        raise NotImplementedError
+
+    def _spatial(self, name: str, short: str | None, count: int, default: int | None) -> Shape:
+        """Return one value per axis: repeated, given once for all, or as _h and _w."""
         param = self.param.convolution_param
         given = list(getattr(param, name))
         if short and (param.HasField(f"{short}_h") or param.HasField(f"{short}_w")):
@@ -63,7 +77,7 @@ class _Filters(Layer):
     def _window(self, axis: int) -> tuple[int, int, int, int]:
         return self.kernel[axis], self.stride[axis], self.padding[axis], self.dilation[axis]
 
-    def _run(self, function, bottom):
+    def _run(self, function: Callable[..., torch.Tensor], bottom: torch.Tensor) -> torch.Tensor:
         leading = bottom.shape[: self.channel_axis]
         if len(leading) != 1:
             bottom = bottom.reshape(math.prod(leading), *bottom.shape[self.channel_axis :])
@@ -79,7 +93,7 @@ class _Filters(Layer):
         )
         return top if len(leading) == 1 else top.reshape(*leading, *top.shape[1:])
 
-    def forward(self, *bottoms):
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
         function = self.functions[len(self.kernel)]
         tops = tuple(self._run(function, bottom) for bottom in bottoms)
         return tops if len(tops) > 1 else tops[0]
@@ -93,7 +107,9 @@ class _OneMap(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, bottom, weight, padding):
+    def forward(
+        ctx: Any, bottom: torch.Tensor, weight: torch.Tensor, padding: Shape
+    ) -> torch.Tensor:
         ctx.save_for_backward(bottom, weight)
         ctx.padding = padding
         height, (rows, columns) = bottom.shape[2], weight.shape[2:]
@@ -105,7 +121,7 @@ class _OneMap(torch.autograd.Function):
         return top[:, :, padding[0] : top.shape[2] - padding[0]].contiguous()
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         bottom, weight = (saved.to(gradient.dtype) for saved in ctx.saved_tensors)
         needed = [*ctx.needs_input_grad[:2], False]
         to_bottom, to_weight, _ = torch.ops.aten.convolution_backward(
@@ -130,10 +146,10 @@ class Convolution(_Filters):
 
     functions = _CONVOLVE
 
-    def _weight_shape(self, channels, outputs):
+    def _weight_shape(self, channels: int, outputs: int) -> Shape:
         return (outputs, channels // self.group, *self.kernel)
 
-    def _size(self, size, axis):
+    def top_size(self, size: int, axis: int) -> int:
         return convolved_size(size, *self._window(axis))
 
 
@@ -143,13 +159,13 @@ class Deconvolution(_Filters):
 
     functions = _DECONVOLVE
 
-    def forward(self, *bottoms):
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
         if len(bottoms) == 1 and self._makes_one_map(bottoms[0]):
-            top = _OneMap.apply(bottoms[0], self.blob(0), self.padding)
+            top: torch.Tensor = _OneMap.apply(bottoms[0], self.blob(0), self.padding)
             return top + self.blob(1) if len(self.blobs) > 1 else top
         return super().forward(*bottoms)
 
-    def _makes_one_map(self, bottom):
+    def _makes_one_map(self, bottom: torch.Tensor) -> bool:
         """Whether it ends in one channel, as decoders do: on a CPU there is a faster way."""
         return (
             bottom.dim() == 4
@@ -161,8 +177,8 @@ class Deconvolution(_Filters):
             and self.padding[1] < self.kernel[1]
         )
 
-    def _weight_shape(self, channels, outputs):
+    def _weight_shape(self, channels: int, outputs: int) -> Shape:
         return (channels, outputs // self.group, *self.kernel)
 
-    def _size(self, size, axis):
+    def top_size(self, size: int, axis: int) -> int:
         return deconvolved_size(size, *self._window(axis))

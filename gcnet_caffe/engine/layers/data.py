@@ -5,16 +5,20 @@ Source: Caffe src/caffe/layers/data_layer.cpp, base_data_layer.cpp, dummy_data_l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.fillers import fill
-from gcnet_caffe.engine.layers.base import TEST, Layer, register
+from gcnet_caffe.engine.layers.base import TEST, Layer, Shape, register
 from gcnet_caffe.engine.records import Records
 from gcnet_caffe.engine.transformer import Transformer
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.data_layer import DataRules
-from gcnet_caffe.formats.datum import Shape
+from gcnet_caffe.formats.datum import Shape as ImageShape
 
 
 @register("Data")
@@ -27,7 +31,7 @@ class Data(Layer):
 
     bottoms, tops, is_source = (0, 0), (1, 2), True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         rules = self.rules = DataRules(self.param, self.context.origin)
         if self.param.data_param.backend != caffe_pb.DataParameter.LMDB:
             raise rules.leveldb()
@@ -40,32 +44,32 @@ class Data(Layer):
         self._ranks = 1 if self.phase == TEST else self.context.world_size
         self._rank = self.context.rank if self._ranks > 1 else 0
         first = self.records.first_shape
-        self._admitted: set[Shape] = set()
+        self._admitted: set[ImageShape] = set()
         for (shape, encoded), index in self.records.shapes.items():
             rules.check_alike(first, shape, self.records.name(index), encoded)
             self._admitted.add(shape)
         made = rules.output_shape(first, self.records.name(0))
         return [(rules.batch_size, *made), (rules.batch_size,)][: self.num_tops]
 
-    def _admit(self, shape: Shape, index: int) -> None:
-        """Refuse an image of `shape`, the encoded record `index`, that does not suit this layer."""
+    def _admit(self, shape: ImageShape, index: int) -> None:
+        """Refuse the encoded record `index`, whose `shape` does not suit the layer."""
         if shape not in self._admitted:
             name = self.records.name(index)
             self.rules.check_alike(self.records.first_shape, shape, name, encoded=True)
             self._admitted.add(shape)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return the place in the data and of the random numbers, JSON-able."""
         rng = self.transformer.rng
         return {"offset": self.offset, "rng": rng.state if rng else None}
 
-    def set_state(self, state):
-        """Go on from where `state` was taken."""
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from where `state` was taken."""
         self.offset = state["offset"]
         if state["rng"] is not None and self.transformer.rng is not None:
             self.transformer.rng.set_state(state["rng"])
 
-    def _next(self) -> tuple[np.ndarray, int]:
+    def _next(self) -> tuple[NDArray[np.int64], int]:
         """Return which records the next batch is, and the place after them."""
         first = self.offset + (self._rank - self.offset) % self._ranks
         offsets = first + self._ranks * np.arange(self.param.data_param.batch_size)
@@ -75,7 +79,7 @@ class Data(Layer):
         indices, self.offset = self._next()
         images = self.records.images(indices)
         self.records.prefetch(self._next()[0])
-        if images is self.records.stack:
+        if isinstance(images, torch.Tensor):
             data = self.transformer.batch(images, indices)
         else:
             for image, index in zip(images, indices.tolist()):
@@ -93,7 +97,7 @@ class DummyData(Layer):
 
     bottoms, tops, is_source, draws = (0, 0), (1, None), True, True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, count = self.param.dummy_data_param, self.num_tops
         old = [list(getattr(param, f)) for f in ("num", "channels", "height", "width")]
         given = max(len(param.shape), len(old[0]))
@@ -106,7 +110,7 @@ class DummyData(Layer):
         self.check(
             len(fillers) in (0, 1, count), f"data_filler: found {len(fillers)}, wanted 1 or {count}"
         )
-        made = [tuple(s.dim) for s in param.shape] or list(zip(*old))
+        made: list[Shape] = [tuple(s.dim) for s in param.shape] or list(zip(*old))
         self.shapes = made * (count if len(made) == 1 else 1)
         constant = caffe_pb.FillerParameter(type="constant")
         fillers = fillers or [constant]
@@ -120,13 +124,13 @@ class DummyData(Layer):
             )
         return self.shapes
 
-    def draw(self):
+    def draw(self) -> None:
         for index, (shape, filler) in enumerate(zip(self.shapes, self.fillers)):
             if filler.type != "constant":
                 top = getattr(self, f"top{index}")
                 setattr(self, f"top{index}", fill(filler, shape, self).to(top))
 
-    def forward(self):
+    def forward(self) -> tuple[torch.Tensor, ...]:
         return tuple(getattr(self, f"top{index}") for index in range(self.num_tops))
 
 
@@ -135,13 +139,14 @@ class Input(Layer):
     """Blobs that the caller of the net gives; zeros until then."""
 
     bottoms, tops, is_source = (0, 0), (1, None), True
+    like: torch.Tensor
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         given, count = self.param.input_param.shape, self.num_tops
         self.check(len(given) in (1, count), f"shape: found {len(given)}, wanted 1 or {count}")
         self.shapes = [tuple(s.dim) for s in given] * (count if len(given) == 1 else 1)
         self.register_buffer("like", torch.zeros(()), persistent=False)
         return self.shapes
 
-    def forward(self):
+    def forward(self) -> tuple[torch.Tensor, ...]:
         return tuple(self.like.new_zeros(shape) for shape in self.shapes)

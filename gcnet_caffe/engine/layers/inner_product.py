@@ -1,10 +1,14 @@
 """InnerProduct. Source: Caffe src/caffe/layers/inner_product_layer.cpp."""
 
-import math
+from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, register
 
 
 @register("InnerProduct")
@@ -14,7 +18,7 @@ class InnerProduct(Layer):
     Blobs: weight (num_output, K), or (K, num_output) with `transpose`; bias (num_output).
     """
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.inner_product_param, shapes[0]
         self.check(param.num_output > 0, "num_output: found 0, wanted 1 or more")
         self.first = self.axis(param.axis, len(shape))
@@ -25,7 +29,7 @@ class InnerProduct(Layer):
             self.add_blob((param.num_output,), param.bias_filler)
         return [(*shape[: self.first], param.num_output)]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         leading = bottom.shape[: self.first]
         rows = bottom.reshape(math.prod(leading), -1)
         weight = self.blob(0)

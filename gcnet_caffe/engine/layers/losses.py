@@ -1,11 +1,15 @@
 """Softmax and the losses: source Caffe src/caffe/layers/<name>_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.labels import label_range
 
@@ -23,23 +27,33 @@ class _Loss(Layer):
 class Softmax(Layer):
     """top = exp(bottom) / sum of exp(bottom) along `axis`."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.dim = self.axis(self.param.softmax_param.axis, len(shapes[0]))
         return [shapes[0]]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.softmax(bottom, self.dim)
 
 
-def normalization_of(param, default):
+def normalization_of(param: Any, default: int) -> int:
     """Return the normalization mode of a LossParameter, the old `normalize` included."""
     if param.HasField("normalization") or not param.HasField("normalize"):
         return param.normalization if param.HasField("normalization") else default
     return _LOSS.VALID if param.normalize else _LOSS.BATCH_SIZE
 
 
-def normalizer(mode, valid, outer, inner):
-    """Return what a sum of losses is divided by: at least 1."""
+def normalizer(mode: int, valid: torch.Tensor, outer: int, inner: int) -> float | torch.Tensor:
+    """Return what a sum of losses is divided by, at least 1 except in mode FULL.
+
+    Parameters
+    ----------
+    mode : int
+        The `normalization` of a LossParameter.
+    valid : 0-d tensor
+        How many labels are not ignored.
+    outer, inner : int
+        Sizes before and after the class axis: images, and labels per image.
+    """
     if mode == _LOSS.FULL:
         return float(outer * inner)
     if mode == _LOSS.VALID:
@@ -53,7 +67,7 @@ class SoftmaxWithLoss(_Loss):
 
     tops = (1, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         shape = shapes[0]
         self.dim = self.axis(self.param.softmax_param.axis, len(shape))
         labels = math.prod(shape) // max(shape[self.dim], 1)
@@ -67,7 +81,7 @@ class SoftmaxWithLoss(_Loss):
         self.mode = normalization_of(param, _LOSS.VALID)
         return [(), shape][: self.num_tops]
 
-    def forward(self, bottom, label):
+    def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> Tops:
         outer, inner = bottom.shape[: self.dim], bottom.shape[self.dim + 1 :]
         label = label.reshape(*outer, *inner).long()
         counted = torch.ones_like(label) if self.ignore is None else (label != self.ignore).long()
@@ -88,7 +102,7 @@ class SigmoidCrossEntropyLoss(_Loss):
 
     tops = (1, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.check(
             math.prod(shapes[0]) == math.prod(shapes[1]),
             f"found {shapes[1]} targets for inputs of {shapes[0]}",
@@ -98,7 +112,7 @@ class SigmoidCrossEntropyLoss(_Loss):
         self.mode = normalization_of(param, _LOSS.BATCH_SIZE)
         return [(), shapes[0]][: self.num_tops]
 
-    def forward(self, bottom, target):
+    def forward(self, bottom: torch.Tensor, target: torch.Tensor) -> Tops:
         target = target.detach().reshape(bottom.shape)  # Caffe gives targets no gradient
         counted = torch.ones_like(bottom)
         if self.ignore is not None:
@@ -114,14 +128,14 @@ class SigmoidCrossEntropyLoss(_Loss):
 class EuclideanLoss(_Loss):
     """The sum of squared differences / (2 N)."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.check(
             math.prod(shapes[0][1:]) == math.prod(shapes[1][1:]) and shapes[0][:1] == shapes[1][:1],
             f"bottoms differ: {shapes[0]} and {shapes[1]}",
         )
         return [()]
 
-    def forward(self, a, b):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         difference = a - b.reshape(a.shape)
         return (difference * difference).sum() / (2 * a.shape[0])
 
@@ -130,7 +144,7 @@ class EuclideanLoss(_Loss):
 class HingeLoss(_Loss):
     """The sum of max(0, 1 - t * bottom) / N, or of its squares; t is 1 at the label, else -1."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.check(
             shapes[0][:1] and math.prod(shapes[1]) == shapes[0][0],
             f"found labels of {shapes[1]} for predictions of {shapes[0]}",
@@ -138,7 +152,7 @@ class HingeLoss(_Loss):
         self.label_range = label_range(self.param, shapes[0])
         return [()]
 
-    def forward(self, bottom, label):
+    def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         rows = bottom.reshape(len(bottom), -1)
         right = F.one_hot(label.reshape(-1).long(), rows.shape[1]).to(rows.dtype)
         margins = F.relu(1 + rows * (1 - 2 * right))
@@ -151,7 +165,14 @@ class _Contrastive(torch.autograd.Function):
     """Both versions of the contrastive loss with Caffe's gradient, which divides by d + 1e-4."""
 
     @staticmethod
-    def forward(ctx, a, b, similar, margin, legacy):
+    def forward(
+        ctx: Any,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        similar: torch.Tensor,
+        margin: float,
+        legacy: bool,
+    ) -> torch.Tensor:
         difference = a - b
         squared = difference.square().sum(1)
         distance = squared.sqrt()
@@ -164,7 +185,7 @@ class _Contrastive(torch.autograd.Function):
         return loss.sum() / (2 * len(a))
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         difference, factor = ctx.saved_tensors
         found = difference * (factor * (gradient / len(factor)))[:, None]
         return found, -found, None, None, None
@@ -176,14 +197,15 @@ class ContrastiveLoss(_Loss):
 
     bottoms = (3, 3)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         a, b, label = (tuple(shape) + (1,) * (4 - len(shape)) for shape in shapes)
         self.check(a[:2] == b[:2] and a[2:] == b[2:] == (1, 1), f"bottoms differ: {shapes[:2]}")
         self.check(math.prod(label) == a[0], f"found labels of {shapes[2]} for {a[0]} pairs")
         return [()]
 
-    def forward(self, a, b, label):
+    def forward(self, a: torch.Tensor, b: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         param = self.param.contrastive_loss_param
         similar = label.reshape(-1).trunc() != 0
         rows = (a.reshape(len(a), -1), b.reshape(len(b), -1))
-        return _Contrastive.apply(*rows, similar, param.margin, param.legacy_version)
+        loss: torch.Tensor = _Contrastive.apply(*rows, similar, param.margin, param.legacy_version)
+        return loss

@@ -1,17 +1,21 @@
 """Layers that work on each element: source Caffe src/caffe/layers/<name>_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import TRAIN, Layer, register
+from gcnet_caffe.engine.layers.base import TRAIN, Layer, Shape, register
 
 
 class _Neuron(Layer):
     """A layer whose top has the shape of its bottom."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         return [shapes[0]]
 
 
@@ -19,7 +23,7 @@ class _Neuron(Layer):
 class AbsVal(_Neuron):
     """top = |bottom|."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return bottom.abs()
 
 
@@ -27,7 +31,7 @@ class AbsVal(_Neuron):
 class ReLU(_Neuron):
     """top = max(bottom, 0) + negative_slope * min(bottom, 0)."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         slope = self.param.relu_param.negative_slope
         return F.leaky_relu(bottom, slope) if slope else F.relu(bottom)
 
@@ -36,7 +40,7 @@ class ReLU(_Neuron):
 class PReLU(_Neuron):
     """As ReLU with a learned slope. Blob: the slopes by channel, or one for all."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.prelu_param, shapes[0]
         self.check(len(shape) >= 2, f"found a bottom of shape {shape}, wanted 2 axes or more")
         filler = param.filler
@@ -45,7 +49,7 @@ class PReLU(_Neuron):
         self.add_blob(() if param.channel_shared else (shape[1],), filler)
         return [shape]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.prelu(bottom, self.blob(0).reshape(-1))
 
 
@@ -53,7 +57,7 @@ class PReLU(_Neuron):
 class ELU(_Neuron):
     """top = bottom, or alpha * (exp(bottom) - 1) below 0."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.elu(bottom, self.param.elu_param.alpha)
 
 
@@ -61,7 +65,7 @@ class ELU(_Neuron):
 class Sigmoid(_Neuron):
     """top = 1 / (1 + exp(-bottom))."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(bottom)
 
 
@@ -69,15 +73,15 @@ class Sigmoid(_Neuron):
 class TanH(_Neuron):
     """top = tanh(bottom)."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return torch.tanh(bottom)
 
 
 @register("Clip")
 class Clip(_Neuron):
-    """top = bottom held between min and max."""
+    """top = bottom, at least min and at most max."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return bottom.clamp(self.param.clip_param.min, self.param.clip_param.max)
 
 
@@ -85,7 +89,7 @@ class Clip(_Neuron):
 class Power(_Neuron):
     """top = (shift + scale * bottom)^power."""
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.power_param
         if param.power == 0 or param.scale == 0:
             return torch.full_like(bottom, param.shift, requires_grad=False).pow(param.power)
@@ -99,11 +103,11 @@ class Power(_Neuron):
 class Exp(_Neuron):
     """top = base^(shift + scale * bottom); base -1 is e."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self._log = _log_of_base(self, self.param.exp_param.base)
         return [shapes[0]]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.exp_param
         top = torch.exp(bottom * (self._log * param.scale))
         return top * bottom.new_tensor(self._log * param.shift).exp() if param.shift else top
@@ -113,38 +117,39 @@ class Exp(_Neuron):
 class Log(_Neuron):
     """top = log_base(shift + scale * bottom); base -1 is e."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self._log = _log_of_base(self, self.param.log_param.base)
         self.check(self._log != 0, "base: found 1, wanted another")
         return [shapes[0]]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.log_param
         return torch.log(bottom * param.scale + param.shift) / self._log
 
 
-def _log_of_base(layer, base):
+def _log_of_base(layer: Layer, base: float) -> float:
     layer.check(base == -1 or base > 0, f"base: found {base}, wanted more than 0, or -1 for e")
     return 1.0 if base == -1 else math.log(base)
 
 
-class NoBackward(torch.autograd.Function):
-    """Passes a top on; a gradient that reaches it is refused, as by Caffe."""
+class _NoBackward(torch.autograd.Function):
+    """Returns a top as it is; a gradient that reaches it is refused, as by Caffe."""
 
     @staticmethod
-    def forward(ctx, top, layer, _bottom):
+    def forward(ctx: Any, top: torch.Tensor, layer: Layer, _bottom: torch.Tensor) -> torch.Tensor:
         ctx.layer = layer
         return top.clone()
 
     @staticmethod
-    def backward(ctx, _gradient):
+    def backward(ctx: Any, _gradient: torch.Tensor) -> Any:
         raise ctx.layer.error("has no backward, and a loss depends on it; give it loss_weight: 0")
 
 
-def without_backward(layer, top, bottom):
+def without_backward(layer: Layer, top: torch.Tensor, bottom: torch.Tensor) -> torch.Tensor:
     """Return `top`, through which no gradient may come back to `bottom`."""
     if bottom.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return NoBackward.apply(top.detach(), layer, bottom)
+        guarded: torch.Tensor = _NoBackward.apply(top.detach(), layer, bottom)
+        return guarded
     return top.detach()
 
 
@@ -154,18 +159,19 @@ class Threshold(_Neuron):
 
     has_backward = False
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         top = (bottom > self.param.threshold_param.threshold).to(bottom.dtype)
         return without_backward(self, top, bottom)
 
 
 @register("Dropout")
 class Dropout(_Neuron):
-    """In TRAIN, zero a share `dropout_ratio` of the elements and scale up the others."""
+    """In TRAIN, set a share `dropout_ratio` of the elements to zero and scale up the others."""
 
     draws = True
+    mask: torch.Tensor
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         ratio = self.param.dropout_param.dropout_ratio
         self.check(0 <= ratio < 1, f"dropout_ratio: found {ratio:g}, wanted 0 or more, below 1")
         self.draws = self.phase == TRAIN
@@ -173,7 +179,7 @@ class Dropout(_Neuron):
         self.register_buffer("mask", torch.zeros(shapes[0] if self.draws else 0), persistent=False)
         return [shapes[0]]
 
-    def draw(self):
+    def draw(self) -> None:
         keep = 1.0 - self.param.dropout_param.dropout_ratio
         drawn = self.context.rng.bernoulli(math.prod(self._shape), keep)
         mask = torch.as_tensor(drawn).reshape(self._shape).to(self.mask).mul_(1.0 / keep)
@@ -182,7 +188,7 @@ class Dropout(_Neuron):
         else:
             self.mask = mask
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         if self.phase != TRAIN:
             return bottom
         if bottom.shape != self.mask.shape:

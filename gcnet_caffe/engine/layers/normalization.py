@@ -3,12 +3,16 @@
 Source: Caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp; native/normalized_distance_layer.cpp.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, register
 from gcnet_caffe.formats import caffe_pb
 
 
@@ -16,13 +20,13 @@ from gcnet_caffe.formats import caffe_pb
 class LRN(Layer):
     """top = bottom / (k + alpha * mean square around)^beta, over channels or pixels."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.lrn_param, shapes[0]
         self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
         self.check(param.local_size % 2 == 1, f"local_size {param.local_size}: wanted an odd one")
         return [shape]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.lrn_param
         size, half = param.local_size, (param.local_size - 1) // 2
         squares = bottom * bottom
@@ -39,7 +43,7 @@ class LRN(Layer):
         return bottom * (1 + param.alpha * around) ** -param.beta
 
 
-def _reached(length, size, half, like):
+def _reached(length: int, size: int, half: int, like: torch.Tensor) -> torch.Tensor:
     """Return how many of `length` pixels and their padding each window has."""
     start = torch.arange(length, device=like.device, dtype=like.dtype)
     return torch.clamp(start + size, max=length + 2 * half) - start
@@ -49,7 +53,7 @@ class _Normalized(torch.autograd.Function):
     """(x - mean) / (std + eps) with Caffe's gradient, which treats eps as if it were 0."""
 
     @staticmethod
-    def forward(ctx, rows, eps):
+    def forward(ctx: Any, rows: torch.Tensor, eps: float) -> torch.Tensor:
         centred = rows - rows.mean(1, keepdim=True)
         spread = centred.square().mean(1, keepdim=True).sqrt() + eps
         top = centred / spread
@@ -57,7 +61,7 @@ class _Normalized(torch.autograd.Function):
         return top
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         top, spread = ctx.saved_tensors
         along = top * (top * gradient).mean(1, keepdim=True)
         return (gradient - gradient.mean(1, keepdim=True) - along) / spread, None
@@ -67,16 +71,17 @@ class _Normalized(torch.autograd.Function):
 class MVN(Layer):
     """Zero mean, and unit variance if asked, of each channel or image."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.check(len(shapes[0]) <= 4, f"found a bottom of shape {shapes[0]}, wanted 4 axes")
         return [tuple(shapes[0]) + (1,) * (4 - len(shapes[0]))]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.mvn_param
         shape = tuple(bottom.shape) + (1,) * (4 - bottom.dim())
         rows = bottom.reshape(shape[0] if param.across_channels else shape[0] * shape[1], -1)
         if param.normalize_variance:
-            return _Normalized.apply(rows, param.eps).reshape(shape)
+            top: torch.Tensor = _Normalized.apply(rows, param.eps)
+            return top.reshape(shape)
         return (rows - rows.mean(1, keepdim=True)).reshape(shape)
 
 
@@ -86,15 +91,15 @@ class NormalizedDistance(Layer):
 
     bottoms = (2, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self.check(shapes[0] == shapes[1], f"bottoms differ: {shapes[0]} and {shapes[1]}")
         self.check(len(shapes[0]) >= 2, f"found bottoms of shape {shapes[0]}, wanted N x ...")
         return [(shapes[0][0], math.prod(shapes[0][1:]))]
 
-    def forward(self, a, b):
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return (_unit(a) - _unit(b)).abs()
 
 
-def _unit(x):
+def _unit(x: torch.Tensor) -> torch.Tensor:
     rows = x.flatten(1)
     return rows * (rows.square().sum(1, keepdim=True) + 1e-6).rsqrt()

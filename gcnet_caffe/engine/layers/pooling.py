@@ -3,10 +3,15 @@
 Source: Caffe src/caffe/layers/pooling_layer.cpp, and native/max_unpool_layer.cpp.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.shapes import deconvolved_size, pooled_size
 
@@ -14,7 +19,7 @@ _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min
 
 
-def reached(full, pooled, kernel, stride, pad):
+def reached(full: int, pooled: int, kernel: int, stride: int, pad: int) -> list[int]:
     """Return how many of `full` pixels and their padding each of the `pooled` windows has."""
     return [min(i * stride + kernel, full + 2 * pad) - i * stride for i in range(pooled)]
 
@@ -22,13 +27,13 @@ def reached(full, pooled, kernel, stride, pad):
 class _Windows(Layer):
     """Reads kernel, stride and padding of a pooling_param into pairs (height, width)."""
 
-    def _read_windows(self, shape):
+    def _read_windows(self, shape: Shape) -> None:
         param = self.param.pooling_param
         self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
         if param.global_pooling:
             given = [n for n in ("kernel_size", "kernel_h", "kernel_w") if param.HasField(n)]
             self.check(not given, f"global_pooling: {given} cannot be specified")
-            self.kernel = tuple(shape[2:])
+            self.kernel = shape[2:]
         else:
             self.kernel = self._pair("kernel_size", "kernel")
         self.stride, self.pad = self._pair("stride", "stride"), self._pair("pad", "pad")
@@ -44,7 +49,7 @@ class _Windows(Layer):
                 "global_pooling: only pad 0 and stride 1",
             )
 
-    def _pair(self, name, short):
+    def _pair(self, name: str, short: str) -> Shape:
         param = self.param.pooling_param
         both = [f"{short}_h", f"{short}_w"]
         given = [field for field in both if param.HasField(field)]
@@ -70,7 +75,7 @@ class Pooling(_Windows):
     tops = (1, 2)
     channels_last = False  # whether the tops are to be in that format, whatever the bottom's
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.pooling_param
         self._read_windows(shapes[0])
         self.check(param.pool in (_MAX, _AVE), "pool: STOCHASTIC is not for training on a CPU")
@@ -80,13 +85,13 @@ class Pooling(_Windows):
         self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shapes[0]}")
         return [(*shapes[0][:2], *sizes)] * self.num_tops
 
-    def _sizes(self, full):
+    def _sizes(self, full: Sequence[int]) -> Shape:
         if self.param.pooling_param.global_pooling:
             return (1, 1)
         windows = zip(full, self.kernel, self.stride, self.pad)
         return tuple(pooled_size(*window, self.floor) for window in windows)
 
-    def _fits_torch(self, full, sizes):
+    def _fits_torch(self, full: Sequence[int], sizes: Shape) -> bool:
         """Whether PyTorch's pooling makes the same windows: it always drops those outside."""
         small = all(2 * pad <= kernel for pad, kernel in zip(self.pad, self.kernel))
         inside = all(
@@ -95,7 +100,7 @@ class Pooling(_Windows):
         )
         return small and inside
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> Tops:
         if self.channels_last:
             bottom = bottom.contiguous(memory_format=torch.channels_last)
         full = bottom.shape[2:]
@@ -106,7 +111,8 @@ class Pooling(_Windows):
             return self._average(bottom, kernel, plain, sizes)
         masked = self.num_tops == 2
         if plain:
-            return F.max_pool2d(
+            pool: Callable[..., Tops] = F.max_pool2d
+            return pool(
                 bottom,
                 kernel,
                 self.stride,
@@ -118,8 +124,8 @@ class Pooling(_Windows):
         top, index = F.max_pool2d(padded, kernel, self.stride, return_indices=True)
         return (top, self._place(index, padded.shape[3], full)) if masked else top
 
-    def _padded(self, bottom, sizes, value):
-        """Pad so that every window lies inside."""
+    def _padded(self, bottom: torch.Tensor, sizes: Shape, value: float) -> torch.Tensor:
+        """Pad so that every window is inside."""
         amounts = []
         for axis in (1, 0):
             before = self.pad[axis]
@@ -127,13 +133,15 @@ class Pooling(_Windows):
             amounts += [before, extent - before - bottom.shape[2 + axis]]
         return F.pad(bottom, amounts, value=value)
 
-    def _place(self, index, width, full):
+    def _place(self, index: torch.Tensor, width: int, full: Sequence[int]) -> torch.Tensor:
         """Turn the index in the padded plane into that in the bottom's; -1 in empty windows."""
         row, column = index // width - self.pad[0], index % width - self.pad[1]
         inside = (row >= 0) & (row < full[0]) & (column >= 0) & (column < full[1])
         return torch.where(inside, row * full[1] + column, -1)
 
-    def _average(self, bottom, kernel, plain, sizes):
+    def _average(
+        self, bottom: torch.Tensor, kernel: Shape, plain: bool, sizes: Shape
+    ) -> torch.Tensor:
         if plain:
             return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
         padded = self._padded(bottom, sizes, 0.0)
@@ -147,12 +155,15 @@ class _Unpool(torch.autograd.Function):
     """Unpooling of windows that do not overlap; the gradient is a look-up, done channels-last."""
 
     @staticmethod
-    def forward(ctx, pooled, mask, height, width):
+    def forward(
+        ctx: Any, pooled: torch.Tensor, mask: torch.Tensor, height: int, width: int
+    ) -> torch.Tensor:
         ctx.save_for_backward(mask)
-        return torch.ops.aten.max_unpool2d(pooled, mask, (height, width))
+        top: torch.Tensor = torch.ops.aten.max_unpool2d(pooled, mask, (height, width))
+        return top
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         (mask,) = ctx.saved_tensors
         n, c, h, w = mask.shape
         if gradient.is_contiguous():
@@ -174,7 +185,7 @@ class MaxUnpool(_Windows):
     bottoms = (2, 3)
     takes_indices = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.pooling_param
         self.check(param.pool == _MAX, "undoes MAX pooling only")
         self.check(not param.global_pooling, "cannot undo global_pooling")
@@ -191,25 +202,28 @@ class MaxUnpool(_Windows):
         )
         return [(*shapes[0][:2], *full)]
 
-    def _full(self, pooled, sized):
+    def _full(self, pooled: Sequence[int], sized: Sequence[int] | None) -> Shape:
         if sized is not None:
             return tuple(sized[2:])
         windows = zip(pooled[2:], self.kernel, self.stride, self.pad)
         return tuple(deconvolved_size(*window) for window in windows)
 
-    def forward(self, pooled, mask, sized=None):
+    def forward(
+        self, pooled: torch.Tensor, mask: torch.Tensor, sized: torch.Tensor | None = None
+    ) -> torch.Tensor:
         full = self._full(pooled.shape, None if sized is None else sized.shape)
         mask = mask.long()
         if not torch.compiler.is_compiling() and not self._checked:
             self._check_mask(mask, full)
         if not self.overlapping:
-            return _Unpool.apply(pooled, mask, *full)
+            unpooled: torch.Tensor = _Unpool.apply(pooled, mask, *full)
+            return unpooled
         n, c = pooled.shape[:2]
         empty = pooled.new_zeros(n, c, full[0] * full[1])
         top = empty.scatter_add(2, mask.reshape(n, c, -1), pooled.reshape(n, c, -1))
         return top.reshape(n, c, *full)
 
-    def _check_mask(self, mask, full):
+    def _check_mask(self, mask: torch.Tensor, full: Shape) -> None:
         """Refuse a mask of another pooling; looked at in the first pass only."""
         self._checked = True
         row, column = mask // full[1], mask % full[1]
@@ -220,7 +234,7 @@ class MaxUnpool(_Windows):
             fits &= (place >= 0) & (place < full[axis])
             self.check(
                 bool(fits.all()),
-                f"a mask entry lies outside its window in a plane of {full[0]} x {full[1]}: the "
+                f"a mask entry is outside its window in a plane of {full[0]} x {full[1]}: the "
                 "pooled size was odd, or the mask comes from another pooling; give the pooled "
                 "blob as third bottom",
             )

@@ -1,6 +1,13 @@
 """Scale and Bias. Source: Caffe src/caffe/layers/scale_layer.cpp and bias_layer.cpp."""
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from gcnet_caffe.engine.layers.base import Layer, Shape, register
 
 
 class _Broadcast(Layer):
@@ -8,7 +15,7 @@ class _Broadcast(Layer):
 
     bottoms = (1, 2)
 
-    def _span(self, param, shapes):
+    def _span(self, param: Any, shapes: Sequence[Shape]) -> Shape:
         """Return the shape of the blob over the axes that `axis` and `num_axes` say."""
         shape = shapes[0]
         if len(shapes) == 2 and not shapes[1]:  # a scalar
@@ -31,7 +38,7 @@ class _Broadcast(Layer):
         )
         return shape[self.first : self.first + count]
 
-    def _spread(self, blob, bottom):
+    def _spread(self, blob: torch.Tensor, bottom: torch.Tensor) -> torch.Tensor:
         """Return `blob` as a view that broadcasts against `bottom`."""
         after = bottom.dim() - self.first - blob.dim()
         return blob.reshape([1] * self.first + list(blob.shape) + [1] * after)
@@ -41,7 +48,7 @@ class _Broadcast(Layer):
 class Scale(_Broadcast):
     """top = bottom * scale + bias. Blobs: scale, unless it is the second bottom; bias."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.scale_param
         span = self._span(param, shapes)
         self.learned = len(shapes) == 1
@@ -52,12 +59,12 @@ class Scale(_Broadcast):
             self.add_blob(span, filler)
         if param.bias_term:
             self.add_blob(span, param.bias_filler)
-        #: Whether it is one number a channel, as after a BatchNorm.
+        #: Whether it is one number per channel, as after a BatchNorm.
         self.is_channel_wise = self.learned and self.first == 1 and len(span) == 1
         return [shapes[0]]
 
-    def forward(self, bottom, scale=None):
-        top = bottom * self._spread(self.blob(0) if self.learned else scale, bottom)
+    def forward(self, bottom: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
+        top = bottom * self._spread(self.blob(0) if scale is None else scale, bottom)
         if self.param.scale_param.bias_term:
             top = top + self._spread(self.blob(int(self.learned)), bottom)
         return top
@@ -67,12 +74,12 @@ class Scale(_Broadcast):
 class Bias(_Broadcast):
     """top = bottom + bias. Blob: the bias, unless it is the second bottom."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param = self.param.bias_param
         span = self._span(param, shapes)
         if len(shapes) == 1:
             self.add_blob(span, param.filler)
         return [shapes[0]]
 
-    def forward(self, bottom, bias=None):
+    def forward(self, bottom: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         return bottom + self._spread(self.blob(0) if bias is None else bias, bottom)

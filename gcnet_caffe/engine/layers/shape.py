@@ -1,10 +1,13 @@
 """Layers that move elements: source Caffe src/caffe/layers/<name>_layer.cpp."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import torch
 
-from gcnet_caffe.engine.layers.base import Layer, register
+from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 
 
 @register("Concat")
@@ -13,7 +16,7 @@ class Concat(Layer):
 
     bottoms = (1, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.concat_param, list(shapes[0])
         old = param.HasField("concat_dim")
         self.check(not (old and param.HasField("axis")), "give axis or concat_dim, not both")
@@ -27,7 +30,7 @@ class Concat(Layer):
             shape[self.dim] += other[self.dim]
         return [tuple(shape)]
 
-    def forward(self, *bottoms):
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
         return bottoms[0] if len(bottoms) == 1 else torch.cat(bottoms, self.dim)
 
 
@@ -37,7 +40,7 @@ class Slice(Layer):
 
     tops = (1, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.slice_param, shapes[0]
         old = param.HasField("slice_dim")
         self.check(not (old and param.HasField("axis")), "give axis or slice_dim, not both")
@@ -59,7 +62,7 @@ class Slice(Layer):
             self.sizes = [total // count] * count
         return [(*shape[: self.dim], size, *shape[self.dim + 1 :]) for size in self.sizes]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> Tops:
         return tuple(bottom.split(self.sizes, self.dim))
 
 
@@ -69,10 +72,10 @@ class Split(Layer):
 
     tops = (1, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         return [shapes[0]] * self.num_tops
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> Tops:
         return (bottom,) * self.num_tops
 
 
@@ -83,10 +86,10 @@ class Silence(Layer):
     bottoms, tops = (1, None), (0, 0)
     takes_indices = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         return []
 
-    def forward(self, *bottoms):
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
         return ()
 
 
@@ -94,7 +97,7 @@ class Silence(Layer):
 class Flatten(Layer):
     """The axes from `axis` to `end_axis` as one."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.flatten_param, shapes[0]
         self.first = self.axis(param.axis, len(shape))
         self.last = self.axis(param.end_axis, len(shape), "end_axis")
@@ -102,7 +105,7 @@ class Flatten(Layer):
         middle = math.prod(shape[self.first : self.last + 1])
         return [(*shape[: self.first], middle, *shape[self.last + 1 :])]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return bottom.flatten(self.first, self.last)
 
 
@@ -110,7 +113,7 @@ class Flatten(Layer):
 class Reshape(Layer):
     """The same elements in another shape; 0 copies an axis, -1 is inferred."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.reshape_param, shapes[0]
         count = len(shape)
         first = param.axis if param.axis >= 0 else count + param.axis + 1
@@ -125,8 +128,8 @@ class Reshape(Layer):
         )
         return [self._shape(shape)]
 
-    def _shape(self, shape):
-        middle = []
+    def _shape(self, shape: Shape) -> Shape:
+        middle: list[int] = []
         for index, dim in enumerate(self.dims):
             if dim == 0:
                 self.check(
@@ -143,7 +146,7 @@ class Reshape(Layer):
         self.check(math.prod(found) == total, f"{tuple(shape)} cannot become {tuple(found)}")
         return tuple(found)
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return bottom.reshape(self._shape(tuple(bottom.shape)))
 
 
@@ -151,13 +154,13 @@ class Reshape(Layer):
 class Tile(Layer):
     """`tiles` copies of the bottom along `axis`."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.tile_param, shapes[0]
         self.check(param.HasField("tiles") and param.tiles > 0, "tiles: wanted 1 or more")
         self.dim = self.axis(param.axis, len(shape))
         return [(*shape[: self.dim], shape[self.dim] * param.tiles, *shape[self.dim + 1 :])]
 
-    def forward(self, bottom):
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         repeats = [1] * bottom.dim()
         repeats[self.dim] = self.param.tile_param.tiles
         return bottom.repeat(repeats)
@@ -169,7 +172,7 @@ class Crop(Layer):
 
     bottoms = (2, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, (shape, wanted) = self.param.crop_param, shapes
         self.first = self.axis(param.axis, len(shape))
         self.check(len(shape) == len(wanted), f"bottoms of {len(shape)} and {len(wanted)} axes")
@@ -185,7 +188,7 @@ class Crop(Layer):
             )
         return [(*shape[: self.first], *wanted[self.first :])]
 
-    def forward(self, bottom, like):
+    def forward(self, bottom: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         for axis, offset in enumerate(self.offsets, self.first):
             bottom = bottom.narrow(axis, offset, like.shape[axis])
         return bottom
