@@ -12,7 +12,8 @@ from skimage.feature import hog, local_binary_pattern
 from gcnet_caffe.errors import LmdbError, UsageError
 from gcnet_caffe.evaluation.classification import classification
 from gcnet_caffe.inference.images import CROP, read_images
-from gcnet_caffe.packing.test_table import read_classes, read_test_records
+from gcnet_caffe.packing.provenance import read_classes
+from gcnet_caffe.packing.test_table import read_test_records
 
 #: Penalty of the SVM's errors, one value for every data set: for HOG the best of 1e-4, 1e-3, ..., 1
 #: in five-fold cross-validation by subject over synthetic faces (seed 1000) of no experiment.

@@ -13,7 +13,8 @@ from gcnet_caffe.evaluation.generation import identity_scores, image_scores, oth
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.images import read_images, sheet
 from gcnet_caffe.inference.network import open_network
-from gcnet_caffe.packing.test_table import read_classes, read_test_records
+from gcnet_caffe.packing.provenance import read_classes
+from gcnet_caffe.packing.test_table import read_test_records
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
 IMAGE_TARGETS = {

@@ -41,7 +41,7 @@ from gcnet_caffe.packing.detection import complete_landmarks
 from gcnet_caffe.packing.failures import TABLE, report_failures
 from gcnet_caffe.packing.lmdbs import Assembly, assemble
 from gcnet_caffe.packing.plan import Plan, plan_cross, plan_identities, plan_pairs
-from gcnet_caffe.packing.provenance import plan_digest, provenance_text
+from gcnet_caffe.packing.provenance import PACKED, plan_digest, provenance_text
 from gcnet_caffe.packing.publish import Publication
 from gcnet_caffe.packing.shards import Crops, Failure, Work
 from gcnet_caffe.packing.test_table import RecordRow, test_tables
@@ -327,4 +327,4 @@ def _write_side_files(
         write_csv(path, RecordRow._fields, rows)
     for folder in {path.parent for path in lmdbs}:
         here = {path.name: fact for path, fact in lmdbs.items() if path.parent == folder}
-        write_text(folder / "packed.json", provenance_text(plan, routes, here, left_out))
+        write_text(folder / PACKED, provenance_text(plan, routes, here, left_out))

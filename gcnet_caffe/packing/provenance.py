@@ -1,4 +1,4 @@
-"""What was packed, from which files, with which settings: packed.json, and a digest of all that."""
+"""packed.json: what was packed, from which files, with which settings; and a digest of all that."""
 
 from __future__ import annotations
 
@@ -7,15 +7,84 @@ import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import cv2
 import numpy as np
 
 from gcnet_caffe import __version__, files
+from gcnet_caffe.errors import LmdbError, UsageError
 from gcnet_caffe.faces import align, augment
 from gcnet_caffe.formats.lmdb_file import LmdbFacts
 from gcnet_caffe.packing.plan import Plan
+
+#: Its name; it is in the folder of the LMDBs.
+PACKED = "packed.json"
+
+
+class Packed(TypedDict):
+    """The content of packed.json, as others read it.
+
+    `options` has `classes` (pairs) or `identities` (single faces, their number); `crop` says how
+    faces were prepared.
+    """
+
+    manifest: dict[str, str]
+    options: dict[str, Any]
+    lmdbs: dict[str, Any]
+    crop: dict[str, Any]
+    versions: dict[str, str]
+
+
+def read_packed(folder: str | Path) -> Packed:
+    """Return the content of ``packed.json``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder of the LMDBs.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    LmdbError
+        It cannot be read, or lacks a key.
+    """
+    path = Path(folder) / PACKED
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for name in Packed.__annotations__:
+            if not isinstance(found[name], dict):
+                raise TypeError(name)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; wanted LMDBs of `gcnet make-lmdb`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LmdbError(f"{path}: not what gcnet make-lmdb writes: {error!r}") from None
+    return cast(Packed, found)
+
+
+def read_classes(folder: str | Path) -> tuple[str, ...] | None:
+    """Return the class names in ``packed.json``: position = label.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder of ``packed.json``.
+
+    Returns
+    -------
+    tuple of str, or None
+        None if there is no ``packed.json``, or its labels are identities.
+
+    Raises
+    ------
+    LmdbError
+        ``packed.json`` cannot be read.
+    """
+    if not (Path(folder) / PACKED).exists():
+        return None
+    return tuple(read_packed(folder)["options"].get("classes") or ()) or None
 
 
 def provenance_text(

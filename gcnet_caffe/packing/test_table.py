@@ -15,7 +15,6 @@ label       of the Datum
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -96,31 +95,3 @@ def read_test_records(folder: str | Path, keys: Sequence[str]) -> list[RecordRow
         if key not in found:
             raise LmdbError(f"{path}: the key {key!r} of {_LMDB} has no row")
     return [found[key] for key in keys]
-
-
-def read_classes(folder: str | Path) -> tuple[str, ...] | None:
-    """Return the class names in ``packed.json``: position = label.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The folder of ``packed.json``.
-
-    Returns
-    -------
-    tuple of str, or None
-        None if there is no ``packed.json``, or its labels are identities.
-
-    Raises
-    ------
-    LmdbError
-        ``packed.json`` cannot be read.
-    """
-    path = Path(folder) / "packed.json"
-    if not path.exists():
-        return None
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["options"].get("classes")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise LmdbError(f"{path}: not what gcnet make-lmdb writes: {error!r}") from None
-    return tuple(names) if names else None

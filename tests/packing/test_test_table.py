@@ -4,10 +4,11 @@ import csv
 
 import pytest
 
-from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.errors import LmdbError, UsageError
 from gcnet_caffe.formats.lmdb_file import read_datums
 from gcnet_caffe.packing.pack import pack_cross, pack_pairs
-from gcnet_caffe.packing.test_table import RecordRow, read_classes, read_test_records
+from gcnet_caffe.packing.provenance import read_classes, read_packed
+from gcnet_caffe.packing.test_table import RecordRow, read_test_records
 from tests.packing.drawn_faces import pair_rows, write_rows
 
 CLASSES = ("happy", "sad")
@@ -61,11 +62,14 @@ def test_a_test_on_other_data_has_its_rows(tmp_path):
 def test_without_it_and_with_that_of_another_lmdb(packed, tmp_path):
     assert read_test_records(tmp_path, ["a"]) is None
     assert read_classes(tmp_path) is None
+    with pytest.raises(UsageError, match="packed.json: no such file; wanted LMDBs of `gcnet make"):
+        read_packed(tmp_path)
     with pytest.raises(LmdbError, match="test.csv: the key 'a' of test_lmdb has no row"):
         read_test_records(packed / "out/fold0", ["a"])
     (tmp_path / "test.csv").write_text("key,label\n")
     with pytest.raises(LmdbError, match="column 'path' is missing"):
         read_test_records(tmp_path, [])
-    (tmp_path / "packed.json").write_text("[]")
-    with pytest.raises(LmdbError, match="packed.json: not what gcnet make-lmdb writes"):
-        read_classes(tmp_path)
+    for text in ("[]", "{", '{"options": {}}', '{"manifest": 1}'):
+        (tmp_path / "packed.json").write_text(text)
+        with pytest.raises(LmdbError, match="packed.json: not what gcnet make-lmdb writes"):
+            read_classes(tmp_path)
