@@ -4,14 +4,19 @@ Both see what the nets see in the TEST phase: the centre 64x64 crop of the query
 copies that are not augmented (``_000``) and standardise each feature by the training images.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.feature import hog, local_binary_pattern
 
-from gcnet_caffe.errors import LmdbError, UsageError
+from gcnet_caffe.errors import LmdbError, extra
 from gcnet_caffe.evaluation.classification import classification
-from gcnet_caffe.inference.images import CROP, read_images
+from gcnet_caffe.inference.images import CROP, Records, read_images
 from gcnet_caffe.packing.provenance import read_classes
 from gcnet_caffe.packing.test_table import read_test_records
 
@@ -23,8 +28,8 @@ _LBP_CELL = 8  # pixels
 _LBP_CODES = 59  # 58 uniform patterns of 8 neighbours, and one for all the others
 
 
-def hog_features(images):
-    """Histograms of oriented gradients.
+def hog_features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Compute histograms of oriented gradients.
 
     Parameters
     ----------
@@ -43,8 +48,8 @@ def hog_features(images):
     return np.array([hog(image, block_norm="L2-Hys", **layout) for image in images])
 
 
-def lbp_features(images):
-    """Histograms of uniform local binary patterns.
+def lbp_features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Compute histograms of uniform local binary patterns.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ def lbp_features(images):
     return np.array([_lbp_histograms(image) for image in images])
 
 
-def _lbp_histograms(image):
+def _lbp_histograms(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     codes = local_binary_pattern(image, P=8, R=1, method="nri_uniform").astype(int)
     count = CROP // _LBP_CELL
     cells = codes.reshape(count, _LBP_CELL, count, _LBP_CELL).swapaxes(1, 2).reshape(count**2, -1)
@@ -72,10 +77,13 @@ def _lbp_histograms(image):
 
 
 #: Name of a baseline -> its features of (N, 64, 64) images of uint8.
-KINDS = {"hog-svm": hog_features, "lbp-svm": lbp_features}
+KINDS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float64]]] = {
+    "hog-svm": hog_features,
+    "lbp-svm": lbp_features,
+}
 
 
-def baseline(kind, data):
+def baseline(kind: str, data: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train the baseline `kind` on `data`/train_lmdb, score it on `data`/test_lmdb.
 
     Training images with the ignored label K (neutral, where it is no class) are left out.
@@ -84,8 +92,8 @@ def baseline(kind, data):
     ----------
     kind : str
         One of `KINDS`.
-    data : path
-        A folder that packing wrote.
+    data : str or Path
+        A folder that `gcnet make-lmdb pairs` wrote.
 
     Returns
     -------
@@ -93,12 +101,12 @@ def baseline(kind, data):
         `images` and what `classification` returns.
     outputs : dict
         `records` of the test LMDB, `about` (its `classes` and `records`, as `classification` takes
-        them) and `score` (N x K, signed distances to the planes; no probabilities).
+        them) and `score` (N x K, signed distances to the planes, not probabilities).
 
     Raises
     ------
     LmdbError
-        The folder is not of packed pairs.
+        The folder has no packed pairs.
     UsageError
         scikit-learn is missing.
     """
@@ -108,34 +116,51 @@ def baseline(kind, data):
         raise LmdbError(f"{data}: no packed.json with classes; wanted what make-lmdb pairs writes")
     images, labels = training_images(data / "train_lmdb", len(classes))
     test = read_images(data / "test_lmdb")
-    about = {"classes": classes, "records": read_test_records(data, test.keys)}
+    about: dict[str, Any] = {"classes": classes, "records": read_test_records(data, test.keys)}
     score = svm_scores(features(images), labels, features(_pixels(test)), len(classes))
-    scores = {"images": len(test.labels)}
+    scores: dict[str, Any] = {"images": len(test.labels)}
     scores.update(classification(score, test.labels, **about, origin=kind))
     return scores, {"records": test, "about": about, "score": score}
 
 
-def training_images(path, classes):
-    """Return what a baseline trains on: the first copies of the LMDB `path`, without neutral ones.
+def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return what a baseline trains on: the first copies of an LMDB, without neutral ones.
+
+    Parameters
+    ----------
+    path : Path
+        The LMDB.
+    classes : int
+        How many there are; a larger label is neutral's.
 
     Returns
     -------
     images : (M, 64, 64) array of uint8
     labels : (M,) array of int
-        Below `classes`, the number of them.
+        0..classes-1.
+
+    Raises
+    ------
+    LmdbError
+        The images have fewer than two of the classes.
     """
     records = read_images(path, suffix="_000")
     kept = records.labels < classes
     if len(set(records.labels[kept])) < 2:
-        raise LmdbError(f"{path}: the images have less than two of the {classes} classes")
+        raise LmdbError(f"{path}: the images have fewer than two of the {classes} classes")
     return _pixels(records)[kept], records.labels[kept]
 
 
-def _pixels(records):
+def _pixels(records: Records) -> NDArray[np.uint8]:
     return np.rint(records.images[:, 0] * 255).astype(np.uint8)
 
 
-def svm_scores(train, labels, test, classes):
+def svm_scores(
+    train: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    test: NDArray[np.floating],
+    classes: int,
+) -> NDArray[np.float64]:
     """Train a linear SVM, one class against the rest, and return its decisions on `test`.
 
     Parameters
@@ -148,14 +173,18 @@ def svm_scores(train, labels, test, classes):
     Returns
     -------
     (N, classes) array
-        Signed distances; -inf for a class that was not trained on.
+        Signed distances; -inf for a class without training images.
+
+    Raises
+    ------
+    UsageError
+        scikit-learn is not installed.
     """
-    try:
+    with extra("report", "gcnet baseline"):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import LinearSVC
-    except ModuleNotFoundError:
-        raise UsageError("baselines need scikit-learn: pip install 'gcnet-caffe[report]'") from None
+
     machine = LinearSVC(C=C, dual=True, random_state=0, max_iter=_ITERATIONS)
     machine = make_pipeline(StandardScaler(), machine).fit(train, labels)
     decisions = machine.decision_function(test)

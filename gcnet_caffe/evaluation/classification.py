@@ -1,15 +1,27 @@
 """A classifier's scores of the test images against their labels: of a net, or of a baseline."""
 
-import csv
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.sequences import sequence_groups, vote
+from gcnet_caffe.packing.test_table import RecordRow
 
 
-def classification(scores, labels, classes=None, records=None, origin="the classifier"):
+def classification(
+    scores: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    classes: Sequence[str] | None = None,
+    records: Sequence[RecordRow] | None = None,
+    origin: str | Path = "the classifier",
+) -> dict[str, Any]:
     """Score predictions per image and, where the test set has sequences, per sequence.
 
     Parameters
@@ -22,8 +34,8 @@ def classification(scores, labels, classes=None, records=None, origin="the class
         The names of the labels; without them no confusion matrix is made.
     records : sequence of N RecordRow, optional
         What the images are of.
-    origin : str
-        What gave the scores, for messages.
+    origin : str or Path
+        What made the scores, for messages.
 
     Returns
     -------
@@ -41,10 +53,10 @@ def classification(scores, labels, classes=None, records=None, origin="the class
     if labels.max() >= count:
         raise GcnetError(f"{origin}: {count} classes, the test LMDB has label {labels.max()}")
     if classes and len(classes) != count:
-        raise GcnetError(f"{origin}: {count} classes, the data's packed.json names {len(classes)}")
+        raise GcnetError(f"{origin}: {count} classes, the data's packed.json has {len(classes)}")
     predicted = scores.argmax(1)
     right = predicted == labels
-    found = {
+    found: dict[str, Any] = {
         "accuracy": float(right.mean()),
         "chance": float(np.bincount(labels).max() / len(labels)),
         "recall": {int(k): float(right[labels == k].mean()) for k in np.unique(labels)},
@@ -60,14 +72,31 @@ def classification(scores, labels, classes=None, records=None, origin="the class
     return found
 
 
-def confusion_matrix(labels, predicted, count):
-    """Return how often each true label (row) was predicted as each label (column)."""
+def confusion_matrix(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Return how often each true label (row) was predicted as each label (column).
+
+    Parameters
+    ----------
+    labels, predicted : (N,) array of int
+    count : int
+        The number of classes.
+    """
     matrix = np.zeros((count, count), int)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
 
 
-def write_predictions(path, keys, labels, scores, column, classes=None, records=None):
+def write_predictions(
+    path: str | Path,
+    keys: Sequence[str],
+    labels: NDArray[np.int64],
+    scores: NDArray[np.floating],
+    column: str,
+    classes: Sequence[str] | None = None,
+    records: Sequence[RecordRow] | None = None,
+) -> None:
     """Write one row per image to the CSV file `path`.
 
     Parameters
@@ -75,7 +104,7 @@ def write_predictions(path, keys, labels, scores, column, classes=None, records=
     keys, labels, scores
         As `Records` and `classification` have them.
     column : str
-        What the scores are called: `prob` makes prob0, prob1, ...
+        What the scores are called: with `prob`, the columns are prob0, prob1, ...
     classes, records : optional
         As for `classification`. `records` add path, subject, sequence, rank and expression,
         `classes` the predicted expression; without `classes`, which may be thousands of
@@ -83,19 +112,26 @@ def write_predictions(path, keys, labels, scores, column, classes=None, records=
     """
     header = ["key", "label", "predicted"]
     if records:
-        header += ["path", "subject", "sequence", "rank", "expression"]
+        header += RecordRow._fields[1:6]
     if classes:
         header += ["predicted_expression"]
     header += [f"{column}{label}" for label in range(len(classes))] if classes else [column]
-    with files.atomic(path, overwrite=True) as scratch, open(scratch, "w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header)
-        for i, (key, label, row) in enumerate(zip(keys, labels, scores)):
-            best = row.argmax()
-            about = records[i][1:6] if records else ()
-            shown = (classes[best], *map(_digits, row)) if classes else (_digits(row[best]),)
-            writer.writerow([key, label, best, *about, *shown])
+    files.write_csv(path, header, _predictions(keys, labels, scores, classes, records))
 
 
-def _digits(score):
+def _predictions(
+    keys: Sequence[str],
+    labels: NDArray[np.int64],
+    scores: NDArray[np.floating],
+    classes: Sequence[str] | None,
+    records: Sequence[RecordRow] | None,
+) -> Iterator[list[object]]:
+    for i, (key, label, row) in enumerate(zip(keys, labels, scores)):
+        best = row.argmax()
+        about = records[i][1:6] if records else ()
+        shown = (classes[best], *map(_digits, row)) if classes else (_digits(row[best]),)
+        yield [key, label, best, *about, *shown]
+
+
+def _digits(score: float) -> str:
     return f"{score:.6f}"

@@ -1,20 +1,26 @@
 """A trained net over its test LMDB, image by image, beside the trivial answers."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import identity_scores, image_scores, others
+from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats import read_net
-from gcnet_caffe.inference.images import read_images, sheet
-from gcnet_caffe.inference.network import open_network
+from gcnet_caffe.inference.images import Records, read_images, sheet
+from gcnet_caffe.inference.network import Network, open_network
 from gcnet_caffe.packing.provenance import read_classes
-from gcnet_caffe.packing.test_table import read_test_records
+from gcnet_caffe.packing.test_table import RecordRow, read_test_records
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
 IMAGE_TARGETS = {
@@ -29,21 +35,27 @@ CHANNELS = {"query": 0, "image": 0, "reference": 1}
 BATCH = 32
 
 
-def evaluate(model, weights, data, engine="torch", identity=None):
+def evaluate(
+    model: str | Path,
+    weights: str | Path,
+    data: str | Path,
+    engine: str = "torch",
+    identity: tuple[str | Path, str | Path] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
 
     Parameters
     ----------
-    model, weights : path
+    model, weights : str or Path
         Deploy prototxt and .caffemodel.
-    data : path
+    data : str or Path
         Folder of `test_lmdb`, and of `train_lmdb` for the constant predictors; what packing wrote
-        beside them (`test.csv`, `packed.json`) is used where it is there.
+        beside them (`test.csv`, `packed.json`) is read where it is there.
     engine : str
         What runs the nets: one of `inference.network.ENGINES`.
     identity : (path, path), optional
-        Deploy net and weights of pretrain-identity: its blob `embedding` tells how well identity
-        is preserved.
+        Deploy net and weights of pretrain-identity: distances of its blob `embedding` show how well
+        identity is preserved.
 
     Returns
     -------
@@ -60,12 +72,15 @@ def evaluate(model, weights, data, engine="torch", identity=None):
     embed = _embedder(engine, *identity) if identity else None
     test = read_images(Path(data) / "test_lmdb")
     outputs = forward(network, test.images)
-    scores = {"images": len(test.labels)}
-    about = {"classes": read_classes(data), "records": read_test_records(data, test.keys)}
+    scores: dict[str, Any] = {"images": len(test.labels)}
+    about: dict[str, Any] = {
+        "classes": read_classes(data),
+        "records": read_test_records(data, test.keys),
+    }
     if "prob" in blobs:
         scores.update(classification(outputs["prob"], test.labels, **about, origin=model))
     wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
-    means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else None
+    means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else test.images[0]
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]
         images, targets = outputs[blob][:, 0], test.images[:, channel]
@@ -76,7 +91,9 @@ def evaluate(model, weights, data, engine="torch", identity=None):
     return scores, {"records": test, "about": about, **outputs}
 
 
-def _trivial(test, channel, mean, records):
+def _trivial(
+    test: Records, channel: int, mean: NDArray[np.float32], records: Sequence[RecordRow] | None
+) -> dict[str, NDArray[np.float32]]:
     """The answers that need no net: see `generation.image_scores`."""
     trivial = {"mean_image": mean}
     if channel:  # where the query is not the target itself
@@ -87,8 +104,25 @@ def _trivial(test, channel, mean, records):
     return trivial
 
 
-def forward(network, images):
-    """Run a `Network` over `images`, (N, C, 64, 64) as `Records` has them; return its blobs."""
+def forward(network: Network, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Run a network over images.
+
+    Parameters
+    ----------
+    network : Network
+    images : (N, C, 64, 64) array
+        As `Records` has them.
+
+    Returns
+    -------
+    dict
+        The blobs that the network was opened for, each with N rows.
+
+    Raises
+    ------
+    NetError
+        An input of the network is none of `CHANNELS`.
+    """
     unknown = [blob for blob in network.inputs if blob not in CHANNELS]
     if unknown:
         raise NetError(f"{network.net}: input {unknown[0]!r}: wanted one of {', '.join(CHANNELS)}")
@@ -97,34 +131,48 @@ def forward(network, images):
     return network.forward_all(inputs, BATCH)
 
 
-def _embedder(engine, net, weights):
-    """The function from images to the embeddings that the identity net gives."""
+def _embedder(
+    engine: str, net: str | Path, weights: str | Path
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the function from images to the embeddings that the identity net gives."""
     network = open_network(engine, net, weights, ["embedding"])
     return lambda images: forward(network, images)["embedding"]
 
 
-def write_evaluation(scores, outputs, folder, columns=12):
-    """Write evaluation.json, predictions.csv, features.npz and faces.png to `folder`.
+def write_evaluation(
+    scores: dict[str, Any], outputs: dict[str, Any], folder: str | Path, columns: int = 12
+) -> None:
+    """Write evaluation.json, predictions.csv, features.npz and faces.png.
 
-    features.npz holds `feature` (N x 384, what the last layer reads), `labels` and `keys`.
+    features.npz has `feature` (N x 384, what the last layer reads), `labels` and `keys`.
+
+    Parameters
+    ----------
+    scores, outputs : dict
+        What `evaluate` returned.
+    folder : str or Path
+    columns : int
+        Test images in faces.png, at most.
     """
-    folder = Path(folder)
+    out = ResultFolder(Path(folder))
     records = outputs["records"]
     if "prob" in outputs:
-        path, about = folder / "predictions.csv", outputs["about"]
-        write_predictions(path, records.keys, records.labels, outputs["prob"], "prob", **about)
+        about = outputs["about"]
+        write_predictions(
+            out.predictions, records.keys, records.labels, outputs["prob"], "prob", **about
+        )
     if "feature" in outputs:
         feature = outputs["feature"]
-        with files.atomic(folder / "features.npz", overwrite=True) as scratch:
+        with files.atomic(out.features, overwrite=True) as scratch:
             np.savez(scratch, feature=feature, labels=records.labels, keys=records.keys)
     rows = _picture_rows(outputs, columns)
     if len(rows) > 1:
-        with files.atomic(folder / "faces.png", overwrite=True) as scratch:
+        with files.atomic(out.faces, overwrite=True) as scratch:
             cv2.imwrite(str(scratch), sheet(rows))
-    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+    files.write_text(out.evaluation, json.dumps(scores, indent=2) + "\n")
 
 
-def _picture_rows(outputs, columns):
+def _picture_rows(outputs: dict[str, Any], columns: int) -> list[list[NDArray[np.float32]]]:
     """Query, true reference, then what the net made of them; `columns` images spread evenly."""
     records = outputs["records"]
     chosen = np.linspace(0, len(records.labels) - 1, min(columns, len(records.labels))).astype(int)

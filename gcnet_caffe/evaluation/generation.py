@@ -1,14 +1,25 @@
 """How well generated images match their targets, beside the trivial answers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-#: An image that equals its target would have an infinite PSNR; it counts so many dB.
+#: The PSNR, in dB, of an image that equals its target, where it would be infinite.
 MAX_PSNR = 100.0
 
+_Images = NDArray[np.float32]
+#: Images (N, 1, 64, 64) -> embeddings (N, p).
+_Embed = Callable[[_Images], NDArray[np.float32]]
 
-def image_scores(images, targets, trivial):
-    """Hold generated images against their targets, and against the trivial answers.
+
+def image_scores(
+    images: _Images, targets: _Images, trivial: Mapping[str, _Images]
+) -> dict[str, float]:
+    """Score generated images, and the trivial answers, by how close they are to the targets.
 
     Parameters
     ----------
@@ -39,8 +50,10 @@ def image_scores(images, targets, trivial):
     return scores
 
 
-def identity_scores(embed, images, targets, trivial):
-    """How far a generated image is from its target for a network that knows identities.
+def identity_scores(
+    embed: _Embed, images: _Images, targets: _Images, trivial: Mapping[str, _Images]
+) -> dict[str, float]:
+    """Score how far a generated image is from its target for a network that knows identities.
 
     Parameters
     ----------
@@ -65,7 +78,7 @@ def identity_scores(embed, images, targets, trivial):
     return scores
 
 
-def others(subjects):
+def others(subjects: Sequence[str]) -> list[int] | None:
     """Return for each image the place of another subject's: the first of the next subject.
 
     Parameters
@@ -77,7 +90,7 @@ def others(subjects):
     list of int, or None
         None where there is one subject only.
     """
-    first = {}
+    first: dict[str, int] = {}
     for place, subject in enumerate(subjects):
         first.setdefault(subject, place)
     if len(first) < 2:
@@ -87,20 +100,20 @@ def others(subjects):
     return [first[following[subject]] for subject in subjects]
 
 
-def _mean(score, answers, targets):
+def _mean(score: Callable[[_Images, _Images], float], answers: _Images, targets: _Images) -> float:
     return float(np.mean([score(*pair) for pair in zip(answers, targets)]))
 
 
-def _psnr(answer, target):
+def _psnr(answer: _Images, target: _Images) -> float:
     if np.array_equal(answer, target):
         return MAX_PSNR
     return min(MAX_PSNR, peak_signal_noise_ratio(target, answer, data_range=1.0))
 
 
-def _ssim(answer, target):
+def _ssim(answer: _Images, target: _Images) -> float:
     return structural_similarity(target, answer, data_range=1.0)
 
 
-def _unit(rows):
-    rows = rows.reshape(len(rows), -1).astype(np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)

@@ -1,15 +1,19 @@
-"""How many numbers of a trained net were learnt."""
+"""How many parameters of a trained net were learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
 
 from gcnet_caffe.formats import read_weights
 
 
-def learnable_parameters(weights):
+def learnable_parameters(weights: str | Path) -> int:
     """Count the learnable parameters in the .caffemodel at `weights`.
 
     Each shared blob counts once; blobs with lr_mult 0 and the statistics of BatchNorm, which the
     solver does not move, do not count.
     """
-    sizes = {}
+    sizes: dict[str | tuple[str, int], int] = {}
     for layer in read_weights(weights).layer:
         if layer.type == "BatchNorm":
             continue

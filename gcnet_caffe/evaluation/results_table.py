@@ -1,42 +1,52 @@
 """The results of a run (see `summary`) as files and as a plain table."""
 
-import csv
-import io
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe import files
+from gcnet_caffe.evaluation.run_folder import RunFolder
+from gcnet_caffe.evaluation.summary import MethodResult, Results, Spread
 
 _SPREAD = ("mean", "std", "pooled")
 
 
-def write_results(results, run):
-    """Write results.json and results.csv (one row per method) to the folder `run`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_header(results["folds"]))
-    writer.writerows(_row(method, results["folds"]) for method in results["methods"])
-    files.write_text(Path(run) / "results.csv", text.getvalue())
-    files.write_text(Path(run) / "results.json", json.dumps(results, indent=1) + "\n")
+def write_results(results: Results, run: str | Path) -> None:
+    """Write results.json and results.csv (one row per method) to the folder of a run.
+
+    Parameters
+    ----------
+    results : dict
+        What `summarize` returns.
+    run : str or Path
+    """
+    folder, folds = RunFolder(Path(run)), results["folds"]
+    rows = [_row(method, folds) for method in results["methods"]]
+    files.write_csv(folder.results_table, _header(folds), rows)
+    files.write_text(folder.results_file, json.dumps(results, indent=1) + "\n")
 
 
-def _header(folds):
+def _header(folds: list[str]) -> list[str]:
     scores = [f"{name}_{of}" for name in ("accuracy", "sequence_accuracy") for of in _SPREAD]
     about = ["method", "kind", "setting", "seed", "parameters", "folds_done", "folds_expected"]
     return [*about, *scores, *(f"accuracy_{fold}" for fold in folds)]
 
 
-def _row(method, folds):
-    scores = [method[name][of] for name in ("accuracy", "sequence_accuracy") for of in _SPREAD]
+def _row(method: MethodResult, folds: list[str]) -> list[object]:
+    spreads: list[Any] = [method["accuracy"], method["sequence_accuracy"]]
+    scores = [spread[of] for spread in spreads for of in _SPREAD]
     scores += [method["folds"].get(fold, {}).get("accuracy") for fold in folds]
-    about = [method[key] for key in ("method", "kind", "setting", "seed", "parameters")]
-    cells = ["" if value is None else value for value in about]
-    cells += [len(method["folds"]), len(folds)]
-    return cells + ["" if value is None else f"{value:.6f}" for value in scores]
+    about = (method["method"], method["kind"], method["setting"])
+    numbers = ("" if n is None else n for n in (method["seed"], method["parameters"]))
+    counts = (len(method["folds"]), len(folds))
+    return [*about, *numbers, *counts, *("" if v is None else f"{v:.6f}" for v in scores)]
 
 
-def results_text(results):
-    """Return the results as a plain table, and below it what is missing and why."""
+def results_text(results: Results) -> str:
+    """Return the results (what `summarize` returns) as a table, and below it what is missing."""
     rows = [["method", "setting", "seed", "accuracy", "pooled", "of sequences", "folds"]]
     for method in results["methods"]:
         accuracy = method["accuracy"]
@@ -59,14 +69,14 @@ def results_text(results):
     return "\n".join([title, *lines, *_missing_lines(results)])
 
 
-def _mean_text(score):
+def _mean_text(score: Spread) -> str:
     if score["mean"] is None:
         return "-"
     spread = "" if score["std"] is None else f" ± {score['std']:.4f}"
     return f"{score['mean']:.4f}{spread}"
 
 
-def _missing_lines(results):
+def _missing_lines(results: Results) -> Iterator[str]:
     for method in results["methods"]:
         seed = "" if method["seed"] is None else f" seed {method['seed']}"
         for fold, reason in method["missing"].items():

@@ -1,95 +1,376 @@
-"""The folder of a run: what was asked for, and what each of its jobs left."""
+"""The folder of a run: where everything is, and what each of its jobs left.
+
+::
+
+    experiment.yaml  plan.json             what was asked for, and what `gcnet run` does for it
+    faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, or train1, train2, ...
+    data/pairs/<fold>/  data/identity/     LMDBs
+    pretrain/<setting>/<net>/seed<s>/      result folders: a net, its training, its evaluation
+    nets/<setting>/<variant>/<fold>/seed<s>/
+    baselines/<name>/<fold>/               result folders with an evaluation only
+    sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
+    results.json  results.csv  provenance.json  report.html  logs/
+"""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.errors import GcnetError, UsageError, extra, shown
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.text import read
 
-#: What experiment.yaml must tell: key -> type.
-_KEYS = {
-    "name": str,
-    "protocol": str,
-    "synthetic": bool,
-    "classes": list,
-    "variants": list,
-    "seeds": list,
-    "baselines": list,
-    "folds": list,
-    "settings": list,
+
+class Experiment(NamedTuple):
+    """What a summary needs of experiment.yaml.
+
+    Attributes
+    ----------
+    name, protocol : str
+    synthetic : bool
+        Whether any image is rendered.
+    classes : list of str
+        Expressions in the order of their labels.
+    variants, baselines : list of str
+    seeds : list of int
+    folds : list of str
+        Names of the test sets.
+    settings : list of str
+    nets : list of [setting, variant]
+        All that are trained on each fold, with each seed.
+    """
+
+    name: str
+    protocol: str
+    synthetic: bool
+    classes: list[str]
+    variants: list[str]
+    seeds: list[int]
+    baselines: list[str]
+    folds: list[str]
+    settings: list[str]
+    nets: list[list[str]]
+
+
+#: Key of experiment.yaml -> its type; `nets` may be left out.
+_KEYS: dict[str, type] = {
+    **{name: list for name in Experiment._fields if name != "nets"},
+    **{"name": str, "protocol": str, "synthetic": bool},
 }
 
 
-def read_experiment(run):
-    """Return the keys of `run`/experiment.yaml that a summary needs.
+@dataclass(frozen=True)
+class ResultFolder:
+    """The folder of a net (its training and evaluation), or of a baseline (its evaluation)."""
 
-    `nets` are [setting, variant] of all that were to be trained.
+    path: Path
 
-    Raises
-    ------
-    UsageError
-        There is no such file.
-    GcnetError
-        It is no YAML, or a key is missing or of another type.
-    """
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise UsageError("runs need PyYAML: pip install 'gcnet-caffe[report]'") from None
-    path = Path(run) / "experiment.yaml"
-    if not path.is_file():
-        raise UsageError(f"{run}: no experiment.yaml here; wanted the folder of a run")
-    try:
-        found = yaml.safe_load(read(path, GcnetError, wanted="an experiment in YAML"))
-    except yaml.YAMLError as error:
-        raise GcnetError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise GcnetError(f"{path}: found {type(found).__name__}, wanted keys and values")
-    for key, kind in _KEYS.items():
-        if not isinstance(found.get(key), kind):
-            what = repr(found[key]) if key in found else "nothing"
-            raise GcnetError(f"{path}: key {key!r}: found {what}, wanted a {kind.__name__}")
-    pairs = [[setting, v] for setting in found["settings"] for v in found["variants"]]
-    return {**{key: found[key] for key in _KEYS}, "nets": found.get("nets", pairs)}
+    @property
+    def train_test(self) -> Path:
+        """The net as it is trained."""
+        return self.path / "train_test.prototxt"
+
+    @property
+    def deploy(self) -> Path:
+        """The net as it is used."""
+        return self.path / "deploy.prototxt"
+
+    @property
+    def deploy_reconstruction(self) -> Path:
+        """The net with the decoders that only training and pictures need."""
+        return self.path / "deploy_reconstruction.prototxt"
+
+    @property
+    def solver(self) -> Path:
+        """The solver; beside it there may be a discriminator's."""
+        return self.path / "solver.prototxt"
+
+    @property
+    def nets(self) -> list[Path]:
+        """The net as it is trained, then its discriminator where it has one."""
+        return [self.train_test, *self.path.glob(f"discriminator_{self.train_test.name}")]
+
+    @property
+    def solvers(self) -> list[Path]:
+        """The solver, then the discriminator's where the net has one."""
+        return [self.solver, *self.path.glob(f"discriminator_{self.solver.name}")]
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of the snapshots while training is not finished."""
+        return self.path / "snapshots"
+
+    @property
+    def log(self) -> Path:
+        """The training's log."""
+        return self.path / "train.log"
+
+    @property
+    def weights(self) -> Path:
+        """The weights after the last iteration."""
+        return self.path / "weights.caffemodel"
+
+    @property
+    def evaluation(self) -> Path:
+        """The scores on the test set."""
+        return self.path / "evaluation.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The scores of each test image."""
+        return self.path / "predictions.csv"
+
+    @property
+    def features(self) -> Path:
+        """The features of each test image."""
+        return self.path / "features.npz"
+
+    @property
+    def faces(self) -> Path:
+        """Some test faces, and what the net generates from them."""
+        return self.path / "faces.png"
+
+    @property
+    def failed(self) -> Path:
+        """One line: why the job failed; there only if it did."""
+        return self.path / "failed.txt"
+
+    def missing(self) -> str | None:
+        """Return why there is no evaluation, or None where there is one."""
+        if self.failed.exists():
+            return " ".join(self.failed.read_text(encoding="utf-8").split()) or "failed"
+        return None if self.evaluation.exists() else "not run"
+
+    def scores(self) -> dict[str, Any]:
+        """Read evaluation.json: what `evaluate` or `baseline` returned.
+
+        Raises
+        ------
+        GcnetError
+            It cannot be read, or has no key 'images'.
+        """
+        found = _read(self.evaluation, _json)
+        if "images" not in found:
+            raise GcnetError(
+                f"{self.evaluation}: key 'images' is missing; wanted what gcnet evaluate writes"
+            )
+        return found
+
+    def curve(self) -> list[list[float]]:
+        """Read the Test accuracy of train.log as [iteration, value], each iteration once.
+
+        Where training was resumed, an iteration counts as it was tested last.
+        """
+        series = read_log(self.log).get(("Test", "accuracy"), ()) if self.log.exists() else ()
+        return [list(point) for point in sorted(dict(series).items())]
 
 
-def read_job(folder, run):
-    """Return (facts, None) of the evaluated job in `folder`, or (None, why there are none).
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run; with the path ``Path()``, all paths are relative to it."""
+
+    path: Path
+
+    @classmethod
+    def around(cls, folder: Path) -> RunFolder | None:
+        """Return the run that `folder` is in, or None: the next folder above it with a plan."""
+        parents = folder.resolve().parents
+        return next((cls(path) for path in parents if cls(path).plan_file.is_file()), None)
+
+    @property
+    def experiment_file(self) -> Path:
+        """The experiment, with all that was left out in it filled in."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def plan_file(self) -> Path:
+        """What `gcnet run` does: see `experiment.plan`."""
+        return self.path / "plan.json"
+
+    @property
+    def provenance_file(self) -> Path:
+        """Versions, commit, machine, time and commands."""
+        return self.path / "provenance.json"
+
+    @property
+    def results_file(self) -> Path:
+        """The results of all jobs: see `summary`."""
+        return self.path / "results.json"
+
+    @property
+    def results_table(self) -> Path:
+        """The results of all jobs, a row per method."""
+        return self.path / "results.csv"
+
+    @property
+    def report(self) -> Path:
+        """The report's page."""
+        return self.path / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what the jobs wrote to stderr."""
+        return self.path / "logs"
+
+    @property
+    def snakemake_log(self) -> Path:
+        """What Snakemake wrote."""
+        return self.logs / "snakemake.log"
+
+    @property
+    def identity_data(self) -> Path:
+        """The LMDBs that nets are pre-trained on."""
+        return self.path / "data/identity"
+
+    def faces(self, name: str) -> Path:
+        """Return the folder of a set of synthetic faces."""
+        return self.path / "faces" / name
+
+    def manifest(self, name: str) -> Path:
+        """Return the manifest of a set."""
+        return self.path / "manifests" / f"{name}.csv"
+
+    def pairs(self, fold: str) -> Path:
+        """Return the folder of a fold's LMDBs."""
+        return self.path / "data/pairs" / fold
+
+    def net(self, setting: str, variant: str, fold: str, seed: int) -> ResultFolder:
+        """Return the folder of a net."""
+        return ResultFolder(self.path / "nets" / setting / variant / fold / f"seed{seed}")
+
+    def pretrained(self, setting: str, net: str, seed: int) -> ResultFolder:
+        """Return the folder of a pre-trained net."""
+        return ResultFolder(self.path / "pretrain" / setting / net / f"seed{seed}")
+
+    def all_pretrained(self) -> Iterator[tuple[str, str, int, ResultFolder]]:
+        """Yield (setting, net, seed, folder) of each pre-trained net that is there."""
+        for path in sorted(self.path.glob("pretrain/*/*/seed*")):
+            seed = int(path.name.removeprefix("seed"))
+            yield path.parent.parent.name, path.parent.name, seed, ResultFolder(path)
+
+    def baseline(self, name: str, fold: str) -> ResultFolder:
+        """Return the folder of a baseline."""
+        return ResultFolder(self.path / "baselines" / name / fold)
+
+    def all_sequence_pairs(self) -> list[Path]:
+        """Return the folders of `sequence_pairs` that are there."""
+        return sorted(path.parent for path in self.path.glob("sequences/data/*/test.csv"))
+
+    def sequence_pairs(self, fold: str) -> Path:
+        """Return the folder of the LMDBs with every frame of a fold's sequences."""
+        return self.path / "sequences/data" / fold
+
+    def sequences(self, variant: str) -> ResultFolder:
+        """Return the folder of a net's evaluation on every frame of one fold's sequences."""
+        return ResultFolder(self.path / "sequences" / variant)
+
+    def place(self, folder: ResultFolder) -> str:
+        """Return the path of `folder` relative to the run's."""
+        return folder.path.relative_to(self.path).as_posix()
+
+    def at(self, place: str) -> ResultFolder:
+        """Return the result folder at a path relative to the run's."""
+        return ResultFolder(self.path / place)
+
+    def experiment(self) -> Experiment:
+        """Read what a summary needs of experiment.yaml.
+
+        Raises
+        ------
+        UsageError
+            There is no such file.
+        GcnetError
+            It is not YAML, or a key is missing or of another type.
+        """
+        path = self.experiment_file
+        if not path.is_file():
+            raise UsageError(f"{self.path}: no experiment.yaml here; wanted the folder of a run")
+        found = self.options()
+        check_keys(found, _KEYS, path)
+        pairs = [[setting, v] for setting in found["settings"] for v in found["variants"]]
+        return Experiment(**{key: found[key] for key in _KEYS}, nets=found.get("nets", pairs))
+
+    def options(self) -> dict[str, Any]:
+        """Read experiment.yaml whole; {} where it is missing."""
+        return _read(self.experiment_file, _yaml, optional=True)
+
+    def plan(self) -> dict[str, Any]:
+        """Read plan.json; see `experiment.plan.make_plan`."""
+        return _read(self.plan_file, _json)
+
+    def provenance(self) -> dict[str, Any]:
+        """Read provenance.json; {} where it is missing."""
+        return _read(self.provenance_file, _json, optional=True)
+
+    def results(self) -> dict[str, Any]:
+        """Read results.json; see `summary`.
+
+        Raises
+        ------
+        UsageError
+            There is no such file.
+        GcnetError
+            It cannot be read.
+        """
+        if not self.results_file.is_file():
+            raise UsageError(
+                f"{self.results_file}: not there; `gcnet summarize {self.path}` writes it"
+            )
+        return _read(self.results_file, _json)
+
+
+def check_keys(found: object, wanted: dict[str, type], path: Path, where: str = "") -> None:
+    """Check that `found`, from the file `path`, is a dict with the keys and types `wanted`.
 
     Parameters
     ----------
-    folder, run : Path
-        `folder` is below `run`; `failed.txt` in it tells that the job failed, and why.
+    found : object
+    wanted : dict
+        Key -> type.
+    path : Path
+    where : str
+        What stands before a key in a message, such as ``methods[0].``.
 
-    Returns
-    -------
-    facts : dict or None
-        What evaluation.json holds, `curve` (the Test accuracy of train.log as [iteration, value])
-        and `folder`, relative to `run`.
-    reason : str or None
+    Raises
+    ------
+    GcnetError
+        A key is missing or of another type.
     """
-    failed, evaluation = folder / "failed.txt", folder / "evaluation.json"
-    if failed.exists():
-        return None, " ".join(failed.read_text(encoding="utf-8").split()) or "failed"
-    if not evaluation.exists():
-        return None, "not run"
-    facts = _read_json(evaluation)
-    return {**facts, "curve": _curve(folder), "folder": folder.relative_to(run).as_posix()}, None
+    for key, kind in wanted.items():
+        value = found.get(key) if isinstance(found, dict) else found
+        if not isinstance(found, dict) or not isinstance(value, kind):
+            what = "nothing" if value is None else shown(value)
+            raise GcnetError(f"{path}: key '{where}{key}': found {what}, wanted a {kind.__name__}")
 
 
-def _read_json(path):
+def _read(path: Path, parse: Callable[[str], object], optional: bool = False) -> dict[str, Any]:
+    if optional and not path.is_file():
+        return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse(read(path, GcnetError))
     except ValueError as error:
-        raise GcnetError(f"{path}: not JSON: {error}") from None
-    if not isinstance(found, dict) or "images" not in found:
-        raise GcnetError(f"{path}: key 'images' is missing; wanted what gcnet evaluate writes")
+        raise GcnetError(f"{path}: {error}") from None
+    if not isinstance(found, dict):
+        raise GcnetError(f"{path}: found a {type(found).__name__}, wanted names with values")
     return found
 
 
-def _curve(folder):
-    """Each iteration once: where training was resumed, as it was tested last."""
-    log = folder / "train.log"
-    series = read_log(log).get(("Test", "accuracy"), ()) if log.exists() else ()
-    return [list(point) for point in sorted(dict(series).items())]
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _yaml(text: str) -> object:
+    with extra("report", "the experiment of a run"):
+        import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None

@@ -21,110 +21,208 @@ Every figure is of the last iteration, never of the best: the test fold chooses 
 which tests every image once, it ends at the accuracy per image.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.evaluation import IMAGE_TARGETS
 from gcnet_caffe.evaluation.parameters import learnable_parameters
-from gcnet_caffe.evaluation.run_folder import read_experiment, read_job
+from gcnet_caffe.evaluation.run_folder import Experiment, ResultFolder, RunFolder
 
 _FOLD_KEYS = ("images", "accuracy", "chance", "recall", "confusion")
 
 
-def summarize(run):
-    """Collect what the jobs of the folder `run` found; return the results (see the module).
+class Spread(TypedDict):
+    """A score (0..1) over folds: see `over_folds`."""
+
+    mean: float | None
+    std: float | None
+    pooled: float | None
+
+
+class FoldScores(TypedDict, total=False):
+    """The scores of a method on one fold: see the module's text."""
+
+    images: int
+    accuracy: float | None
+    chance: float | None
+    recall: dict[str, float] | None
+    confusion: list[list[int]] | None
+    sequences: int | None
+    sequence_accuracy: float | None
+    generated_reference: dict[str, float]
+    reconstructed_reference: dict[str, float]
+    reconstructed_query: dict[str, float]
+    reconstruction: dict[str, float]
+    curve: list[list[float]]
+    folder: str
+
+
+class MethodResult(TypedDict):
+    """A net or baseline under one setting and seed: see the module's text."""
+
+    method: str
+    kind: str
+    setting: str
+    seed: int | None
+    parameters: int | None
+    folds: dict[str, FoldScores]
+    missing: dict[str, str]
+    accuracy: Spread
+    sequence_accuracy: Spread
+    recall: list[float | None]
+    confusion: list[list[int]] | None
+
+
+class PretrainResult(TypedDict):
+    """A pre-trained net: see the module's text."""
+
+    net: str
+    setting: str
+    seed: int
+    parameters: int | None
+    evaluation: dict[str, Any] | None
+    reason: str | None
+    curve: list[list[float]]
+    folder: str
+
+
+class Results(TypedDict):
+    """What results.json holds: see the module's text."""
+
+    name: str
+    synthetic: bool
+    protocol: str
+    classes: list[str]
+    folds: list[str]
+    chance: float | None
+    methods: list[MethodResult]
+    pretrain: list[PretrainResult]
+
+
+def summarize(run: str | Path) -> Results:
+    """Collect what the jobs of the folder `run` found.
+
+    Parameters
+    ----------
+    run : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    dict
+        The results (see the module's text).
 
     Raises
     ------
     UsageError
-        `run` is no run's folder.
+        `run` is not the folder of a run.
     GcnetError
-        A file of it cannot be read; the message names it.
+        A file of it cannot be read; the message says which.
     """
-    run = Path(run)
-    experiment = read_experiment(run)
-    methods = [_net(run, experiment, *which) for which in _nets(experiment)]
-    methods += [_baseline(run, experiment, name) for name in experiment["baselines"]]
-    head = {key: experiment[key] for key in ("name", "synthetic", "protocol", "classes", "folds")}
-    return {**head, "chance": _chance(methods), "methods": methods, "pretrain": _pretrain(run)}
-
-
-def _nets(experiment):
-    for setting, variant in experiment["nets"]:
-        for seed in experiment["seeds"]:
-            yield setting, variant, seed
-
-
-def _net(run, experiment, setting, variant, seed):
-    base = run / "nets" / setting / variant
-    jobs = {fold: base / fold / f"seed{seed}" for fold in experiment["folds"]}
-    about = {"method": variant, "kind": "net", "setting": setting, "seed": seed}
-    return _method(run, about, jobs, len(experiment["classes"]))
-
-
-def _baseline(run, experiment, name):
-    jobs = {fold: run / "baselines" / name / fold for fold in experiment["folds"]}
-    about = {"method": name, "kind": "baseline", "setting": "default", "seed": None}
-    return _method(run, about, jobs, len(experiment["classes"]))
-
-
-def _method(run, about, jobs, classes):
-    folds, missing, weights = {}, {}, []
-    for fold, folder in jobs.items():
-        facts, reason = read_job(folder, run)
-        if reason:
-            missing[fold] = reason
-            continue
-        folds[fold] = _fold(facts, folder, classes)
-        weights += [path for path in [folder / "weights.caffemodel"] if path.exists()]
-    parameters = learnable_parameters(weights[0]) if weights else None
-    done = folds.values()
-    classified = [fold for fold in done if fold["accuracy"] is not None]
-    confusion = np.sum([fold["confusion"] for fold in classified], 0) if classified else None
+    folder = RunFolder(Path(run))
+    experiment = folder.experiment()
+    methods = [*_nets(folder, experiment), *_baselines(folder, experiment)]
     return {
-        **about,
-        "parameters": parameters,
+        "name": experiment.name,
+        "synthetic": experiment.synthetic,
+        "protocol": experiment.protocol,
+        "classes": experiment.classes,
+        "folds": experiment.folds,
+        "chance": _chance(methods),
+        "methods": methods,
+        "pretrain": _pretrain(folder),
+    }
+
+
+def _nets(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
+    classes = len(experiment.classes)
+    for setting, variant in experiment.nets:
+        for seed in experiment.seeds:
+            folds = {fold: run.net(setting, variant, fold, seed) for fold in experiment.folds}
+            yield _method(run, (variant, "net", setting, seed), folds, classes)
+
+
+def _baselines(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
+    for name in experiment.baselines:
+        folds = {fold: run.baseline(name, fold) for fold in experiment.folds}
+        yield _method(run, (name, "baseline", "default", None), folds, len(experiment.classes))
+
+
+def _method(
+    run: RunFolder,
+    about: tuple[str, str, str, int | None],
+    folders: Mapping[str, ResultFolder],
+    classes: int,
+) -> MethodResult:
+    method, kind, setting, seed = about
+    missing = {fold: why for fold, folder in folders.items() if (why := folder.missing())}
+    finished = {fold: folder for fold, folder in folders.items() if fold not in missing}
+    folds = {fold: _fold(run, folder, classes) for fold, folder in finished.items()}
+    weights = [folder.weights for folder in finished.values() if folder.weights.exists()]
+    scores = folds.values()
+    confusions = [fold["confusion"] for fold in scores if fold["accuracy"] is not None]
+    confusion = np.array(confusions).sum(0) if confusions else None
+    return {
+        "method": method,
+        "kind": kind,
+        "setting": setting,
+        "seed": seed,
+        "parameters": learnable_parameters(weights[0]) if weights else None,
         "folds": folds,
         "missing": missing,
-        "accuracy": over_folds([(fold["accuracy"], fold["images"]) for fold in classified]),
-        "sequence_accuracy": over_folds(
-            [(fold["sequence_accuracy"], fold["sequences"]) for fold in done if fold["sequences"]]
-        ),
+        "accuracy": over_folds(_counted(scores, "accuracy", "images")),
+        "sequence_accuracy": over_folds(_counted(scores, "sequence_accuracy", "sequences")),
         "recall": [None] * classes if confusion is None else recall_of(confusion),
         "confusion": None if confusion is None else confusion.tolist(),
     }
 
 
-def _fold(facts, folder, classes):
-    images = [blob for blob in IMAGE_TARGETS if blob in facts]
+def _counted(scores: Iterable[Mapping[str, Any]], score: str, count: str) -> list[Any]:
+    """Return (score, count) of the folds that have both."""
+    return [
+        (fold[score], fold[count]) for fold in scores if fold[count] and fold[score] is not None
+    ]
+
+
+def _fold(run: RunFolder, folder: ResultFolder, classes: int) -> FoldScores:
+    found = folder.scores()
+    images = [blob for blob in IMAGE_TARGETS if blob in found]
     for key in _FOLD_KEYS:
-        if key not in facts and not images:
-            raise GcnetError(f"{folder / 'evaluation.json'}: key {key!r} is missing")
-    if "confusion" in facts and np.shape(facts["confusion"]) != (classes, classes):
+        if key not in found and not images:
+            raise GcnetError(f"{folder.evaluation}: key {key!r} is missing")
+    if "confusion" in found and np.shape(found["confusion"]) != (classes, classes):
         raise GcnetError(
-            f"{folder / 'evaluation.json'}: confusion is {np.shape(facts['confusion'])}, "
+            f"{folder.evaluation}: confusion is {np.shape(found['confusion'])}, "
             f"experiment.yaml has {classes} classes"
         )
-    keys = (*_FOLD_KEYS, "sequences", "sequence_accuracy")
-    found = {**{key: facts.get(key) for key in keys}, **{blob: facts[blob] for blob in images}}
-    return {**found, "curve": facts["curve"], "folder": facts["folder"]}
+    scores: dict[str, Any] = {
+        key: found.get(key) for key in (*_FOLD_KEYS, "sequences", "sequence_accuracy")
+    }
+    scores.update({blob: found[blob] for blob in images})
+    scores.update(curve=folder.curve(), folder=run.place(folder))
+    return cast(FoldScores, scores)
 
 
-def over_folds(scores):
+def over_folds(scores: Sequence[tuple[float, int]]) -> Spread:
     """Return the mean, standard deviation and pooled value of accuracies over folds.
 
     Parameters
     ----------
     scores : sequence of (accuracy, count)
-        `count`: how many images or sequences the accuracy is of.
+        The accuracy of one fold, 0..1, and how many images or sequences it has.
 
     Returns
     -------
     dict
-        `mean` and `std` (of a sample: ddof 1) give each fold the same weight, `pooled` each image;
-        None where there are too few folds.
+        `mean` and `std` (of a sample: ddof 1) give each fold the same weight, `pooled` gives each
+        image the same weight; None where there are too few folds.
     """
     if not scores:
         return {"mean": None, "std": None, "pooled": None}
@@ -136,35 +234,35 @@ def over_folds(scores):
     }
 
 
-def recall_of(confusion):
+def recall_of(confusion: ArrayLike) -> list[float | None]:
     """Return the recall of each row of a confusion matrix, None where the row is empty."""
     rows = np.asarray(confusion)
     return [float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(rows)]
 
 
-def _chance(methods):
+def _chance(methods: Iterable[MethodResult]) -> float | None:
     """The largest class's share of the test images, from the method that saw most of them."""
     seen = [np.sum(method["confusion"], 1) for method in methods if method["confusion"]]
     most = max(seen, key=np.sum, default=None)
     return None if most is None else float(most.max() / most.sum())
 
 
-def _pretrain(run):
-    found = []
-    for folder in sorted(run.glob("pretrain/*/*/seed*")):
-        facts, reason = read_job(folder, run)
-        weights = folder / "weights.caffemodel"
-        curve, _ = (facts.pop("curve"), facts.pop("folder")) if facts else ([], None)
+def _pretrain(run: RunFolder) -> list[PretrainResult]:
+    found: list[PretrainResult] = []
+    for setting, net, seed, folder in run.all_pretrained():
+        reason = folder.missing()
         found.append(
             {
-                "net": folder.parent.name,
-                "setting": folder.parent.parent.name,
-                "seed": int(folder.name[len("seed") :]),
-                "parameters": learnable_parameters(weights) if weights.exists() else None,
-                "evaluation": facts,
+                "net": net,
+                "setting": setting,
+                "seed": seed,
+                "parameters": (
+                    learnable_parameters(folder.weights) if folder.weights.exists() else None
+                ),
+                "evaluation": None if reason else folder.scores(),
                 "reason": reason,
-                "curve": curve,
-                "folder": folder.relative_to(run).as_posix(),
+                "curve": [] if reason else folder.curve(),
+                "folder": run.place(folder),
             }
         )
     return found

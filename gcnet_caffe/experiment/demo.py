@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.experiment.run import run
 from gcnet_caffe.experiment.snakemake import Machine
 
+if TYPE_CHECKING:
+    from gcnet_caffe.evaluation.summary import FoldScores
+
 EXPERIMENT = Path(__file__).parent / "demo.yaml"
 
 
-def run_demo(out: str | Path, machine: Machine, changes: Sequence[str] = ()) -> dict[str, Any]:
+def run_demo(out: str | Path, machine: Machine, changes: Sequence[str] = ()) -> FoldScores:
     """Run the experiment `EXPERIMENT` in the folder `out`, or continue it.
 
     Parameters

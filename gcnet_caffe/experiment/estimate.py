@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from gcnet_caffe import files, lifeline
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import Plan, Training, make_plan
 from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
@@ -128,7 +129,9 @@ def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
         if any(process.returncode for process in processes):
             raise GcnetError(f"the probe of {job.variant} failed: {errors[0].strip()[-300:]}")
         wall = time.monotonic() - begin
-        iteration = statistics.mean(_iteration_seconds(folder / "train.log") for folder in folders)
+        iteration = statistics.mean(
+            _iteration_seconds(ResultFolder(folder).log) for folder in folders
+        )
         return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
 
 

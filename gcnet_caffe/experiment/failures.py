@@ -6,9 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gcnet_caffe import files
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.plan import Plan
 
-_FAILED = "failed.txt"
+#: The paths of a plan are relative to the folder of its run.
+_RUN = RunFolder(Path())
 _RULES = ("evaluate", "train", "solver", "net")
 
 
@@ -29,29 +31,29 @@ def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, 
         Folder -> reason.
     """
     failed: dict[str, str] = {}
-    sequences = [f"sequences/{variant}" for variant in plan.get("sequences", {}).get("nets", ())]
+    sequences = [
+        str(_RUN.sequences(variant).path) for variant in plan.get("sequences", {}).get("nets", ())
+    ]
     for folder in [*plan["training"], *plan["baselines"], *sequences]:
-        mark = out / folder / _FAILED
+        mark = RunFolder(out).at(folder).failed
         if folder not in pending:
             mark.unlink(missing_ok=True)
             continue
-        failed[folder] = _reason(out, plan, folder)
+        failed[folder] = _reason(RunFolder(out).logs, plan, folder)
         files.write_text(mark, failed[folder] + "\n")
     return failed
 
 
-def _reason(out: Path, plan: Plan, folder: str) -> str:
+def _reason(logs: Path, plan: Plan, folder: str) -> str:
     """The error of the job's own rules, else of the jobs that it needs."""
-    logs = [out / "logs" / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
-    logs += [out / "logs" / f"{folder}.log"]
+    found = [logs / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
+    found += [logs / f"{folder}.log"]
     if folder in plan["training"]:
         for weights in plan["training"][folder]["weights"]:
-            logs.append(out / "logs" / Path(weights).parent / "train.log")
-    logs += [out / "logs/pairs.log", out / "logs/identity.log"]
-    logs += sorted((out / "logs").glob("manifests/*.log")) + sorted(
-        (out / "logs").glob("faces/*.log")
-    )
-    for log in logs:
+            found.append(logs / Path(weights).parent / "train.log")
+    found += [logs / "pairs.log", logs / "identity.log"]
+    found += sorted(logs.glob("manifests/*.log")) + sorted(logs.glob("faces/*.log"))
+    for log in found:
         if log.is_file() and (error := _error(log)):
             return error
     return "not run"

@@ -5,7 +5,6 @@ All of it is read from the files that the jobs write, wherever they run.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.plan import Plan
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import parse_progress, read_log
@@ -49,13 +49,13 @@ class Monitor:
         waiting: Collection[str],
         stream: TextIO | None = None,
     ) -> None:
-        self._out = Path(out)
+        self._run = RunFolder(Path(out))
         self._stream = stream or sys.stderr
         self._started = time.time()
         self._waiting = [folder for folder in plan["training"] if folder in waiting]
         self._total = len(plan["training"])
         self._bars: dict[str, TaskID] = {}
-        self._board = _Events(self._out / TENSORBOARD)
+        self._board = _Events(self._run.path / TENSORBOARD)
         self._progress = _progress() if self._stream.isatty() else None
 
     def __enter__(self) -> Monitor:
@@ -77,24 +77,24 @@ class Monitor:
         for folder in list(self._waiting):
             if self._is_over(folder):
                 self._waiting.remove(folder)
-                self._board.add(folder, self._out / folder / "train.log")
+                self._board.add(folder, self._run.at(folder).log)
                 self._board.end(folder)
                 self._end(folder)
             elif self._is_running(folder):
-                self._board.add(folder, self._out / folder / "train.log")
+                self._board.add(folder, self._run.at(folder).log)
                 self._show(folder)
         if self._progress:
             self._progress.update(self._all, completed=self._total - len(self._waiting))
 
     def _is_over(self, folder: str) -> bool:
-        return _changed(self._out / folder / "evaluation.json") > self._started
+        return _changed(self._run.at(folder).evaluation) > self._started
 
     def _is_running(self, folder: str) -> bool:
-        changed = _changed(self._out / folder / "train.log")
+        changed = _changed(self._run.at(folder).log)
         return changed > max(self._started, time.time() - _FRESH)
 
     def _end(self, folder: str) -> None:
-        found = json.loads((self._out / folder / "evaluation.json").read_text())
+        found = self._run.at(folder).scores()
         done = f"{self._total - len(self._waiting)}/{self._total}"
         accuracy = f"accuracy {found['accuracy']:.3f}" if "accuracy" in found else "done"
         if self._progress and folder in self._bars:
@@ -111,9 +111,9 @@ class Monitor:
         if not self._progress:
             return
         if folder not in self._bars:
-            total = read_solver(self._out / folder / "solver.prototxt").max_iter
+            total = read_solver(self._run.at(folder).solver).max_iter
             self._bars[folder] = self._progress.add_task(folder, total=total, loss="")
-        lines = _tail(self._out / folder / "train.log").splitlines()
+        lines = _tail(self._run.at(folder).log).splitlines()
         shown = [found for found in map(parse_progress, lines) if found and found.loss is not None]
         if shown:
             last = shown[-1]

@@ -1,26 +1,19 @@
 """The jobs of an experiment: which files, made from which, with which flags.
 
-Folders, relative to the run's::
-
-    faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, or train1, train2, ...
-    data/pairs/<fold>/  data/identity/     LMDBs
-    pretrain/<setting>/<net>/seed<s>/      a training folder (experiment/training.py)
-    nets/<setting>/<variant>/<fold>/seed<s>/
-    baselines/<name>/<fold>/
-    sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
-
-The Snakefile reads the plan and connects the files. When a flag changes, the outputs of its job are
-made again.
+Where the files are is in `evaluation.run_folder`. The Snakefile reads the plan and connects the
+files. When a flag changes, the outputs of its job are made again.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.settings import (
     Setting,
     flags,
@@ -34,6 +27,8 @@ from gcnet_caffe.nets.gcnet import VARIANTS
 from gcnet_caffe.nets.names import NAMING
 from gcnet_caffe.nets.pretrain import IDENTITY, PRETRAININGS
 
+#: The paths of a plan are relative to the folder of its run.
+_RUN = RunFolder(Path())
 #: Figure 6 compares these two.
 SEQUENCE_VARIANTS = ("cnn", "S1R1")
 #: Data sets whose images are sequences, and how many frames are all of them.
@@ -128,12 +123,14 @@ def make_plan(experiment: Mapping[str, Any]) -> Plan:
         weights = _add_pretraining(plan, experiment, setting)
         for seed in experiment["seeds"]:
             for fold in plan["folds"]:
-                folder = f"nets/{name}/{variant}/{fold}/seed{seed}"
-                place = f"data/pairs/{fold}"
-                job = _training(experiment, variant, setting, seed, place, weights)
-                plan["training"][folder] = job
+                folder = _RUN.net(name, variant, fold, seed).path
+                data = str(_RUN.pairs(fold))
+                job = _training(experiment, variant, setting, seed, data, weights)
+                plan["training"][str(folder)] = job
     plan["baselines"] = [
-        f"baselines/{name}/{fold}" for name in experiment["baselines"] for fold in plan["folds"]
+        str(_RUN.baseline(name, fold).path)
+        for name in experiment["baselines"]
+        for fold in plan["folds"]
     ]
     if experiment["sequences"]:
         plan["sequences"] = _sequences(plan, experiment)
@@ -165,17 +162,17 @@ def _add_sources(plan: Plan, name: str, sources: Sequence[dict[str, Any]]) -> st
         one = name if len(sources) == 1 else f"{name}{number}"
         paths.append(_add_source(plan, one, source))
     if len(paths) > 1:
-        path = f"manifests/{name}.csv"
+        path = str(_RUN.manifest(name))
         plan["manifests"][path] = {"arguments": f"manifest {' '.join(paths)}", "inputs": paths}
         return path
     return paths[0]
 
 
 def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
-    path = f"manifests/{name}.csv"
+    path = str(_RUN.manifest(name))
     if "synthetic" in source:
         plan["faces"][name] = flags(source["synthetic"])
-        faces = f"faces/{name}"
+        faces = str(_RUN.faces(name))
         stills = "identities" in source["synthetic"]
         reader = (
             f"manifest {faces}/manifest.csv" if stills else f"ck --root {faces} --source synthetic"
@@ -257,11 +254,12 @@ def _add_pretraining(plan: Plan, experiment: Mapping[str, Any], setting: Setting
     adopted = experiment["pretrain"].get("adopt", True)
     weights: list[str] = []
     for net in PRETRAININGS if adopted else (IDENTITY,):
-        folder = f"pretrain/{setting_name(depends)}/{net}/seed{seed}"
-        plan["training"][folder] = _training(own, net, depends, seed, "data/identity", [])
-        weights.append(f"{folder}/weights.caffemodel")
+        folder = _RUN.pretrained(setting_name(depends), net, seed)
+        place, data = str(folder.path), str(_RUN.identity_data)
+        plan["training"][place] = _training(own, net, depends, seed, data, [])
+        weights.append(str(folder.weights))
         if net == IDENTITY:
-            plan.setdefault("identity_net", folder)
+            plan.setdefault("identity_net", place)
     return weights if adopted else []
 
 
@@ -274,7 +272,7 @@ def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
         raise UsageError(
             "sequences: wanted one data set of sequences: " + ", ".join(_WITH_SEQUENCES)
         )
-    path = "manifests/sequences.csv"
+    path = str(_RUN.manifest("sequences"))
     train = plan["manifests"][plan["pairs"]["train"]]
     arguments = f"{train['arguments']} {_ALL_FRAMES}"
     plan["manifests"][path] = {"arguments": arguments, "inputs": train["inputs"]}
@@ -286,7 +284,7 @@ def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
         "flags": f"--classes {shlex.quote(','.join(experiment['classes']))} --copies 1 "
         f"--fold {fold.removeprefix('fold').split('+')[0]}",
         "nets": {
-            variant: f"nets/{first}/{variant}/{fold}/seed{experiment['seeds'][0]}"
+            variant: str(_RUN.net(first, variant, fold, experiment["seeds"][0]).path)
             for variant in SEQUENCE_VARIANTS
             if variant in experiment["variants"]
         },

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 from gcnet_caffe import __version__, files
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.snakemake import Machine
 
 _PACKAGES = ("torch", "numpy", "opencv-python-headless", "lmdb", "protobuf", "scikit-image")
 _MORE = ("scikit-learn", "snakemake", "matplotlib")
-_FILE = "provenance.json"
 
 
 class Stopwatch:
@@ -48,8 +48,8 @@ def write_provenance(out: str | Path, watch: Stopwatch, machine: Machine) -> Non
         Started with this part of the run.
     machine : Machine
     """
-    path = Path(out) / _FILE
-    before = json.loads(path.read_text()) if path.is_file() else {}
+    folder = RunFolder(Path(out))
+    before = folder.provenance()
     facts = {
         "versions": _versions(),
         "git_commit": _added(before.get("git_commit", ""), _commit()),
@@ -58,9 +58,9 @@ def write_provenance(out: str | Path, watch: Stopwatch, machine: Machine) -> Non
         + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
         "started": before.get("started", watch.started),
         "seconds": round(before.get("seconds", 0) + watch.seconds, 1),
-        "commands": _commands(Path(out)),
+        "commands": _commands(folder),
     }
-    files.write_text(path, json.dumps(facts, indent=1) + "\n")
+    files.write_text(folder.provenance_file, json.dumps(facts, indent=1) + "\n")
 
 
 def _added(commits: str, commit: str) -> str:
@@ -95,12 +95,14 @@ def _commit() -> str:
         return ""
 
 
-def _commands(out: Path) -> list[str]:
+def _commands(run: RunFolder) -> list[str]:
     """The shell commands that Snakemake printed, in order, each once."""
-    log = out / "logs" / "snakemake.log"
+    log = run.snakemake_log
     if not log.is_file():
         return []
     text = log.read_text(errors="replace")
     found = re.findall(r"^Shell command: (?!None$)(.*)$|^\s*(gcnet .*)$", text, re.M)
     commands = (re.sub(r" 2> \S+$", "", shown or plain) for shown, plain in found)
-    return list(dict.fromkeys(command.replace(os.path.abspath(out), ".") for command in commands))
+    return list(
+        dict.fromkeys(command.replace(os.path.abspath(run.path), ".") for command in commands)
+    )

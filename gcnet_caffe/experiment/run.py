@@ -14,12 +14,13 @@ import signal
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.failures import mark_failures
 from gcnet_caffe.experiment.monitor import Monitor
@@ -33,11 +34,11 @@ from gcnet_caffe.experiment.snakemake import (
     snakemake_command,
 )
 
-PLAN, EXPERIMENT = "plan.json", "experiment.yaml"
-_SNAKEMAKE_LOG = "logs/snakemake.log"
+if TYPE_CHECKING:
+    from gcnet_caffe.evaluation.summary import Results
 
 
-def _write_plan(out: Path, experiment: Mapping[str, Any], plan: Plan) -> None:
+def _write_plan(run_folder: RunFolder, experiment: Mapping[str, Any], plan: Plan) -> None:
     """Write the plan, and the experiment with every default filled in."""
     resolved = {
         **experiment,
@@ -46,13 +47,13 @@ def _write_plan(out: Path, experiment: Mapping[str, Any], plan: Plan) -> None:
         "settings": list(dict.fromkeys(name for name, _, _ in trained(experiment))),
         "nets": [[name, variant] for name, _, variant in trained(experiment)],
     }
-    files.write_text(out / EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False))
-    files.write_text(out / PLAN, json.dumps(plan, indent=1) + "\n")
+    files.write_text(run_folder.experiment_file, yaml.safe_dump(resolved, sort_keys=False))
+    files.write_text(run_folder.plan_file, json.dumps(plan, indent=1) + "\n")
 
 
 def run(
     path: str | Path, out: str | Path, machine: Machine, changes: Sequence[str] = ()
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[Results, dict[str, str]]:
     """Run an experiment, or continue its run.
 
     Parameters
@@ -83,11 +84,11 @@ def run(
     experiment = read_experiment(path, changes)
     check_data(experiment, path)
     plan = make_plan(experiment)
-    if out.exists() and not (out / PLAN).is_file() and any(out.iterdir()):
+    if out.exists() and not RunFolder(out).plan_file.is_file() and any(out.iterdir()):
         raise UsageError(f"{out}: exists, and is no run of an experiment; give another folder")
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        _write_plan(out, experiment, plan)
+        _write_plan(RunFolder(out), experiment, plan)
         watch = Stopwatch()
         pending = find_pending(plan, out, machine)
         if pending.folders:
@@ -97,7 +98,7 @@ def run(
         return _summarize(out), failed
 
 
-def _summarize(out: Path) -> dict[str, Any]:
+def _summarize(out: Path) -> Results:
     """Write the results and the report of what is done; return the results."""
     from gcnet_caffe.evaluation.results_table import write_results
     from gcnet_caffe.evaluation.summary import summarize
@@ -111,7 +112,7 @@ def _summarize(out: Path) -> dict[str, Any]:
 
 def _snakemake(out: Path, plan: Plan, machine: Machine, waiting: Collection[str]) -> None:
     """Run the workflow, and show the progress of the trainings `waiting`."""
-    log = out / _SNAKEMAKE_LOG
+    log = RunFolder(out).snakemake_log
     log.parent.mkdir(exist_ok=True)
     command = snakemake_command(out, machine, "--keep-going", "--printshellcmds")
     with open(log, "a", encoding="utf-8") as stream:

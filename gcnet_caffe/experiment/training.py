@@ -19,12 +19,13 @@ from typing import Any, Protocol
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
+from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
 from gcnet_caffe.formats.log import text_before
 from gcnet_caffe.formats.snapshots import iteration_of, snapshot_files, snapshot_folder, states_of
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
-_SNAPSHOTS, _ORIGIN = "snapshots", "made_with.json"
+_ORIGIN = "made_with.json"
 
 
 def train_folder(
@@ -56,29 +57,28 @@ def train_folder(
     UsageError
         The solver does not write binary snapshots in snapshots/, the last one at the end.
     """
-    folder = Path(folder)
-    solvers = [folder / "solver.prototxt", *folder.glob("discriminator_solver.prototxt")]
+    job = ResultFolder(Path(folder))
+    solvers = job.solvers
     params = [read_solver(path) for path in solvers]
     for path, param in zip(solvers, params):
-        _check_solver(folder, path, param)
-    with _alone(folder), _gpu(gpu_slots) as gpu:
-        _forget_others(folder, _origin(folder, engine, weights, data))
+        _check_solver(job, path, param)
+    with _alone(job.path), _gpu(gpu_slots) as gpu:
+        _forget_others(job.snapshots, _origin(job, engine, weights, data))
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
-        log = folder / "train.log"
         if snapshots:
-            _cut_log(log, iteration_of(snapshots[0]) or 0)
+            _cut_log(job.log, iteration_of(snapshots[0]) or 0)
         start = () if snapshots else weights
-        ENGINES[engine]([str(path) for path in solvers], str(log), start, snapshots, gpu)
+        ENGINES[engine]([str(path) for path in solvers], str(job.log), start, snapshots, gpu)
         param = params[0]
         last = snapshot_files(param, param.max_iter).model
         if not Path(last).is_file():
             raise GcnetError(f"{folder}: training stopped before iteration {param.max_iter}")
-        with files.atomic(folder / "weights.caffemodel", overwrite=True) as scratch:
+        with files.atomic(job.weights, overwrite=True) as scratch:
             shutil.copyfile(last, scratch)
-        shutil.rmtree(folder / _SNAPSHOTS)
+        shutil.rmtree(job.snapshots)
 
 
-def _check_solver(folder: Path, path: Path, param: Any) -> None:
+def _check_solver(folder: ResultFolder, path: Path, param: Any) -> None:
     """Check that the solver writes its last weights in snapshots/.
 
     Raises
@@ -86,10 +86,10 @@ def _check_solver(folder: Path, path: Path, param: Any) -> None:
     UsageError
         It writes its snapshots elsewhere, not in binary, or none at the last iteration.
     """
-    if snapshot_folder(param).resolve() != (folder / _SNAPSHOTS).resolve():
+    if snapshot_folder(param).resolve() != folder.snapshots.resolve():
         raise UsageError(
             f"{path}: snapshot_prefix: found {param.snapshot_prefix!r}, wanted one in "
-            f"{folder / _SNAPSHOTS}"
+            f"{folder.snapshots}"
         )
     if param.snapshot_format == param.HDF5:
         raise UsageError(f"{path}: snapshot_format: found HDF5, wanted BINARYPROTO")
@@ -165,11 +165,11 @@ def _newest_of(engine: str, prefix: str, below: int | None) -> str:
     return ""
 
 
-def _origin(folder: Path, engine: str, weights: Sequence[str], data: str | None) -> dict[str, str]:
+def _origin(
+    folder: ResultFolder, engine: str, weights: Sequence[str], data: str | None
+) -> dict[str, str]:
     """What the snapshots are made with: the engine, and the SHA-256 of each file."""
-    names = ("train_test.prototxt", "solver.prototxt")
-    second = (path for name in names for path in folder.glob(f"discriminator_{name}"))
-    made_with: list[str | Path] = [*(folder / name for name in names), *second, *weights]
+    made_with: list[str | Path] = [*folder.nets, *folder.solvers, *weights]
     made_with += [Path(data) / "packed.json"] if data else []
     return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
 
@@ -181,9 +181,8 @@ def _sha256(path: str | Path) -> str:
         raise UsageError(f"{path}: no such file; training starts from it") from None
 
 
-def _forget_others(folder: Path, origin: dict[str, str]) -> None:
+def _forget_others(snapshots: Path, origin: dict[str, str]) -> None:
     """Delete the snapshots of another net, solver, start or data."""
-    snapshots = folder / _SNAPSHOTS
     path = snapshots / _ORIGIN
     if not path.is_file() or json.loads(path.read_text()) != origin:
         shutil.rmtree(snapshots, ignore_errors=True)

@@ -1,10 +1,13 @@
 """Where trained networks are: a model folder, the folder of a run's training, or loose files."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe.errors import ModelError, UsageError
-from gcnet_caffe.evaluation.run_folder import read_experiment
+from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder
 from gcnet_caffe.files import sha256
 from gcnet_caffe.formats import read_net, read_solver
 from gcnet_caffe.inference.model import (
@@ -13,6 +16,7 @@ from gcnet_caffe.inference.model import (
     SUMS,
     SYNTHETIC,
     WEIGHTS,
+    TrainedModel,
     check_preprocessing,
     make_model,
     model_facts,
@@ -21,11 +25,13 @@ from gcnet_caffe.inference.model import (
 )
 from gcnet_caffe.text import check_name
 
-_PLAN = "plan.json"
 
-
-def open_model(folder=None):
+def open_model(folder: str | Path | None = None) -> TrainedModel:
     """Open a model folder, or the folder of a run's training; by default the packaged model.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
 
     Raises
     ------
@@ -39,13 +45,13 @@ def open_model(folder=None):
     return read_run_folder(folder)
 
 
-def read_run_folder(folder):
+def read_run_folder(folder: str | Path) -> TrainedModel:
     """Open the network that a run trained.
 
     Parameters
     ----------
-    folder : path
-        Of one training: ``RUN/nets/SETTING/VARIANT/FOLD/seedN``; or a folder above it that holds no
+    folder : str or Path
+        Of one training: ``RUN/nets/SETTING/VARIANT/FOLD/seedN``; or a folder above it that has no
         other training.
 
     Returns
@@ -60,29 +66,36 @@ def read_run_folder(folder):
     ModelError, GcnetError
         What the run left cannot be read, or is of another preprocessing.
     """
-    folder = _only_training(Path(folder))
-    run = next((up for up in folder.resolve().parents if (up / _PLAN).is_file()), None)
+    found = _only_training(Path(folder))
+    run = RunFolder.around(found.path)
     if run is None:
-        raise UsageError(f"{folder}: not in the folder of a run; wanted RUN/nets/...")
-    place = folder.resolve().relative_to(run).as_posix()
+        raise UsageError(f"{found.path}: not in the folder of a run; wanted RUN/nets/...")
+    place = run.place(ResultFolder(found.path.resolve()))
     try:
-        job = _read_json(run / _PLAN)["training"][place]
-        data = run / job["data"]
+        job = run.plan()["training"][place]
+        data = run.path / job["data"]
     except (KeyError, TypeError):
-        raise ModelError(f"{run / _PLAN}: tells nothing of {place}") from None
-    training = {**_of_run(run), **_of_training(folder, place, job), "data": _of_data(data)}
-    return _model(folder / NET, folder / WEIGHTS, data, training)
+        raise ModelError(f"{run.plan_file}: nothing about {place}") from None
+    training = {**_of_run(run), **_of_training(found, place, job), "data": _of_data(data)}
+    return _model(found.deploy, found.weights, data, training)
 
 
-def read_files(net, weights, data):
+def read_files(net: str | Path, weights: str | Path, data: str | Path) -> TrainedModel:
     """Open a network from its files.
 
     Parameters
     ----------
-    net, weights : path
+    net, weights : str or Path
         Deploy prototxt and .caffemodel.
-    data : path
-        Folder of the LMDBs that it was trained on: their ``packed.json`` tells the classes.
+    data : str or Path
+        Folder of the LMDBs that it was trained on: the classes are in their ``packed.json``.
+
+    Raises
+    ------
+    UsageError
+        There is no such file.
+    ModelError
+        packed.json cannot be read, or is of another preprocessing.
     """
     for path in (net, weights):
         if not Path(path).is_file():
@@ -90,7 +103,9 @@ def read_files(net, weights, data):
     return _model(net, weights, Path(data), {"data": _of_data(Path(data))})
 
 
-def _model(net, weights, data, training):
+def _model(
+    net: str | Path, weights: str | Path, data: Path, training: dict[str, Any]
+) -> TrainedModel:
     packed = data / "packed.json"
     found = _read_packed(packed)
     prepared = {**preprocessing(), **{key: found["crop"].get(key) for key in _PACKED}}
@@ -99,15 +114,15 @@ def _model(net, weights, data, training):
     return make_model(net, weights, model_facts(name, found["options"]["classes"], training))
 
 
-#: What packed.json tells of the preprocessing.
+#: What packed.json has about the preprocessing.
 _PACKED = ("size", "five_points", "clahe_clip_limit", "clahe_tiles")
 
 
-def _only_training(folder):
+def _only_training(folder: Path) -> ResultFolder:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     if (folder / WEIGHTS).is_file():
-        return folder
+        return ResultFolder(folder)
     found = sorted(path.parent for path in folder.glob(f"**/{WEIGHTS}") if _is_classifier(path))
     if not found:
         raise UsageError(
@@ -116,45 +131,53 @@ def _only_training(folder):
         )
     if len(found) > 1:
         raise UsageError(f"{folder}: {len(found)} trained networks; choose one, such as {found[0]}")
-    return found[0]
+    return ResultFolder(found[0])
 
 
-def _is_classifier(path):
+def _is_classifier(path: Path) -> bool:
     return "pretrain" not in path.parts and (path.parent / NET).is_file()
 
 
-def _of_run(run):
-    experiment = read_experiment(run)
-    facts = {key: experiment[key] for key in ("name", "protocol", "synthetic")}
-    path = run / "provenance.json"
-    if path.is_file():
-        found = _read_json(path)
-        names = ("git_commit", "command", "started", "versions")
-        facts.update({key: found[key] for key in names if key in found})
-    return facts
+def _of_run(run: RunFolder) -> dict[str, Any]:
+    experiment, provenance = run.experiment(), run.provenance()
+    names = ("git_commit", "command", "started", "versions")
+    return {
+        "name": experiment.name,
+        "protocol": experiment.protocol,
+        "synthetic": experiment.synthetic,
+        **{key: provenance[key] for key in names if key in provenance},
+    }
 
 
-def _of_training(folder, place, job):
-    facts = {"folder": place, "variant": job.get("variant"), "engine": job.get("engine")}
-    facts["iterations"] = read_solver(folder / "solver.prototxt").max_iter
-    facts["solver_sha256"] = sha256(folder / "solver.prototxt")
+def _of_training(folder: ResultFolder, place: str, job: dict[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "folder": place,
+        "variant": job.get("variant"),
+        "engine": job.get("engine"),
+    }
+    facts["iterations"] = read_solver(folder.solver).max_iter
+    facts["solver_sha256"] = sha256(folder.solver)
     facts["started_from"] = job.get("weights", [])
-    path = folder / "evaluation.json"
-    if path.is_file():
-        found = _read_json(path)
+    if folder.evaluation.is_file():
+        found = folder.scores()
         names = ("images", "accuracy", "chance", "sequences", "sequence_accuracy")
         facts["held_out"] = {key: found[key] for key in names if key in found}
     return facts
 
 
-def _of_data(data):
+def _of_data(data: Path) -> dict[str, Any]:
     found = _read_packed(data / "packed.json")
     names = ("manifest", "options", "lmdbs", "versions")
     return {key: found[key] for key in names if key in found}
 
 
-def _read_packed(path):
-    found = _read_json(path)
+def _read_packed(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ModelError(f"{path}: not JSON: {error}") from None
     wanted = (("options", "classes"), ("crop", "size"), ("manifest", "sha256"))
     try:
         for key, inner in wanted:
@@ -162,12 +185,3 @@ def _read_packed(path):
     except (KeyError, TypeError):
         raise ModelError(f"{path}: no {key}.{inner}; wanted what make-lmdb pairs writes") from None
     return found
-
-
-def _read_json(path):
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON: {error}") from None

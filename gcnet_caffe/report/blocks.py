@@ -1,7 +1,14 @@
 """What a page is made of: sections of texts, tables, figures, listings and explained holes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, TypeVar, Union
+
+from gcnet_caffe.evaluation.summary import Spread
+
+_Block = TypeVar("_Block")
 
 
 @dataclass(frozen=True)
@@ -15,31 +22,44 @@ class Cell:
     text: str
     kind: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
 
-#: A cell without a value; the table's note or a hole beside it tells why.
+#: A cell without a value; the table's note or a hole beside it says why.
 EMPTY = Cell("–", "empty")
+
+#: What stands in a table: words, or a marked cell.
+Shown = Union[str, Cell]
 
 
 @dataclass
 class Table:
-    """Rows under `columns`; those named in `words` hold words (left), the others numbers (right).
+    """Rows under `columns`.
 
-    `key` names the table in report.json; `note` stands below it.
+    Attributes
+    ----------
+    key : str
+        The table's name in report.json.
+    caption : str
+    columns : sequence of str
+    rows : sequence of rows
+    words : sequence of str
+        The columns of words, aligned to the left; numbers are aligned to the right.
+    note : str
+        What stands below the table.
     """
 
     key: str
     caption: str
-    columns: list
-    rows: list
-    words: tuple = ()
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Shown]]
+    words: Sequence[str] = ()
     note: str = ""
 
-    def cells(self):
-        """The rows as lists of `Cell`."""
-        return [[c if isinstance(c, Cell) else Cell(str(c)) for c in row] for row in self.rows]
+    def cells(self) -> list[list[Cell]]:
+        """Return the rows as lists of `Cell`."""
+        return [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in self.rows]
 
 
 @dataclass
@@ -71,7 +91,10 @@ class Listing:
     """Lines of a file or of commands, folded away under `title`."""
 
     title: str
-    lines: list
+    lines: list[str]
+
+
+Block = Union[Table, Figure, Text, Hole, Listing]
 
 
 @dataclass
@@ -80,24 +103,24 @@ class Section:
 
     key: str
     title: str
-    blocks: list = field(default_factory=list)
-    short: Optional[str] = None
+    blocks: list[Block] = field(default_factory=list)
+    short: str | None = None
 
-    def of(self, kind):
-        """The blocks that are of the class `kind`."""
+    def of(self, kind: type[_Block]) -> list[_Block]:
+        """Return the blocks that are of the class `kind`."""
         return [block for block in self.blocks if isinstance(block, kind)]
 
 
-def percent(value, digits=1):
-    """A share 0..1 as a percentage in words, or an empty cell when there is none."""
+def percent(value: float | None, digits: int = 1) -> Shown:
+    """Return a share 0..1 in percent, or an empty cell when there is none."""
     if value is None or value != value:
         return EMPTY
     return f"{100 * value:.{digits}f}"
 
 
-def spread(scores, digits=1):
-    """Mean and standard deviation (`scores`: {'mean', 'std'}, 0..1) in percent."""
-    mean, std = (scores or {}).get("mean"), (scores or {}).get("std")
+def spread(scores: Spread | None, digits: int = 1) -> Shown:
+    """Return mean and standard deviation (0..1) in percent, or an empty cell."""
+    mean, std = (scores.get("mean"), scores.get("std")) if scores else (None, None)
     if mean is None or mean != mean:
         return EMPTY
     if std is None or std != std:
@@ -105,13 +128,13 @@ def spread(scores, digits=1):
     return f"{percent(mean, digits)} ± {percent(std, digits)}"
 
 
-def number(value, digits=4):
-    """A number with `digits` significant digits, or an empty cell when there is none."""
+def number(value: float | None, digits: int = 4) -> Shown:
+    """Return a number with `digits` significant digits, or an empty cell when there is none."""
     return EMPTY if value is None or value != value else f"{value:.{digits}g}"
 
 
-def words(value):
-    """Options (names, values and lists, nested) in words."""
+def words(value: Any) -> str:
+    """Return options (names, values and lists, nested) in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {words(found)}" for key, found in value.items())
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,13 @@
-"""Methods against each other on the same folds."""
+"""Methods compared on the same folds."""
 
-from typing import NamedTuple, Optional
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+
+from gcnet_caffe.report.run import Method
 
 
 class Difference(NamedTuple):
@@ -12,27 +17,29 @@ class Difference(NamedTuple):
     """
 
     mean: float
-    error: Optional[float]
+    error: float | None
     folds: int
 
     @property
-    def clear(self):
-        """Whether it exceeds two standard errors; None when there is no telling."""
+    def clear(self) -> bool | None:
+        """Whether it is larger than two standard errors; None when there are too few folds."""
         return None if self.error is None else abs(self.mean) > 2 * self.error
 
 
-def by_fold(methods, name):
-    """{fold: accuracy} of the method `name`, the mean over its seeds."""
-    found = {}
+def by_fold(methods: Sequence[Method], name: str) -> dict[str, float]:
+    """Return {fold: accuracy} (0..1) of the method `name`, the mean over its seeds."""
+    found: dict[str, list[float]] = {}
     for method in methods:
         if method.method == name:
             for fold, scores in method.folds.items():
-                found.setdefault(fold, []).append(scores["accuracy"])
+                accuracy = scores["accuracy"]
+                if accuracy is not None:
+                    found.setdefault(fold, []).append(accuracy)
     return {fold: float(np.mean(values)) for fold, values in found.items()}
 
 
-def difference(methods, name, other):
-    """The `Difference` of two methods, fold by fold, or None when they share no fold."""
+def difference(methods: Sequence[Method], name: str, other: str) -> Difference | None:
+    """Return the `Difference` of two methods, fold by fold, or None when they share no fold."""
     one, two = by_fold(methods, name), by_fold(methods, other)
     shared = [fold for fold in one if fold in two]
     if not shared:
@@ -42,15 +49,17 @@ def difference(methods, name, other):
     return Difference(float(values.mean()), error, len(values))
 
 
-def ranking(methods):
-    """The methods' names, the highest mean over folds and seeds first."""
+def ranking(methods: Sequence[Method]) -> list[str]:
+    """Return the methods' names, the highest mean over folds and seeds first."""
     names = dict.fromkeys(m.method for m in methods)
-    means = {n: np.mean(list(found.values())) for n in names if (found := by_fold(methods, n))}
-    return sorted(means, key=means.get, reverse=True)
+    means = {
+        n: float(np.mean(list(found.values()))) for n in names if (found := by_fold(methods, n))
+    }
+    return sorted(means, key=means.__getitem__, reverse=True)
 
 
-def clear_winner(methods):
-    """The best method if its lead over the next exceeds two standard errors, or None."""
+def clear_winner(methods: Sequence[Method]) -> str | None:
+    """Return the best method if its lead over the next exceeds two standard errors, or None."""
     names = ranking(methods)
     if len(names) < 2:
         return None

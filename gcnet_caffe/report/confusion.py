@@ -1,13 +1,18 @@
 """Confusion matrices over all test images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
-from gcnet_caffe.report.blocks import Cell, Figure, Hole, Section, Table, percent
+from gcnet_caffe.report.blocks import Cell, Figure, Hole, Section, Shown, Table, percent
 from gcnet_caffe.report.pictures import INK, drawing, panels, svg_uri
+from gcnet_caffe.report.run import Method, Run
 
 
-def confusion_section(run):
-    """A matrix for each method, pooled over folds, and the recall of each class."""
+def confusion_section(run: Run) -> Section:
+    """Return a matrix of each method, pooled over folds, and the recall of each class."""
     section = Section("confusion", "Confusion matrices", short="Confusion")
     shown = {m.method: m for m in reversed(run.main) if m.confusion}
     methods = [m for m in run.main if shown.get(m.method) is m]  # the first seed of each
@@ -28,7 +33,7 @@ def confusion_section(run):
     return section
 
 
-def _draw(methods, classes):
+def _draw(methods: Sequence[Method], classes: Sequence[str]) -> str:
     short = [name[:9] for name in classes]
     with drawing() as plt:
         figure, axes = panels(plt, len(methods), 4, (2.4, 2.35), legend=0)
@@ -51,9 +56,11 @@ def _draw(methods, classes):
         return svg_uri(figure)
 
 
-def _recalls(methods, classes):
+def _recalls(methods: Sequence[Method], classes: Sequence[str]) -> Table:
     counts = np.array(methods[0].confusion).sum(1)
-    rows = [[m.label, *(percent(value, 0) for value in m.recall)] for m in methods]
+    rows: list[list[Shown]] = [
+        [m.label, *(percent(value, 0) for value in m.recall)] for m in methods
+    ]
     rows.append([Cell("test images"), *(str(int(count)) for count in counts)])
     return Table(
         "recall",

@@ -1,17 +1,22 @@
 """Figure 5: t-SNE of one fold's pixels, CNN features and GCNet features."""
 
+from __future__ import annotations
+
 import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.report.blocks import Figure, Hole, Section
 from gcnet_caffe.report.pictures import class_colours, class_name, drawing, panels, svg_uri
-from gcnet_caffe.report.run import LABELS
+from gcnet_caffe.report.run import LABELS, Run
 
-#: Of t-SNE's start and of nothing else: the same features give the same map.
+#: For the start of t-SNE only: the same features give the same map.
 SEED = 0
 _MOST = 1500  # points of a map; of more, as many spread evenly are drawn
 _PERPLEXITY = 30
@@ -20,18 +25,18 @@ _PERPLEXITY = 30
 class Features(NamedTuple):
     """(N, 384) feature, (N,) labels and keys of a features.npz."""
 
-    feature: np.ndarray
-    labels: np.ndarray
-    keys: list
+    feature: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    keys: list[str]
 
 
-def read_features(path):
+def read_features(path: Path) -> Features:
     """Read the features.npz at `path` into `Features`.
 
     Raises
     ------
     GcnetError
-        It is missing, or holds something else.
+        It is missing, or not what `write_evaluation` writes.
     """
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as found:
@@ -43,8 +48,13 @@ def read_features(path):
         raise GcnetError(f"{path}: no features can be read: {error}") from None
 
 
-def tsne(features, seed=SEED):
-    """The (N, 2) t-SNE map of (N, p) features; equal features and seed give equal maps.
+def tsne(features: NDArray[np.floating], seed: int = SEED) -> NDArray[np.float32]:
+    """Return the (N, 2) t-SNE map of (N, p) features; equal features and seed give equal maps.
+
+    Raises
+    ------
+    GcnetError
+        There are fewer than 4 images.
 
     References
     ----------
@@ -61,8 +71,11 @@ def tsne(features, seed=SEED):
         return maker.fit_transform(np.asarray(features, np.float64))
 
 
-def silhouette(features, labels):
-    """How well the classes separate in the features themselves, -1..1 (0: not at all)."""
+def silhouette(features: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """Return how well (N, p) features separate the classes, -1..1 (0: not at all).
+
+    It is NaN where all labels are equal, or all different.
+    """
     from sklearn.metrics import silhouette_score
 
     if not 1 < len(set(labels)) < len(labels):
@@ -70,13 +83,13 @@ def silhouette(features, labels):
     return float(silhouette_score(features, labels))
 
 
-def thin(count):
-    """At most _MOST places, spread evenly over `count`."""
+def thin(count: int) -> NDArray[np.int64]:
+    """Return at most _MOST places, spread evenly over `count`."""
     return np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int))
 
 
-def figure5_section(run):
-    """t-SNE of pixels, of the CNN's and of GCNet's features on the first fold both have."""
+def figure5_section(run: Run) -> Section:
+    """Draw t-SNE of pixels, of the CNN's and of GCNet's features on the first fold both have."""
     section = Section("figure5", "Figure 5: t-SNE of one fold", short="Fig. 5")
     try:
         section.blocks.append(_figure5(run))
@@ -85,22 +98,22 @@ def figure5_section(run):
     return section
 
 
-def _figure5(run):
-    nets = [n for n in ("cnn", "S1R1") if run.first(n)]
+def _figure5(run: Run) -> Figure:
+    nets = {name: net for name in ("cnn", "S1R1") if (net := run.first(name))}
     if not nets:
-        raise GcnetError("the run holds no trained CNN or S1R1")
-    folds = [f for f in run.folds if all(f in run.first(n)[0].folds for n in nets)]
+        raise GcnetError("the run has no trained CNN or S1R1")
+    folds = [f for f in run.folds if all(f in net.method.folds for net in nets.values())]
     if not folds:
         raise GcnetError("CNN and S1R1 share no fold")
     fold = folds[0]
-    records = read_images(run.folder / "data/pairs" / fold / "test_lmdb")
+    records = read_images(run.folder.pairs(fold) / "test_lmdb")
     chosen = thin(len(records.labels))
     shown = {"image pixels": records.images[:, 0].reshape(len(records.labels), -1)[chosen]}
-    for name in nets:
-        folder = run.folder / run.first(name)[0].folds[fold]["folder"]
-        found = read_features(folder / "features.npz")
+    for name, net in nets.items():
+        path = run.folder.at(net.method.folds[fold]["folder"]).features
+        found = read_features(path)
         if found.keys != records.keys:
-            raise GcnetError(f"{folder / 'features.npz'}: not the images of {fold}'s test_lmdb")
+            raise GcnetError(f"{path}: not the images of {fold}'s test_lmdb")
         shown[f"{LABELS[name]}, {found.feature.shape[1]}-d"] = found.feature[chosen]
     labels = records.labels[chosen]
     scores = {name: silhouette(x, labels) for name, x in shown.items()}
@@ -111,15 +124,17 @@ def _figure5(run):
         _draw({name: tsne(x) for name, x in shown.items()}, labels, run.classes),
         f"Three scatter plots of {len(labels)} test images, coloured by expression",
         f"As figure 5 of the paper: t-SNE of the {len(labels)} test images of {fold}, perplexity "
-        f"{_PERPLEXITY} at most, random_state {SEED}. A map does not measure; the silhouette by "
-        "expression in the features themselves does (1: apart, 0: not): "
+        f"{_PERPLEXITY} at most, random_state {SEED}. A map is no measure; the silhouette by "
+        "expression, of the features themselves, is one (1: apart, 0: not): "
         + ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
         + f". {missing}",
         wide=True,
     )
 
 
-def _draw(maps, labels, classes):
+def _draw(
+    maps: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], classes: Sequence[str]
+) -> str:
     colours = class_colours(classes)
     with drawing() as plt:
         figure, axes = panels(plt, len(maps), 3, (3.1, 3.0))

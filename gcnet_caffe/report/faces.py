@@ -1,54 +1,92 @@
 """Rows of faces: the test images that are shown, what a trained net makes of them, the picture."""
 
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.evaluation import forward
-from gcnet_caffe.inference.images import sheet
+from gcnet_caffe.evaluation.run_folder import ResultFolder
+from gcnet_caffe.inference.images import Records, sheet
 from gcnet_caffe.inference.network import open_network
+from gcnet_caffe.packing.test_table import read_test_records
 from gcnet_caffe.report.pictures import class_name, drawing, figure_pixels, png_uri
-from gcnet_caffe.report.run import read_test
 
 _COLUMNS = 8
 
 
-def made_by(folder, deploy, images, blobs):
-    """Return {blob: (N, 64, 64)} of the trained net in `folder`, from `images` as `Records` has.
+def made_by(
+    model: Path, folder: ResultFolder, images: NDArray[np.float32], blobs: Collection[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Return the images that a trained net makes.
+
+    Parameters
+    ----------
+    model : Path
+        The deploy prototxt.
+    folder : ResultFolder
+        The folder of the net's weights.
+    images : (N, C, 64, 64) array
+        As `Records` has them.
+    blobs : collection of str
+
+    Returns
+    -------
+    dict
+        Blob -> (N, 64, 64) array, values 0..1.
 
     Raises
     ------
     GcnetError
         A file is missing, or torch is.
     """
-    model, weights = folder / f"{deploy}.prototxt", folder / "weights.caffemodel"
-    for path in (model, weights):
+    for path in (model, folder.weights):
         if not path.is_file():
             raise GcnetError(f"{path}: not there")
-    made = forward(open_network("torch", model, weights, list(blobs)), images)
+    made = forward(open_network("torch", model, folder.weights, list(blobs)), images)
     return {blob: array[:, 0] for blob, array in made.items()}
 
 
-def chosen_faces(records, sheet_path):
-    """Places of the most intense query of each expression, the subjects taking turns."""
+def chosen_faces(records: Records, data: Path) -> list[int]:
+    """Return the places of the most intense query of each expression, the subjects taking turns.
+
+    Parameters
+    ----------
+    records : Records
+        Of the test LMDB in the folder `data`; without a test.csv there, the first queries are it.
+    """
     try:
-        rows = {row["key"]: row for row in read_test(sheet_path)}
+        rows = read_test_records(data, records.keys)
     except GcnetError:
-        rows = {}
-    seen, chosen = set(), []
+        rows = None
+    subjects = [row.subject for row in rows] if rows else [""] * len(records.keys)
+    ranks = [int(row.rank or 0) for row in rows] if rows else [0] * len(records.keys)
+    seen: set[str] = set()
+    chosen = []
     for label in np.unique(records.labels)[:_COLUMNS]:
-        places = np.flatnonzero(records.labels == label)
-        about = [(rows.get(records.keys[i]) or {}) for i in places]
-        order = [
-            (row.get("subject") in seen, -row.get("rank", 0), i) for row, i in zip(about, places)
-        ]
-        best = min(order)[2]
-        seen.add((rows.get(records.keys[best]) or {}).get("subject"))
-        chosen.append(int(best))
+        places = np.flatnonzero(records.labels == label).tolist()
+        best = min(places, key=lambda i: (subjects[i] in seen, -ranks[i], i))
+        seen.add(subjects[best])
+        chosen.append(best)
     return chosen
 
 
-def draw_faces(rows, classes, labels):
-    """Draw {name: (N, 64, 64) images} row by row, the expressions above; return a data URI."""
+def draw_faces(
+    rows: Mapping[str, NDArray[np.float32]], classes: Sequence[str], labels: NDArray[np.int64]
+) -> str:
+    """Draw rows of faces, the expressions above; return a data URI.
+
+    Parameters
+    ----------
+    rows : mapping
+        Name of a row -> (N, 64, 64) array, values 0..1.
+    classes : sequence of str
+    labels : (N,) array of int
+    """
     picture = sheet([list(row) for row in rows.values()], scale=1)
     high, wide = picture.shape[0] / len(rows), picture.shape[1] / len(labels)
     titles = [class_name(classes, int(label)) for label in labels]

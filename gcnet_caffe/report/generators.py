@@ -1,15 +1,31 @@
 """Section IV-E and appendix A: the generators compared, figures 8 to 10."""
 
+from __future__ import annotations
+
 import statistics
+from collections.abc import Iterable, Mapping, Sequence
 
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.nets.plain import PLAIN
-from gcnet_caffe.report.blocks import EMPTY, Cell, Figure, Hole, Section, Table, number, percent
-from gcnet_caffe.report.curves import small_multiples
+from gcnet_caffe.report.blocks import (
+    EMPTY,
+    Block,
+    Cell,
+    Figure,
+    Hole,
+    Section,
+    Shown,
+    Table,
+    number,
+    percent,
+)
+from gcnet_caffe.report.curves import Points, small_multiples
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.report.responses import draw_responses
+from gcnet_caffe.report.run import Method, Run
 
 #: Generator -> the paper's name, and what it says of the parameters (section IV-E).
 _GENERATORS = {"ae": ("Conv.AE", "1.7 M"), "vae": ("Conv.VAE", "9.6 M"), "dcgan": ("DCGAN", "")}
@@ -30,8 +46,8 @@ _TRIVIAL = {
 _FIGURE_OF = {"reconstruct": "9", "disentangle": "10"}
 
 
-def generators_sections(run):
-    """The section, where the run holds nets with other generators or generators alone."""
+def generators_sections(run: Run) -> list[Section]:
+    """Return the section, where the run has nets with other generators or generators alone."""
     nets = [m for m in run.methods if m.kind == "net" and _is_of_it(m)]
     if not nets:
         return []
@@ -45,67 +61,68 @@ def generators_sections(run):
     for m in nets:
         for fold, scores in list(m.folds.items())[:1]:
             try:
-                section.blocks.append(_figure(run, m, fold, run.folder / scores["folder"]))
+                section.blocks.append(_figure(run, m, fold, run.folder.at(scores["folder"])))
             except (GcnetError, OSError) as error:
                 section.blocks.append(Hole(f"{_name(m)} cannot be drawn: {error}"))
     return [section]
 
 
-def _is_of_it(method):
+def _is_of_it(method: Method) -> bool:
     return "generator" in _options(method) or not method.classifies
 
 
-def _options(method):
-    """The setting's options: name -> text."""
-    return dict(part.split("=") for part in method.setting.split("+") if "=" in part)
+def _options(method: Method) -> dict[str, str]:
+    """Return the setting's options: name -> text."""
+    return dict(part.split("=", 1) for part in method.setting.split("+") if "=" in part)
 
 
-def _generator(method):
+def _generator(method: Method) -> str:
     return _options(method).get("generator", "ae")
 
 
-def _order(method):
+def _order(method: Method) -> tuple[int, int, int]:
     place = (*_FIGURE_OF,).index(method.method) + 2 if method.method in PLAIN else 0
     place += 0 if method.classifies or place else 1
     return place, [*_GENERATORS].index(_generator(method)), method.seed or 0
 
 
-def _name(method):
+def _name(method: Method) -> str:
     name, _ = _GENERATORS[_generator(method)]
     if method.method in PLAIN:
         return f"{name} alone, to {method.method}"
     return f"{method.method}, {name}" + ("" if method.classifies else ", no classifier")
 
 
-def _tables(nets):
+def _tables(nets: Sequence[Method]) -> list[Table]:
     tables = []
     for blob, what in (
         ("generated_reference", "the generated reference, against the true one"),
         ("reconstructed_query", "the reconstructed query, against the query"),
     ):
-        rows, found = [], []
+        rows: list[list[Shown]] = []
+        found: list[dict[str, float]] = []
         for m in nets:
-            scores = [s[blob] for s in m.folds.values() if s.get(blob)]
+            scores = m.generated(blob)
             if scores:
                 found += scores
                 parameters = EMPTY if m.parameters is None else f"{m.parameters:,}"
-                accuracy = percent((m.accuracy or {}).get("mean"))
+                accuracy = percent(m.accuracy and m.accuracy.get("mean"))
                 paper = _GENERATORS[_generator(m)][1] if m.method == "S1R1" else ""
                 rows.append([_name(m), parameters, paper, accuracy, *_means(scores, "")])
         for key, name in _TRIVIAL.items() if found else ():
-            if any(f"mse_{key}" in scores for scores in found):
+            if any(f"mse_{key}" in s for s in found):
                 rows.append([Cell(name), *[EMPTY] * 3, *_means(found, f"_{key}")])
         if rows:
             tables.append(_table(blob, what, rows))
     return tables
 
 
-def _means(found, end):
+def _means(found: Sequence[Mapping[str, float]], end: str) -> list[Shown]:
     values = ([s[f"{key}{end}"] for s in found if f"{key}{end}" in s] for key in _SCORES)
     return [number(statistics.mean(v), 3) if v else EMPTY for v in values]
 
 
-def _table(blob, what, rows):
+def _table(blob: str, what: str, rows: Sequence[Sequence[Shown]]) -> Table:
     return Table(
         f"generators-{blob}",
         f"Section IV-E: {what}, on test subjects; below, the answers that need no net.",
@@ -122,13 +139,14 @@ def _table(blob, what, rows):
     )  # fmt: skip
 
 
-def _curves(run, nets):
-    """Generative losses over the iterations, a panel for each net."""
-    names, lines = [], {text: {} for text in _LOSSES.values()}
+def _curves(run: Run, nets: Iterable[Method]) -> list[Block]:
+    """Draw generative losses over the iterations, a panel per net."""
+    names: list[str] = []
+    lines: dict[str, dict[str, Points | None]] = {text: {} for text in _LOSSES.values()}
     for m in nets:
         for fold, scores in list(m.folds.items())[:1]:
             try:
-                log = read_log(run.folder / scores["folder"] / "train.log")
+                log = read_log(run.folder.at(scores["folder"]).log)
             except (GcnetError, OSError) as error:
                 return [Hole(f"{_name(m)}, {fold}: no losses: {error}")]
             names.append(",\n".join(_name(m).rsplit(", ", 1)))  # in two lines
@@ -146,7 +164,7 @@ def _curves(run, nets):
     ]
 
 
-def _figure(run, method, fold, folder):
+def _figure(run: Run, method: Method, fold: str, folder: ResultFolder) -> Figure:
     faces = "synthetic faces" if run.synthetic else "faces"
     words = f"{_name(method)}, {fold}, {faces} of subjects it was not trained on."
     if method.method not in PLAIN:
@@ -157,15 +175,15 @@ def _figure(run, method, fold, folder):
             f"As figure 8 of the paper: {words}",
             wide=True,
         )
-    data = run.folder / "data/pairs" / fold
+    data = run.folder.pairs(fold)
     records = read_images(data / "test_lmdb")
-    chosen = chosen_faces(records, data / "test.csv")
+    chosen = chosen_faces(records, data)
     images, blob = records.images[chosen], PLAIN[method.method][1]
     rows = {}
     for channel, name in enumerate(("expression", "neutral")):
         given = images[:, [channel, channel]]
         rows[name] = images[:, channel]
-        rows[f"made of {name}"] = made_by(folder, "deploy", given, [blob])[blob]
+        rows[f"made of {name}"] = made_by(folder.deploy, folder, given, [blob])[blob]
     return Figure(
         draw_faces(rows, run.classes, records.labels[chosen]),
         "Rows: expressive face, what the generator makes of it, neutral face, what it makes of it",

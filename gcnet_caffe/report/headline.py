@@ -1,15 +1,19 @@
 """The outcome in a few sentences, computed from the results."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from gcnet_caffe.report import compare
 from gcnet_caffe.report.blocks import words
-from gcnet_caffe.report.run import LABELS
+from gcnet_caffe.report.run import LABELS, Method, Run
 
-#: The net that the headline speaks of, in order of preference.
+#: Which net the headline is about: the first of these that the run has.
 _PREFERRED = ("S1R1", "S0R1", "S1R0", "S0R0", "metric", "cnn")
 
 
-def outcome(run):
-    """Sentences: the proposed net beside the other nets, the baselines and chance."""
+def outcome(run: Run) -> list[str]:
+    """Return sentences: the proposed net beside the other nets, the baselines and chance."""
     methods = [m for m in run.main if m.folds]
     names = list(dict.fromkeys(m.method for m in methods))
     if not names:
@@ -28,47 +32,44 @@ def outcome(run):
     return sentences
 
 
-def _accuracy(run, methods, name):
+def _accuracy(run: Run, methods: Sequence[Method], name: str) -> str:
     folds = compare.by_fold(methods, name)
     images = next(
         sum(s.get("images", 0) for s in m.folds.values()) for m in methods if m.method == name
     )
     over = f"mean of {len(folds)} folds" if len(folds) > 1 else "one fold"
     return (
-        f"{_label(name)} names the expression of {_mean(methods, name)} % of the test images "
+        f"{_label(name)} recognises the expression in {_mean(methods, name)} % of the test images "
         f"({over}, {images} images); always answering the largest class gives {chance(run)} %."
     )
 
 
-def _versus(name, other, found):
+def _versus(name: str, other: str, found: compare.Difference) -> str:
     points = 100 * found.mean
     apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
     apart = "level with" if abs(points) < 0.05 else apart
     if found.clear is None:
-        doubt = (
-            f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to tell it from chance"
-        )
+        doubt = f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to exclude chance"
     else:
         word = "more" if found.clear else "less"
         doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
     return f"{_label(name)} is {apart} {_label(other)} ({doubt})."
 
 
-def chance(run):
-    """The share of the largest class, over the test images of all folds, in percent."""
-    value = run.results.get("chance")
-    return "?" if value is None else f"{100 * value:.1f}"
+def chance(run: Run) -> str:
+    """Return the share of the largest class, over the test images of all folds, in percent."""
+    return "?" if run.chance is None else f"{100 * run.chance:.1f}"
 
 
-def data_text(run):
-    """What the run was trained and tested on, in words."""
-    return words(run.experiment.get("data")) or "not told by the run"
+def data_text(run: Run) -> str:
+    """Return in words what the run was trained and tested on."""
+    return words(run.experiment.get("data")) or "unknown: experiment.yaml does not say"
 
 
-def _label(name):
+def _label(name: str) -> str:
     return LABELS.get(name, name)
 
 
-def _mean(methods, name):
+def _mean(methods: Sequence[Method], name: str) -> str:
     values = list(compare.by_fold(methods, name).values())
     return f"{100 * sum(values) / len(values):.1f}"

@@ -1,14 +1,19 @@
 """The page: one self-contained HTML file from the sections, and its numbers as CSV and JSON."""
 
+from __future__ import annotations
+
 import csv
 import importlib
 import io
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe import __version__
-from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.errors import GcnetError, UsageError, extra
+from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.files import write_text
 from gcnet_caffe.report import (
     confusion,
@@ -23,25 +28,21 @@ from gcnet_caffe.report import (
     sweeps,
     tables,
 )
-from gcnet_caffe.report.blocks import Figure, Hole, Listing, Table, Text
-from gcnet_caffe.report.run import read_run
+from gcnet_caffe.report.blocks import Figure, Hole, Listing, Section, Table, Text
+from gcnet_caffe.report.run import Run, read_run
 
-_NEEDS = {
-    "jinja2": "Jinja2",
-    "yaml": "PyYAML",
-    "matplotlib": "Matplotlib",
-    "sklearn": "scikit-learn",
-}
+#: The optional libraries of the report, imported before the work starts.
+_NEEDS = ("jinja2", "yaml", "matplotlib", "sklearn")
 _COLUMNS = (
     "run", "method", "kind", "setting", "seed", "fold", "images", "accuracy", "sequences",
     "sequence_accuracy", "chance", "reason",
 )  # fmt: skip
 
 
-def write_report(folders, out=None):
+def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
     """Write the page of the first run; the others fill the paper's tables and the comparisons.
 
-    Beside the page NAME.html lie NAME.csv (a line for each method and fold of all runs) and
+    Beside the page NAME.html it writes NAME.csv (a line per method and fold, of all runs) and
     NAME.json (every table of the page).
 
     Parameters
@@ -59,37 +60,31 @@ def write_report(folders, out=None):
     Raises
     ------
     UsageError
-        `out` does not end in .html, or a folder holds no run.
+        `out` does not end in .html, a folder has no run, or a library is missing.
     GcnetError
-        A file of a run is broken, or a package is missing.
+        A file of a run is broken.
     """
-    for module, package in _NEEDS.items():
-        _require(module, package)
-    out = Path(out or Path(folders[0]) / "report.html")
+    with extra("report", "gcnet report"):
+        for module in _NEEDS:
+            importlib.import_module(module)
+    out = Path(out) if out else RunFolder(Path(folders[0])).report
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out}: wanted a name that ends in .html")
     runs = [read_run(folder) for folder in folders]
     try:
         sections = build_sections(runs)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        names = ", ".join(str(run.folder / "results.json") for run in runs)
-        told = f"{type(error).__name__}: {error}"
-        raise GcnetError(f"{names}: not as `gcnet summarize` writes it ({told})") from error
+        names = ", ".join(str(run.folder.results_file) for run in runs)
+        what = f"{type(error).__name__}: {error}"
+        raise GcnetError(f"{names}: not as `gcnet summarize` writes it ({what})") from error
     write_text(out.with_suffix(".csv"), folds_csv(runs))
     write_text(out.with_suffix(".json"), json.dumps(_as_json(runs[0], sections), indent=1) + "\n")
     write_text(out, render(runs, sections, out.stem))
     return out
 
 
-def _require(module, package):
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError:
-        raise GcnetError(f"the report needs {package}: pip install 'gcnet-caffe[report]'") from None
-
-
-def build_sections(runs):
-    """The page's sections in order; `runs[0]` is the page's own run."""
+def build_sections(runs: Sequence[Run]) -> list[Section]:
+    """Return the page's sections in order; `runs[0]` is the page's own run."""
     run = runs[0]
     return [
         tables.methods_section(run),
@@ -111,8 +106,16 @@ def build_sections(runs):
     ]
 
 
-def render(runs, sections, stem):
-    """The page as text; nothing in it is loaded from elsewhere."""
+def render(runs: Sequence[Run], sections: Sequence[Section], stem: str) -> str:
+    """Return the page as text; it loads nothing from elsewhere.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    sections : sequence of Section
+    stem : str
+        File name of the page, without its ending: that of the CSV and JSON files too.
+    """
     import jinja2
 
     here = Path(__file__).parent
@@ -138,8 +141,8 @@ def render(runs, sections, stem):
     )
 
 
-def _facts(run):
-    """(name, value) of what stands under the title."""
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """Return (name, value) of what stands under the title."""
     done = sum(len(m.folds) for m in run.methods)
     planned = done + sum(len(m.missing) for m in run.methods)
     solver = run.experiment.get("solver") or {}
@@ -156,8 +159,8 @@ def _facts(run):
     return [(name, value) for name, value in facts.items() if value]
 
 
-def folds_csv(runs):
-    """A line for each method, setting, seed and fold of the runs; accuracies 0..1."""
+def folds_csv(runs: Sequence[Run]) -> str:
+    """Return a CSV line for each method, setting, seed and fold of the runs; accuracies 0..1."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -171,10 +174,9 @@ def folds_csv(runs):
     return stream.getvalue()
 
 
-def _as_json(run, sections):
-    """Every table of the page as words, and every hole."""
-    found = {"name": run.name, "synthetic": run.synthetic, "outcome": headline.outcome(run)}
-    found["tables"] = {
+def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
+    """Return every table of the page as words, and every hole."""
+    found = {
         table.key: {
             "caption": table.caption,
             "columns": [column.strip() for column in table.columns],
@@ -184,5 +186,10 @@ def _as_json(run, sections):
         for section in sections
         for table in section.of(Table)
     }
-    found["holes"] = {s.key: [h.text for h in s.of(Hole)] for s in sections if s.of(Hole)}
-    return found
+    return {
+        "name": run.name,
+        "synthetic": run.synthetic,
+        "outcome": headline.outcome(run),
+        "tables": found,
+        "holes": {s.key: [h.text for h in s.of(Hole)] for s in sections if s.of(Hole)},
+    }

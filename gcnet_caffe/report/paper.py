@@ -1,35 +1,42 @@
 """Tables II to VI of the paper: its numbers and the literature's, ours where a run is theirs."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any, Optional
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
-from gcnet_caffe.report.blocks import EMPTY, Cell, Section, Table, Text, spread
-from gcnet_caffe.report.run import LABELS
+from gcnet_caffe.report.blocks import EMPTY, Cell, Section, Shown, Table, Text, spread
+from gcnet_caffe.report.run import LABELS, Run
+
+#: (protocol, data sets) that a line of the paper is about; None for the literature's.
+_Target = Optional[tuple[str, tuple[str, ...]]]
 
 _DATA = Path(__file__).with_name("paper_tables.json")
 
 
-def paper_tables():
-    """The paper's tables as a list of dicts (paper_tables.json)."""
+def paper_tables() -> list[dict[str, Any]]:
+    """Return the paper's tables as a list of dicts (paper_tables.json)."""
     return json.loads(_DATA.read_text(encoding="utf-8"))["tables"]
 
 
-def paper_accuracy(number):
-    """{variant: accuracy in percent} that the paper's table `number` prints."""
+def paper_accuracy(number: str) -> dict[str, float]:
+    """Return {variant: accuracy in percent} in the paper's table `number`."""
     table = next(t for t in paper_tables() if t["number"] == number)
     return {r["variant"]: float(r["accuracy"]) for r in table["rows"] if "variant" in r}
 
 
-def refusal(run, protocol, sources):
-    """Why `run` fills no cell of the `protocol` on the databases `sources`, or None if it does."""
+def refusal(run: Run, protocol: str, sources: Collection[str]) -> str | None:
+    """Return why `run` fills no cell of `protocol` on the databases `sources`; None if it does."""
     if run.synthetic:
         return "its faces are synthetic, and a synthetic run fills no table of the paper"
     if run.protocol != protocol:
         return f"its protocol is {run.protocol}"
     found = run.sources
     if not found:
-        return "it holds no manifests/train.csv, which names the databases it was trained on"
+        return "it has no manifests/train.csv, which says what databases it was trained on"
     if set(found) != set(sources):
         return f"it was trained on {', '.join(found)}"
     wanted = max(PROTOCOLS[protocol].folds, 1)
@@ -38,14 +45,14 @@ def refusal(run, protocol, sources):
     return None
 
 
-def paper_section(runs):
-    """The five tables with a column for each run that may stand in them."""
+def paper_section(runs: Sequence[Run]) -> Section:
+    """Show the five tables with a column for each run that is comparable."""
     section = Section("paper", "Beside the paper: tables II to VI", short="Paper’s tables")
     section.blocks.append(
         Text(
             "The paper's and the literature's numbers are copied from the paper. A column of ours "
             "appears only where a run with that protocol on that database was given, with every "
-            "fold of it done; an empty cell says that there is none."
+            "fold of it done; an empty cell means that there is none."
         )
     )
     for table in paper_tables():
@@ -53,7 +60,7 @@ def paper_section(runs):
     return section
 
 
-def _table(table, runs):
+def _table(table: dict[str, Any], runs: Sequence[Run]) -> Table:
     rows = table["rows"]
     targets = [_target(table, row) for row in rows]
     filling = [
@@ -64,9 +71,9 @@ def _table(table, runs):
     for run in filling:
         columns += [f"{run.name}, images", f"{run.name}, sequences"]
     columns += [] if filling else ["ours"]
-    lines = []
+    lines: list[list[Shown]] = []
     for row, target in zip(rows, targets):
-        line = [row["method"], *([row["test"], row["training"]] if across else [])]
+        line: list[Shown] = [row["method"], *([row["test"], row["training"]] if across else [])]
         line.append(Cell(row["accuracy"]))
         for run in filling:
             line += _ours(run, row, target)
@@ -79,25 +86,25 @@ def _table(table, runs):
         columns,
         lines,
         words=("method", "test", "training"),
-        note=" ".join(filter(None, [table.get("note"), _why(table, targets, runs, filling)])),
+        note=" ".join(filter(None, [table.get("note"), _why(targets, runs, filling)])),
     )
 
 
-def _target(table, row):
-    """(protocol, sources) of a row of ours, or None for the literature's."""
+def _target(table: dict[str, Any], row: dict[str, Any]) -> _Target:
+    """Return (protocol, sources) of a row of ours, or None for the literature's."""
     if "variant" not in row:
         return None
     return row.get("protocol") or table["protocol"], tuple(row.get("sources") or table["sources"])
 
 
-def _ours(run, row, target):
+def _ours(run: Run, row: dict[str, Any], target: _Target) -> list[Shown]:
     if not target:
         return [Cell("", "empty")] * 2
     return _scores(run, row["variant"]) if refusal(run, *target) is None else [EMPTY] * 2
 
 
-def _scores(run, name):
-    """Accuracy per image and per sequence of a method that has every fold."""
+def _scores(run: Run, name: str) -> list[Shown]:
+    """Return the accuracy per image and per sequence of a method that has every fold."""
     found = [m for m in run.main if m.method == name]
     if not found:
         return [EMPTY, EMPTY]
@@ -106,25 +113,25 @@ def _scores(run, name):
     return [spread(found[0].accuracy, 2), spread(found[0].sequence_accuracy, 2)]
 
 
-def _not_in_the_paper(table, filling):
-    """Lines of methods that a filling run has and the paper's table does not."""
+def _not_in_the_paper(table: dict[str, Any], filling: Sequence[Run]) -> list[list[Shown]]:
+    """Return lines of methods that a filling run has and the paper's table does not."""
     printed = {row.get("variant") for row in table["rows"]}
     names = dict.fromkeys(m.method for run in filling for m in run.main)
     lines = []
     for name in names:
         if name not in printed:
-            line = [f"{LABELS.get(name, name)} (ours, not in the paper)", EMPTY]
+            line: list[Shown] = [f"{LABELS.get(name, name)} (ours, not in the paper)", EMPTY]
             for run in filling:
                 line += _scores(run, name)
             lines.append(line)
     return lines
 
 
-def _why(table, targets, runs, filling):
-    """What the columns of ours are, or why there is none."""
+def _why(targets: Sequence[_Target], runs: Sequence[Run], filling: Sequence[Run]) -> str:
+    """Say what the columns of ours are, or why there is none."""
     if filling:
-        told = "; ".join(_told(run) for run in filling)
-        return f"Ours: {told}. Mean ± standard deviation over folds."
+        made = "; ".join(_made(run) for run in filling)
+        return f"Ours: {made}. Mean ± standard deviation over folds."
     wanted = sorted({protocol for protocol, _ in filter(None, targets)})
     reasons = []
     for run in runs:
@@ -136,7 +143,7 @@ def _why(table, targets, runs, filling):
     )
 
 
-def _told(run):
+def _made(run: Run) -> str:
     iterations = (run.experiment.get("solver") or {}).get("max_iter", "?")
     seed = next((m.seed for m in run.main if m.seed is not None), "?")
     commit = run.provenance.get("git_commit", "?")

@@ -1,17 +1,22 @@
-"""Pictures as data URIs, in one style, the same bytes each time."""
+"""Figures as data URIs, in one style; equal figures give equal bytes."""
+
+from __future__ import annotations
 
 import base64
 import contextlib
 import io
 import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.formats.log import import_pyplot
 
-#: Distinct also to colour-blind readers (Okabe and Ito), then two more.
+#: Colours that colour-blind readers can tell apart (Okabe and Ito), and two more.
 COLOURS = (
     "#D55E00", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#0072B2", "#B8A600", "#8C564B",
     "#6A3D9A",
@@ -38,7 +43,7 @@ _STYLE = {
 
 
 @contextlib.contextmanager
-def drawing():
+def drawing() -> Iterator[Any]:
     """Yield pyplot in the report's style; figures left open are closed."""
     plt = import_pyplot()
     before = set(plt.get_fignums())
@@ -50,8 +55,8 @@ def drawing():
                 plt.close(number)
 
 
-def svg_uri(figure):
-    """The figure as an SVG data URI."""
+def svg_uri(figure: Any) -> str:
+    """Return a Matplotlib figure as an SVG data URI."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None}, bbox_inches="tight")
     text = stream.getvalue()
@@ -61,8 +66,8 @@ def svg_uri(figure):
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
 
 
-def png_uri(pixels):
-    """An (H, W) grey or (H, W, 3) RGB uint8 picture as a PNG data URI."""
+def png_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return an (H, W) grey or (H, W, 3) RGB uint8 picture as a PNG data URI."""
     if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3:
@@ -71,16 +76,17 @@ def png_uri(pixels):
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def figure_pixels(figure, dpi=110):
-    """The figure drawn, as (H, W, 3) uint8 RGB."""
+def figure_pixels(figure: Any, dpi: int = 110) -> NDArray[np.uint8]:
+    """Return a drawn Matplotlib figure as (H, W, 3) uint8 RGB."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, bbox_inches="tight")
     data = np.frombuffer(stream.getvalue(), np.uint8)
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1])
+    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def class_colours(classes):
-    """{label: colour}; neutral, or the label above the last class, is grey."""
+def class_colours(classes: Sequence[str]) -> dict[int, str]:
+    """Return {label: colour}; neutral, or the label above the last class, is grey."""
     found = {k: COLOURS[k % len(COLOURS)] for k in range(len(classes))}
     found[len(classes)] = GREY
     if NEUTRAL in classes:
@@ -88,15 +94,32 @@ def class_colours(classes):
     return found
 
 
-def class_name(classes, label):
-    """The name of a label; the one above the last class is neutral."""
+def class_name(classes: Sequence[str], label: int) -> str:
+    """Return the name of a label; the one above the last class is neutral."""
     return classes[label] if label < len(classes) else NEUTRAL
 
 
-def panels(plt, count, columns, size, legend=0.6):
-    """A figure of `count` equal panels sharing both axes: (figure, flat list of axes).
+def panels(
+    plt: Any, count: int, columns: int, size: tuple[float, float], legend: float = 0.6
+) -> tuple[Any, list[Any]]:
+    """Make a figure of `count` equal panels that share both axes.
 
-    `size` is a panel's (width, height) and `legend` the height below them all, in inches.
+    Parameters
+    ----------
+    plt : matplotlib.pyplot
+    count : int
+    columns : int
+        Panels in a line, at most.
+    size : (float, float)
+        Width and height of a panel in inches.
+    legend : float
+        Height in inches below all panels.
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+        One per panel.
     """
     columns = min(columns, count)
     lines = -(-count // columns)

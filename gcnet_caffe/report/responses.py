@@ -1,10 +1,13 @@
 """Figure 4: what the generator and the decoders give for test faces."""
 
+from __future__ import annotations
+
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.report.blocks import Figure, Hole, Section
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
-from gcnet_caffe.report.run import LABELS
+from gcnet_caffe.report.run import Run, Trained
 
 #: Blob of the deploy net with reconstruction -> its row.
 ROWS = {
@@ -14,45 +17,44 @@ ROWS = {
 }
 
 
-def responses_section(run):
-    """Query, true reference, generated reference and the two reconstructions."""
+def responses_section(run: Run) -> Section:
+    """Draw query, true reference, generated reference and the two reconstructions."""
     section = Section("responses", "Figure 4: response maps", short="Fig. 4")
     if not run.pictures:
         text = "The experiment says `pictures: false`: its faces may not be passed on."
         section.blocks.append(Hole(text))
         return section
-    name = next((n for n in ("S1R1", "S0R1") if run.first(n)), None)
-    if not name:
-        section.blocks.append(Hole("The run holds no trained net with reconstruction decoders."))
+    net = run.first("S1R1") or run.first("S0R1")
+    if not net:
+        section.blocks.append(Hole("The run has no trained net with reconstruction decoders."))
         return section
     try:
-        section.blocks.append(_figure(run, name))
+        section.blocks.append(_figure(run, net))
     except (GcnetError, OSError) as error:
         section.blocks.append(Hole(f"The response maps cannot be drawn: {error}"))
     return section
 
 
-def _figure(run, name):
-    method, fold, folder = run.first(name)
+def _figure(run: Run, net: Trained) -> Figure:
     faces = "synthetic faces" if run.synthetic else "faces"
     return Figure(
-        draw_responses(run, fold, folder),
+        draw_responses(run, net.fold, net.folder),
         f"Rows of {faces} of test subjects: query, true reference, generated reference, "
         "reconstructed reference, reconstructed query",
-        f"As figure 4 of the paper: {LABELS[name]} of {fold} on {faces} of subjects it was not "
-        "trained on. The true reference is shown for comparison; the net does not see it. The "
-        "reconstructions play no part in recognition.",
+        f"As figure 4 of the paper: {net.method.label} of {net.fold} on {faces} of "
+        "subjects it was not trained on. The true reference is shown for comparison; the net does "
+        "not see it. The reconstructions play no part in recognition.",
         wide=True,
     )
 
 
-def draw_responses(run, fold, folder):
+def draw_responses(run: Run, fold: str, folder: ResultFolder) -> str:
     """Draw what the net in `folder` makes of some test faces of `fold`; return a data URI."""
-    data = run.folder / "data/pairs" / fold
+    data = run.folder.pairs(fold)
     records = read_images(data / "test_lmdb")
-    chosen = chosen_faces(records, data / "test.csv")
+    chosen = chosen_faces(records, data)
     images = records.images[chosen]
-    made = made_by(folder, "deploy_reconstruction", images, ROWS)
+    made = made_by(folder.deploy_reconstruction, folder, images, ROWS)
     rows = {"query": images[:, 0], "true reference": images[:, 1]}
     rows.update({name: made[blob] for blob, name in ROWS.items()})
     return draw_faces(rows, run.classes, records.labels[chosen])

@@ -1,16 +1,21 @@
 """Figure 6: t-SNE over the frames of sequences, from neutral to the peak of an expression."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.inference.images import read_images
+from gcnet_caffe.packing.test_table import RecordRow, read_test_records
 from gcnet_caffe.report.blocks import Figure, Hole, Section
 from gcnet_caffe.report.embeddings import SEED, read_features, thin, tsne
 from gcnet_caffe.report.pictures import class_colours, drawing, panels, png_uri, svg_uri
-from gcnet_caffe.report.run import LABELS, read_test
+from gcnet_caffe.report.run import LABELS, Run
 
 _SIDE = 620  # of a map of thumbnails, in pixels
 _FACE = 30
@@ -24,15 +29,15 @@ class Frames(NamedTuple):
     rank relative to the last of its sequence; `images` (N, 64, 64), values 0..1.
     """
 
-    points: np.ndarray
-    labels: np.ndarray
-    intensity: np.ndarray
-    images: np.ndarray
+    points: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    intensity: NDArray[np.float64]
+    images: NDArray[np.float32]
     sequences: int
 
 
-def figure6_section(run):
-    """Maps of points and of thumbnails, CNN beside GCNet."""
+def figure6_section(run: Run) -> Section:
+    """Draw maps of points and of thumbnails, CNN beside GCNet."""
     section = Section("figure6", "Figure 6: t-SNE over sequences", short="Fig. 6")
     found = {}
     for name in ("cnn", "S1R1"):
@@ -50,16 +55,16 @@ def figure6_section(run):
     return section
 
 
-def _frames(run, name):
-    features = read_features(run.folder / "sequences" / name / "features.npz")
-    folders = sorted((run.folder / "sequences/data").glob("*/test.csv"))
-    if not folders:
-        raise GcnetError(f"{run.folder / 'sequences/data'}: holds no test.csv")
-    rows = {row["key"]: row for row in read_test(folders[0])}
-    records = read_images(folders[0].parent / "test_lmdb")
-    if features.keys != records.keys or set(records.keys) - set(rows):
-        raise GcnetError(f"{folders[0].parent}: other frames than those of the features")
-    rows = [rows[key] for key in records.keys]
+def _frames(run: Run, name: str) -> Frames:
+    features = read_features(run.folder.sequences(name).features)
+    for data in run.folder.all_sequence_pairs()[:1]:
+        records = read_images(data / "test_lmdb")
+        rows = read_test_records(data, records.keys) or []
+        break
+    else:
+        raise GcnetError(f"{run.folder.sequence_pairs('*') / 'test.csv'}: not there")
+    if features.keys != records.keys:
+        raise GcnetError(f"{data}: other frames than those of the features")
     chosen = thin(len(rows))
     labels, intensity = _labels(rows, run.classes), _intensity(rows)
     points = tsne(features.feature[chosen])
@@ -69,29 +74,32 @@ def _frames(run, name):
         labels[chosen],
         intensity[chosen],
         records.images[chosen, 0],
-        len({row["sequence"] for row in rows}),
+        len({row.sequence for row in rows}),
     )
 
 
-def _labels(rows, classes):
-    """Each frame's expression: that of its sequence, a neutral first frame's too."""
+def _rank(row: RecordRow) -> int:
+    return int(row.rank or 0)
+
+
+def _labels(rows: Sequence[RecordRow], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return each frame's expression: that of its sequence, also for a neutral first frame."""
     expressive = {}
     for row in rows:
-        if row["label"] < len(classes) and row["rank"]:
-            expressive[row["sequence"]] = row["label"]
-    return np.array([expressive.get(row["sequence"], row["label"]) for row in rows])
+        if int(row.label) < len(classes) and _rank(row):
+            expressive[row.sequence] = int(row.label)
+    return np.array([expressive.get(row.sequence, int(row.label)) for row in rows])
 
 
-def _intensity(rows):
-    ranks = np.array([row["rank"] for row in rows], float)
-    peaks = {}
-    for row, rank in zip(rows, ranks):
-        peaks[row["sequence"]] = max(rank, peaks.get(row["sequence"], 1))
-    return ranks / np.array([peaks[row["sequence"]] for row in rows])
+def _intensity(rows: Sequence[RecordRow]) -> NDArray[np.float64]:
+    peaks: dict[str, int] = {}
+    for row in rows:
+        peaks[row.sequence] = max(_rank(row), peaks.get(row.sequence, 1))
+    return np.array([_rank(row) / peaks[row.sequence] for row in rows])
 
 
-def _colours(frames, classes):
-    """(N, 3) RGB 0..1: the expression's colour, lighter the less intense."""
+def _colours(frames: Frames, classes: Sequence[str]) -> NDArray[np.float64]:
+    """Return (N, 3) RGB 0..1: the expression's colour, lighter the less intense."""
     from matplotlib.colors import to_rgb
 
     full = np.array([to_rgb(class_colours(classes)[int(label)]) for label in frames.labels])
@@ -99,7 +107,7 @@ def _colours(frames, classes):
     return 1 - share * (1 - full)
 
 
-def _points(run, found):
+def _points(run: Run, found: Mapping[str, Frames]) -> Figure:
     with drawing() as plt:
         figure, axes = panels(plt, len(found), 2, (4.2, 4.0))
         for letter, axis, (name, frames) in zip("ab", axes, found.items()):
@@ -130,7 +138,7 @@ def _points(run, found):
     )
 
 
-def _thumbnails(run, found):
+def _thumbnails(run: Run, found: Mapping[str, Frames]) -> Figure:
     maps = [_thumbnail_map(frames, _colours(frames, run.classes)) for frames in found.values()]
     gap = np.full((_SIDE, 16, 3), 255, np.uint8)
     parts = [part for picture in maps for part in (picture, gap)][:-1]
@@ -144,8 +152,8 @@ def _thumbnails(run, found):
     )
 
 
-def _thumbnail_map(frames, colours):
-    """A (_SIDE, _SIDE, 3) uint8 RGB picture of framed faces at their points."""
+def _thumbnail_map(frames: Frames, colours: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return a (_SIDE, _SIDE, 3) uint8 RGB picture of framed faces at their points."""
     size = _FACE + 2 * _BORDER
     canvas = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
     taken = np.zeros((_SIDE, _SIDE), bool)

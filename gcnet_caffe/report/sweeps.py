@@ -1,16 +1,25 @@
 """Figure 11 (accuracy against lambda_S), and runs that compare other settings."""
 
-import statistics
+from __future__ import annotations
 
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from gcnet_caffe.evaluation.summary import Spread
 from gcnet_caffe.nets.options import NetOptions
-from gcnet_caffe.report.blocks import Figure, Hole, Section, Table, number, spread
+from gcnet_caffe.report.blocks import Figure, Hole, Section, Shown, Table, number, spread
 from gcnet_caffe.report.pictures import COLOURS, GREY, drawing, svg_uri
+from gcnet_caffe.report.run import Method, Run
+
+#: Value of a weight -> fold -> accuracy (0..1).
+_Curve = dict[float, dict[str, float]]
 
 _LAMBDA = "lambda_s="
 
 
-def lambda_section(runs):
-    """Accuracy of S1R1 against lambda_S, a picture and a table for each run that varies it."""
+def lambda_section(runs: Iterable[Run]) -> Section:
+    """Show the accuracy of S1R1 over lambda_S: a figure and a table for each run that varies it."""
     section = Section("figure11", "Figure 11: the weight λₛ", short="Fig. 11")
     for run in runs:
         points = _lambda_points(run)
@@ -22,9 +31,9 @@ def lambda_section(runs):
     return section
 
 
-def _lambda_points(run):
-    """{lambda_S: {fold: accuracy}} of S1R1 on the folds that every weight has, mean over seeds."""
-    found = {}
+def _lambda_points(run: Run) -> _Curve:
+    """Return the accuracy of S1R1, mean over seeds, on the folds that every lambda_S has."""
+    found: dict[float, list[Method]] = {}
     for method in run.methods:
         value = _weight(run, method.setting) if method.method == "S1R1" else None
         if value is not None and method.folds:
@@ -33,8 +42,8 @@ def _lambda_points(run):
     return {value: _shared(methods, _common(found.values())) for value, methods in found.items()}
 
 
-def _weight(run, setting):
-    """lambda_S of a setting; that of `default` is the experiment's or the network's default."""
+def _weight(run: Run, setting: str) -> float | None:
+    """Return lambda_S of a setting; for `default`, that of the experiment or of our nets."""
     if setting == "default":
         return float((run.experiment.get("net") or {}).get("lambda_s", NetOptions.lambda_s))
     try:
@@ -43,30 +52,35 @@ def _weight(run, setting):
         return None
 
 
-def _common(groups):
-    """The folds that a method of every group has."""
-    sets = [set().union(*(m.folds for m in methods)) for methods in groups]
+def _common(groups: Iterable[Iterable[Method]]) -> list[str]:
+    """Return the folds that a method of every group has."""
+    sets = [{fold for m in methods for fold in m.folds} for methods in groups]
     return sorted(set.intersection(*sets)) if sets else []
 
 
-def _shared(methods, folds, key="accuracy"):
-    """{fold: mean over seeds} on `folds`."""
-    return {
-        f: statistics.mean(values)
-        for f in folds
-        if (values := [v for m in methods if (v := m.folds.get(f, {}).get(key)) is not None])
-    }
+def _shared(
+    methods: Sequence[Method], folds: Iterable[str], key: str = "accuracy"
+) -> dict[str, float]:
+    """Return {fold: mean over seeds} on `folds`."""
+    found = {}
+    for fold in folds:
+        scores: list[Mapping[str, Any]] = [m.folds.get(fold, {}) for m in methods]
+        values = [score[key] for score in scores if score.get(key) is not None]
+        if values:
+            found[fold] = statistics.mean(values)
+    return found
 
 
-def _scores(by_fold):
+def _scores(by_fold: Mapping[str, float]) -> Spread:
     values = list(by_fold.values())
     return {
         "mean": statistics.mean(values) if values else None,
         "std": statistics.stdev(values) if len(values) > 1 else None,
+        "pooled": None,
     }
 
 
-def _figure(run, points):
+def _figure(run: Run, points: _Curve) -> Figure:
     places = range(len(points))
     with drawing() as plt:
         figure, axis = plt.subplots(figsize=(5.4, 2.9), layout="constrained")
@@ -86,12 +100,12 @@ def _figure(run, points):
         uri,
         "Accuracy of S1R1 against the weight of the contrastive loss; the values are in the table",
         f"As figure 11 of the paper: accuracy of GCNet S1R1 against λₛ in the run {run.name}, on "
-        f"{data}. Thick: mean; thin: each fold. The weights stand at equal distances. (The "
-        "paper's figure prints no numbers to put beside these.)",
+        f"{data}. Thick: mean; thin: each fold. The weights are drawn at equal distances. (The "
+        "paper's figure has no numbers to compare with.)",
     )
 
 
-def _table(run, points):
+def _table(run: Run, points: _Curve) -> Table:
     return Table(
         f"lambda-{run.name}",
         f"The numbers of figure 11, run {run.name}: accuracy (%) per image on the folds that every "
@@ -104,8 +118,8 @@ def _table(run, points):
     )
 
 
-def settings_section(runs):
-    """A table for each run that compares settings other than lambda_S, or more than it."""
+def settings_section(runs: Iterable[Run]) -> Section:
+    """Show a table for each run that compares other settings than lambda_S alone."""
     section = Section("settings", "Other settings compared", short="Settings")
     for run in runs:
         names = list(dict.fromkeys(m.setting for m in run.methods if m.kind == "net"))
@@ -117,8 +131,8 @@ def settings_section(runs):
     return section
 
 
-def _settings_table(run, settings):
-    rows = []
+def _settings_table(run: Run, settings: Collection[str]) -> Table:
+    rows: list[list[Shown]] = []
     for name in dict.fromkeys(m.method for m in run.main if m.kind == "net"):
         groups = {
             s: [m for m in run.methods if (m.method, m.setting) == (name, s)] for s in settings
@@ -126,8 +140,8 @@ def _settings_table(run, settings):
         groups = {s: methods for s, methods in groups.items() if any(m.folds for m in methods)}
         folds = _common(groups.values())
         for setting, methods in groups.items() if len(groups) > 1 else ():
-            gains = [m.folds[f].get("generated_reference", {}) for m in methods for f in folds]
-            gains = [gain["gain"] for gain in gains if "gain" in gain]
+            made = [m.folds[f].get("generated_reference", {}) for m in methods for f in folds]
+            gains = [scores["gain"] for scores in made if "gain" in scores]
             rows.append(
                 [
                     methods[0].label,

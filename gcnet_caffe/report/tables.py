@@ -1,20 +1,26 @@
 """The run's own tables: methods, folds, seeds, generated references, parameters."""
 
-import statistics
+from __future__ import annotations
 
+import statistics
+from collections.abc import Mapping
+
+from gcnet_caffe.evaluation.summary import Spread
 from gcnet_caffe.report import compare
 from gcnet_caffe.report.blocks import (
     EMPTY,
+    Block,
     Cell,
     Hole,
     Section,
+    Shown,
     Table,
     Text,
     number,
     percent,
     spread,
 )
-from gcnet_caffe.report.run import LABELS
+from gcnet_caffe.report.run import LABELS, Method, Run
 
 #: (the paper's question, the comparison, method, other method)
 QUESTIONS = (
@@ -29,8 +35,8 @@ QUESTIONS = (
 )
 
 
-def methods_section(run):
-    """All methods of the run, one line each, and each fold's accuracy."""
+def methods_section(run: Run) -> Section:
+    """Show all methods of the run, one line each, and each fold's accuracy."""
     section = Section("results", "Results of this run", short="Results")
     if not any(m.folds for m in run.main):
         section.blocks.append(Hole("No method has a result on any fold; see the holes below."))
@@ -41,24 +47,24 @@ def methods_section(run):
     return section
 
 
-def methods_table(run):
-    """Accuracy per image and per sequence, over folds and pooled."""
+def methods_table(run: Run) -> Table:
+    """Show accuracy per image and per sequence, over folds and pooled."""
     winner = compare.clear_winner(run.main)
-    rows = []
+    rows: list[list[Shown]] = []
     for m in run.main:
         mean = spread(m.accuracy)
         rows.append(
             [
                 _name(run, m),
-                Cell(mean, "best") if m.method == winner and mean is not EMPTY else mean,
-                percent((m.accuracy or {}).get("pooled")),
+                Cell(str(mean), "best") if m.method == winner and mean is not EMPTY else mean,
+                percent(m.accuracy and m.accuracy.get("pooled")),
                 spread(m.sequence_accuracy),
-                percent((m.sequence_accuracy or {}).get("pooled")),
+                percent(m.sequence_accuracy and m.sequence_accuracy.get("pooled")),
                 EMPTY if m.parameters is None else f"{m.parameters:,}",
                 f"{len(m.folds)} of {len(run.folds)}",
             ]
         )
-    chance = percent(run.results.get("chance"))
+    chance = percent(run.chance)
     rows.append([Cell("always the largest class"), chance, *[EMPTY] * 4, ""])
     return Table(
         "methods",
@@ -72,7 +78,7 @@ def methods_table(run):
     )
 
 
-def _winner_note(run, winner):
+def _winner_note(run: Run, winner: str | None) -> str:
     names = compare.ranking(run.main)
     if winner:
         return "Marked: the highest mean, more than two standard errors above the next."
@@ -81,18 +87,20 @@ def _winner_note(run, winner):
     return (
         f"Nothing is marked: {LABELS.get(names[0], names[0])} has the highest mean, but its lead "
         f"over {LABELS.get(names[1], names[1])} is within two standard errors of the differences "
-        "over folds, or rests on too few folds."
+        "over folds, or there are too few folds."
     )
 
 
-def folds_table(run):
-    """Accuracy of each method on each fold."""
-    rows = [[_name(run, m), *(_fold_cell(m, fold) for fold in run.folds)] for m in run.main]
+def folds_table(run: Run) -> Table:
+    """Show the accuracy of each method on each fold."""
+    rows: list[list[Shown]] = [
+        [_name(run, m), *(_fold_cell(m, fold) for fold in run.folds)] for m in run.main
+    ]
     images = [_images(run, fold) for fold in run.folds]
     rows.append([Cell("test images"), *images])
     return Table(
         "folds",
-        "Accuracy (%) per image on each fold (no counterpart in the paper, which prints means).",
+        "Accuracy (%) per image on each fold (no counterpart in the paper, which has means).",
         ["method", *run.folds],
         rows,
         words=("method",),
@@ -102,25 +110,26 @@ def folds_table(run):
     )
 
 
-def _fold_cell(method, fold):
+def _fold_cell(method: Method, fold: str) -> Shown:
     if fold in method.folds:
         return percent(method.folds[fold]["accuracy"])
     return Cell("failed", "empty") if fold in method.missing else EMPTY
 
 
-def _images(run, fold):
+def _images(run: Run, fold: str) -> Shown:
     return next((str(m.folds[fold].get("images", "–")) for m in run.main if fold in m.folds), EMPTY)
 
 
-def seeds_table(run):
-    """The spread over seeds of each net's mean accuracy."""
-    rows = []
+def seeds_table(run: Run) -> Table:
+    """Show how each net's mean accuracy varies over seeds."""
+    rows: list[list[Shown]] = []
     for name in dict.fromkeys(m.method for m in run.main if m.seed is not None):
         seeds = [m for m in run.main if m.method == name and m.folds]
-        means = [m.accuracy["mean"] for m in seeds]
-        scores = {
+        means = [m.accuracy["mean"] for m in seeds if m.accuracy and m.accuracy["mean"] is not None]
+        scores: Spread = {
             "mean": statistics.mean(means) if means else None,
             "std": statistics.stdev(means) if len(means) > 1 else None,
+            "pooled": None,
         }
         rows.append([LABELS.get(name, name), ", ".join(str(m.seed) for m in seeds), spread(scores)])
     return Table(
@@ -132,13 +141,18 @@ def seeds_table(run):
     )
 
 
-def questions_section(run, paper_accuracy):
-    """The paper's three questions as differences on the same folds.
+def questions_section(run: Run, paper_accuracy: Mapping[str, float]) -> Section:
+    """Show the paper's three questions as differences on the same folds.
 
-    `paper_accuracy` is {variant: percent} of table II.
+    Parameters
+    ----------
+    run : Run
+    paper_accuracy : mapping
+        Variant -> accuracy in percent, of the paper's table II.
     """
     section = Section("questions", "The paper's three questions", short="Questions")
-    rows, asked = [], set()
+    rows: list[list[Shown]] = []
+    asked: set[str] = set()
     for question, what, name, other in QUESTIONS:
         found = compare.difference(run.main, name, other)
         if not found:
@@ -161,9 +175,7 @@ def questions_section(run, paper_accuracy):
             ]
         )
     if not rows:
-        section.blocks.append(
-            Hole("The run holds no two variants on the same fold that answer them.")
-        )
+        section.blocks.append(Hole("No two variants of this run on the same fold answer them."))
         return section
     section.blocks.append(
         Table(
@@ -174,20 +186,20 @@ def questions_section(run, paper_accuracy):
             rows,
             words=("question", "comparison"),
             note="Clear: larger than two standard errors of the fold-wise differences (three folds "
-            "or more); with several comparisons one may be so by chance. The last column is the "
-            "difference of the paper's own numbers in its table II, CK+ with 7 expressions, for "
-            "orientation: other faces, another schedule.",
+            "or more); with several comparisons, one may be clear by chance. The last column is "
+            "the difference of the paper's own numbers in its table II, CK+ with 7 expressions, "
+            "for orientation: other faces, another schedule.",
         )
     )
     return section
 
 
-def generated_section(run):
-    """How close generated references come, beside the trivial predictors."""
+def generated_section(run: Run) -> Section:
+    """Show how close generated references come, beside the trivial predictors."""
     section = Section("generated", "Generated references", short="Generation")
-    rows = []
+    rows: list[list[Shown]] = []
     for m in run.main:
-        found = [s["generated_reference"] for s in m.folds.values() if s.get("generated_reference")]
+        found = m.generated("generated_reference")
         if found:
             means = {
                 key: statistics.mean([f[key] for f in found if key in f] or [float("nan")])
@@ -195,7 +207,7 @@ def generated_section(run):
             }
             rows.append([_name(run, m), *(number(v, 3) for v in means.values()), str(len(found))])
     if not rows:
-        section.blocks.append(Hole("The run holds no net that generates a reference."))
+        section.blocks.append(Hole("The run has no net that generates a reference."))
     else:
         section.blocks.append(
             Table(
@@ -206,7 +218,7 @@ def generated_section(run):
                 rows,
                 words=("method",),
                 note="mean image: the error of the training references' mean, a constant; query: "
-                "of handing the query back unchanged; gain: mean image / mse, 1 is no better than "
+                "of the query itself, unchanged; gain: mean image / mse; 1 means no better than "
                 "a constant.",
             )
         )
@@ -214,9 +226,9 @@ def generated_section(run):
     return section
 
 
-def _pretraining(run):
-    rows = []
-    for net in run.results.get("pretrain") or []:
+def _pretraining(run: Run) -> list[Block]:
+    rows: list[list[Shown]] = []
+    for net in run.pretrained:
         scores = net.get("evaluation") or {}
         image = scores.get("reconstruction") or {}
         rows.append(
@@ -231,7 +243,7 @@ def _pretraining(run):
             ]
         )
     if not rows:
-        return [Text("The nets started from random weights: the run holds no pre-training.")]
+        return [Text("The nets started from random weights: the run has no pre-training.")]
     return [
         Table(
             "pretraining",
@@ -243,15 +255,15 @@ def _pretraining(run):
     ]
 
 
-def parameters_section(run):
-    """Learnable parameters, beside what the paper says of them."""
+def parameters_section(run: Run) -> Section:
+    """Show the learnable parameters, beside what the paper says about them."""
     section = Section("parameters", "Parameter counts", short="Parameters")
-    nets = {}
+    nets: dict[tuple[str, int], dict[str, bool]] = {}
     for m in [*run.main, *run.methods]:
         if m.parameters is not None:
             nets.setdefault((m.label, m.parameters), {})[m.setting] = True
     if not nets:
-        section.blocks.append(Hole("The run does not tell its nets' parameters."))
+        section.blocks.append(Hole("The run does not say how many parameters its nets have."))
         return section
     section.blocks.append(
         Table(
@@ -268,10 +280,10 @@ def parameters_section(run):
     return section
 
 
-def _signed(value, digits):
+def _signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def _name(run, method):
+def _name(run: Run, method: Method) -> str:
     seeds = {m.seed for m in run.main if m.method == method.method}
     return method.label if len(seeds) < 2 else f"{method.label}, seed {method.seed}"

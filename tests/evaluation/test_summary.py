@@ -138,7 +138,7 @@ def test_a_fold_that_failed_after_an_earlier_success_is_a_hole(run):
     ("text", "message"),
     [
         ("{", "not YAML"),
-        ("- a\n", "found list, wanted keys"),
+        ("- a\n", "found a list, wanted names"),
         (EXPERIMENT.replace("folds:", "fold:"), "key 'folds': found nothing, wanted a list"),
         (EXPERIMENT.replace("true", "1"), "key 'synthetic': found 1, wanted a bool"),
         (EXPERIMENT.replace(", neutral]", "]"), "confusion is (3, 3), experiment.yaml has 2"),

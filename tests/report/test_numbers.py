@@ -38,7 +38,8 @@ def test_the_best_is_marked_only_when_its_lead_is_clear(tmp_path, cnn, winner):
 def test_the_headline_is_computed(tmp_path):
     methods = [result("S1R1", [0.5, 0.6, 0.7]), result("hog-svm", [0.8, 0.91, 0.99])]
     sentences = outcome(read_run(write_results(tmp_path / "r", methods)))
-    assert sentences[0].startswith("GCNet S1R1 names the expression of 60.0 % of the test images")
+    wanted = "GCNet S1R1 recognises the expression in 60.0 % of the test images"
+    assert sentences[0].startswith(wanted)
     assert sentences[0].endswith("gives 14.3 %.") and "300 images" in sentences[0]
     assert "HOG + linear SVM 90.0 %" in sentences[1]
     assert "30.0 points below HOG + linear SVM (more than two standard errors" in sentences[2]

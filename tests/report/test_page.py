@@ -71,7 +71,7 @@ def test_every_picture_has_words_and_every_caption_the_papers_place(page):
 def test_a_narrow_run_has_every_figure_and_says_it_is_synthetic(trained, page):
     holes = told(trained)["holes"]
     assert set(holes) == {"figure11", "settings"}
-    assert page.index("Synthetic faces.") < page.index("names the expression of")
+    assert page.index("Synthetic faces.") < page.index("recognises the expression in")
     for text in ("0123abc", "gcnet &lt;one&gt;", "last snapshot", "figure 4 of the paper"):
         assert text in page
     lines = (trained / "report.csv").read_text().splitlines()
@@ -127,7 +127,7 @@ def test_broken_pieces_are_explained(trained, tmp_path):
     assert main(["report", str(run)]) == 0
     holes = {section: " ".join(texts) for section, texts in told(run)["holes"].items()}
     assert "features.npz: no features can be read" in holes["figure6"]
-    assert "test.csv: wanted rows with the columns" in holes["figure6"]
+    assert "sequences/data/fold0/test.csv: " in holes["figure6"]
     assert "holds no line of a Caffe training log" in holes["curves"]
     assert "no LMDB here" in holes["responses"] and "no LMDB here" in holes["figure5"]
 
@@ -156,9 +156,9 @@ def test_failed_folds_show_with_their_reason(tmp_path):
     "text, status, words",
     [
         (None, 2, "results.json: not there; `gcnet summarize"),
-        ("{", 1, "results.json: cannot be read"),
+        ("{", 1, "results.json: not JSON"),
         ("[]", 1, "found a list"),
-        ('{"name": "x"}', 1, "synthetic: found 'nothing', wanted a bool"),
+        ('{"name": "x"}', 1, "key 'synthetic': found nothing, wanted a bool"),
         (
             '{"name":"x","synthetic":true,"protocol":"p","classes":[],"methods":[3]}',
             1,
@@ -187,5 +187,5 @@ def test_scores_of_the_wrong_kind_leave_no_traceback(tmp_path, capsys):
 def test_a_missing_package_is_named_with_its_command(tmp_path, monkeypatch, capsys):
     run = write_results(tmp_path / "r", [result("S1R1", [0.5])])
     monkeypatch.setitem(sys.modules, "jinja2", None)  # as if it were not installed
-    assert main(["report", str(run)]) == 1
-    assert "needs Jinja2: pip install 'gcnet-caffe[report]'" in capsys.readouterr().err
+    assert main(["report", str(run)]) == 2
+    assert "gcnet report needs jinja2: pip install 'gcnet-caffe[report]'" in capsys.readouterr().err
