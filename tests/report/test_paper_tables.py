@@ -83,7 +83,7 @@ def test_a_whole_run_on_the_database_fills_its_table(tmp_path, synthetic):
     "changes, reason",
     [
         ({"sources": ["Yale"]}, "it was trained on Yale"),
-        ({}, "holds no manifests/train.csv"),
+        ({}, "has no manifests/train.csv"),
         ({"sources": ["CK+"], "protocol": "own"}, "its protocol is own"),
         ({"sources": ["CK+"], "folds": 3}, "3 of the protocol's 10 folds"),
     ],
