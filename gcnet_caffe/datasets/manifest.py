@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gcnet_caffe.datasets.table import read_table
+from gcnet_caffe.datasets.table import finite_numbers, read_table
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.files import write_csv
 
@@ -185,11 +185,8 @@ def _points(text: str) -> NDArray[np.float64] | None:
         return None
     if len(words) != 10:
         raise ValueError(f"{len(words)} numbers; wanted 10 (x y of five points)")
-    try:
-        points = np.array([float(word) for word in words])
-    except ValueError:
-        points = np.array([np.nan])
-    if not np.isfinite(points).all():
+    points = finite_numbers(words)
+    if not points.size:
         raise ValueError(f"{shown(text)} is not 10 finite numbers")
     return points.reshape(5, 2)
 

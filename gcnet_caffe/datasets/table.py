@@ -1,13 +1,19 @@
-"""Tables that users write or exchange: CSV files with a header."""
+"""Tables that users write or exchange: CSV files with a header, and numbers as text."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.text import odd_character, open_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def read_table(
@@ -51,3 +57,23 @@ def read_table(
         raise error(f"{path}: cannot read the {what}: {fault.strerror}") from None
     except csv.Error as fault:
         raise error(f"{path}: not a CSV file in UTF-8: {fault}") from None
+
+
+def finite_numbers(words: Sequence[str] | Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """Return numbers that are given as text.
+
+    Parameters
+    ----------
+    words : sequence of str, or of sequences of str
+        The numbers of a line, or of several lines.
+
+    Returns
+    -------
+    (N,) or (N, M) ndarray
+        Empty unless all words are finite numbers, and all lines have as many.
+    """
+    try:
+        numbers = np.array(words, np.float64)
+    except ValueError:
+        return np.empty(0)
+    return numbers if np.isfinite(numbers).all() else np.empty(0)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: A longer line is not a row of pixels: the file is another one.
-_LINE_BYTES = 1 << 20
+LINE_BYTES = 1 << 20
 
 _TURNS = {"cw": cv2.ROTATE_90_CLOCKWISE, "ccw": cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -85,7 +85,11 @@ def read_member(file: str, member: str) -> bytes | NDArray[np.uint8]:
             return _frame(file, member)
         if not member.isdigit():
             raise ValueError("wanted a byte offset")
-        return _record(file, int(member)) if _is_records(file) else _pixels(file, int(member))
+        with open(file, "rb") as stream:
+            if file.lower().endswith(".rec") or starts_record(stream):
+                return read_image_record(stream, int(member))[1]
+            stream.seek(int(member))
+            return square_of(max(line_cells(stream.readline(LINE_BYTES)), key=len, default=""))
     except OSError as error:
         raise ImageError(f"{file}: cannot read the image: {error.strerror}") from None
     except (GcnetError, ValueError) as error:
@@ -112,25 +116,25 @@ def is_video(file: str | Path) -> bool:
     return kind is not None and kind.sort == VIDEO
 
 
-def _is_records(file: str) -> bool:
-    with open(file, "rb") as stream:
-        return file.lower().endswith(".rec") or starts_record(stream)
+def line_cells(line: bytes) -> list[str]:
+    """Return the cells of one line of a csv.
 
+    Parameters
+    ----------
+    line : bytes
+        With or without its end.
 
-def _record(file: str, offset: int) -> bytes:
-    with open(file, "rb") as stream:
-        return read_image_record(stream, offset)[1]
-
-
-def _pixels(file: str, offset: int) -> NDArray[np.uint8]:
-    with open(file, "rb") as stream:
-        stream.seek(offset)
-        line = stream.readline(_LINE_BYTES).decode("utf-8", "replace")
+    Returns
+    -------
+    list of str
+        Empty for a blank line. Of what is no CSV, the line is the only cell.
+    """
+    text = line.decode("utf-8-sig", "replace").rstrip("\r\n")
     try:
-        cells = next(csv.reader([line]), [])
+        cells = next(csv.reader([text]), [])
     except csv.Error:
-        cells = []
-    return square_of(max(cells, key=len, default=""))
+        cells = [text]
+    return cells if text.strip() else []
 
 
 def square_of(text: str) -> NDArray[np.uint8]:

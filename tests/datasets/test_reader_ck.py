@@ -171,7 +171,7 @@ def test_no_such_folder(tmp_path):
 def test_another_tree_is_told_what_was_looked_for(tmp_path):
     (tmp_path / "pictures").mkdir()
     with pytest.raises(
-        ManifestError, match="no CK. images .*looked in cohn-kanade-images, .*found pictures"
+        ManifestError, match="no CK. images .*looked for cohn-kanade-images, .*found pictures"
     ):
         ck.read(tmp_path)
 

@@ -6,18 +6,13 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, UsageError
-from gcnet_caffe.faces.kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from gcnet_caffe.faces.kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind, kind_by_name
 
 #: Data sets' own spellings of the expressions, in lower case.
 SPELLINGS = {
@@ -47,6 +42,12 @@ def existing(root: str | Path) -> Path:
     return root
 
 
+def find(root: Path, names: Sequence[str], fits: Callable[[Path], object]) -> Path | None:
+    """Return the first path of root/names for which `fits(path)` is true, or None."""
+    candidates = (root / name for name in names)
+    return next((path for path in candidates if path.exists() and fits(path)), None)
+
+
 def first_of(root: Path, names: Sequence[str], fits: Callable[[Path], object], wanted: str) -> Path:
     """Return the first path of root/names for which `fits(path)` is true.
 
@@ -56,12 +57,11 @@ def first_of(root: Path, names: Sequence[str], fits: Callable[[Path], object], w
         There is none; the message says what was `wanted`, where the reader looked, and what is
         there.
     """
-    candidates = [root / name for name in names]
-    for path in candidates:
-        if path.exists() and fits(path):
-            return path
-    looked = ", ".join(name or "the folder itself" for name in dict.fromkeys(names))
-    raise ManifestError(f"{root}: no {wanted}; looked for {looked}; found {contents(root)}")
+    found = find(root, names, fits)
+    if found is None:
+        looked = ", ".join(name or "the folder itself" for name in dict.fromkeys(names))
+        raise ManifestError(f"{root}: no {wanted}; looked for {looked}; found {contents(root)}")
+    return found
 
 
 def contents(root: Path) -> str:
@@ -76,9 +76,10 @@ def contents(root: Path) -> str:
 def folders_in(folder: Path, names: str = r"[^.].*") -> list[Path]:
     """Return the folders in `folder` whose names match a regular expression, in natural order.
 
-    By default these are all folders that are not hidden.
+    By default these are all folders that are not hidden. In what is not a folder there are none.
     """
-    found = [p for p in folder.iterdir() if p.is_dir() and re.fullmatch(names, p.name, re.DOTALL)]
+    inside = folder.iterdir() if folder.is_dir() else ()
+    found = [p for p in inside if p.is_dir() and re.fullmatch(names, p.name, re.DOTALL)]
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
@@ -88,19 +89,16 @@ def images_in(folder: Path, survey: Survey) -> list[Path]:
     A file whose name is not an image's is an image if its first bytes are. Images that cannot be
     read (HEIC, ...) are counted in the survey; other files are ignored.
     """
-    found = []
-    for path in folder.iterdir():
-        if path.name[0] == "." or not path.is_file():
-            continue
-        if path.name.lower().endswith(IMAGE_NAMES):  # half a million need not be opened
-            found.append(path)
-            continue
-        kind = file_kind(path)
+    images = []
+    shown = (path for path in folder.iterdir() if path.name[0] != "." and path.is_file())
+    for path in sorted(shown, key=lambda path: natural_key(path.name)):
+        named = path.name.lower().endswith(IMAGE_NAMES)  # half a million need not be opened
+        kind = kind_by_name(path) if named else file_kind(path)
         if kind is not None and kind.sort == IMAGE:
-            found.append(path)
+            images.append(path)
         elif kind is not None and kind.sort == UNREAD:
             survey.skipped[f"{kind.words}, which is not read"] += 1
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return images
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
@@ -152,7 +150,6 @@ def sequence_rows(
     sequence: str,
     source: str,
     neutral_queries: bool = True,
-    points: Callable[[Any], NDArray[np.float64] | None] | None = None,
 ) -> list[Row]:
     """Return the rows of a sequence: its first frame as neutral query, then the `chosen` ones.
 
@@ -166,31 +163,20 @@ def sequence_rows(
         The columns of the manifest.
     neutral_queries : bool
         Whether the first frame is a query too.
-    points : callable, optional
-        Takes a frame of `paths`; returns its five landmarks, which the data set's 68 give, or None.
 
     Returns
     -------
     list of Row
     """
-    points = points or (lambda _: None)
-    reference_points = points(paths[0])
-    rows = []
-    for rank in [0, *chosen] if neutral_queries else chosen:
-        own = points(paths[rank])
-        known = own is not None and reference_points is not None
-        rows.append(
-            Row(
-                path=str(paths[rank]),
-                subject=subject,
-                expression=expression if rank else NEUTRAL,
-                reference=str(paths[0]),
-                sequence=sequence,
-                rank=rank,
-                source=source,
-                landmarks=own,
-                reference_landmarks=reference_points,
-                route="file68" if known else "",
-            )
+    return [
+        Row(
+            path=str(paths[rank]),
+            subject=subject,
+            expression=expression if rank else NEUTRAL,
+            reference=str(paths[0]),
+            sequence=sequence,
+            rank=rank,
+            source=source,
         )
-    return rows
+        for rank in ([0, *chosen] if neutral_queries else chosen)
+    ]

@@ -18,7 +18,6 @@ made from them.
 from __future__ import annotations
 
 import argparse
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,12 +32,14 @@ from gcnet_caffe.datasets.readers._common import (
     add_root,
     check_frames,
     class_folders,
-    contents,
     existing,
+    find,
+    first_of,
     folders_in,
     sequence_rows,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.datasets.table import finite_numbers
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.landmarks import five_from_68
 
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 #: Expression names by the number in an Emotion file.
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 
-_TOPS = ("", "CK+")
 _IMAGES = (
     "cohn-kanade-images",
     "extended-cohn-kanade-images/cohn-kanade-images",
@@ -61,7 +61,6 @@ _CSV = (
     "CK+ as a csv has no subject ids, so no folds by subject, and no sequences; wanted "
     "the official folders"
 )
-_SUBJECT, _SEQUENCE = r"S\d+", r"\d+"
 _FRAME = re.compile(r"S\d+_\d+_\d+\.(png|jpe?g|tiff?)", re.IGNORECASE)
 
 
@@ -99,15 +98,12 @@ def read(
     """
     root = existing(root)
     check_frames(frames)
-    images = _tree(root, _IMAGES)
-    if not images:
+    if not find(root, _below(_IMAGES), _subjects):
         _refuse_repackaged(root)
-        raise _missing(root, _IMAGES, "images")
-    emotions = _tree(root, _EMOTION)
-    if not emotions:
-        raise _missing(root, _EMOTION, "Emotion labels")
-    landmarks = _tree(root, _LANDMARKS)
-    survey, rows, seen = Survey(where=images), [], []
+    images = first_of(root, _below(_IMAGES), _subjects, "CK+ images (S005, S010, ...)")
+    emotions = first_of(root, _below(_EMOTION), _subjects, "CK+ Emotion labels (S005, S010, ...)")
+    landmarks = find(root, _below(_LANDMARKS), _subjects)
+    survey, rows, seen = Survey(where=images), list[Row](), []
     for sequence in _sequences(images):
         paths = _frames(sequence)
         if not paths:
@@ -122,8 +118,7 @@ def read(
         elif len(paths) == 1:
             survey.skipped["sequences of one frame"] += 1
         else:
-            own_landmarks = landmarks and landmarks / sequence.relative_to(images)
-            rows += sequence_rows(
+            found = sequence_rows(
                 paths,
                 list(range(1, len(paths)))[-frames:],
                 EMOTIONS[label],
@@ -131,52 +126,41 @@ def read(
                 sequence="_".join(paths[0].name.split("_")[:2]),
                 source=source,
                 neutral_queries=neutral_queries,
-                points=functools.partial(_five_points, own_landmarks),
             )
-    if not rows:
-        raise ManifestError(
-            f"{root}: no labelled sequence in {images} and {emotions}{survey.instead()}"
-        )
-    survey.known = _published(seen, rows)
-    return rows, survey
+            folder = landmarks and landmarks / sequence.relative_to(images)
+            rows += [_with_landmarks(row, folder) for row in found]
+    known = {
+        "sequences on disk": (len(seen), 593),
+        "subjects on disk": (len({path.parent.name for path in seen}), 123),
+        "labelled sequences": (len({row.sequence for row in rows}), 327),
+        "labelled subjects": (len({row.subject for row in rows}), 118),
+    }
+    return survey.finished(rows, f"sequence with a label in {emotions}", known)
 
 
 def _refuse_repackaged(root: Path) -> None:
     """Refuse the re-packagings of CK+ that lack what pairs or folds need."""
-    if root.suffix.lower() == ".csv":
-        raise ManifestError(f"{root}: {_CSV}")
     for folder in (root, root / "CK+48", root / "ck/CK+48"):
-        if folder.is_dir() and "anger" in class_folders(folder):
+        if "anger" in class_folders(folder):
             raise ManifestError(
                 f"{folder}: the last frames only (CK+48): without neutral frames there are no "
                 "reference images; wanted the official folders with whole sequences"
             )
-    for file in root.glob("ckextended*.csv"):
+    for file in [root] if root.suffix.lower() == ".csv" else root.glob("ckextended*.csv"):
         raise ManifestError(f"{file}: {_CSV}")
 
 
-def _candidates(root: Path, names: Sequence[str]) -> list[Path]:
-    return [root / top / name for top in _TOPS for name in names]
+def _below(names: Sequence[str]) -> list[str]:
+    return [f"{top}{name}" for top in ("", "CK+/") for name in names]
 
 
-def _tree(root: Path, names: Sequence[str]) -> Path | None:
-    """The first folder of `names` that holds subjects, or None."""
-    for folder in _candidates(root, names):
-        if folder.is_dir() and folders_in(folder, _SUBJECT):
-            return folder
-    return None
-
-
-def _missing(root: Path, names: Sequence[str], wanted: str) -> ManifestError:
-    looked = ", ".join(path.relative_to(root).as_posix() for path in _candidates(root, names))
-    return ManifestError(
-        f"{root}: no CK+ {wanted} (S005, S010, ...); looked in {looked}; found {contents(root)}"
-    )
+def _subjects(folder: Path) -> list[Path]:
+    return folders_in(folder, r"S\d+")
 
 
 def _sequences(images: Path) -> Iterator[Path]:
-    for subject in folders_in(images, _SUBJECT):
-        yield from folders_in(subject, _SEQUENCE)
+    for subject in _subjects(images):
+        yield from folders_in(subject, r"\d+")
 
 
 def _frames(folder: Path) -> list[Path]:
@@ -199,25 +183,21 @@ def _emotion(folder: Path) -> int | None:
     return int(label)
 
 
+def _with_landmarks(row: Row, folder: Path | None) -> Row:
+    own, reference = (_five_points(folder, Path(frame)) for frame in (row.path, row.reference))
+    return row._replace(
+        landmarks=own,
+        reference_landmarks=reference,
+        route="" if own is None or reference is None else "file68",
+    )
+
+
 def _five_points(folder: Path | None, frame: Path) -> NDArray[np.float64] | None:
     """The five landmarks of a frame; None where there is no file."""
     path = folder and folder / f"{frame.stem}_landmarks.txt"
     if not path or not path.is_file():
         return None
-    try:
-        points = np.array(path.read_text(errors="replace").split(), dtype=np.float64)
-    except ValueError:
-        points = np.array([np.nan])
-    if points.size != 136 or not np.isfinite(points).all():
+    points = finite_numbers(path.read_text(errors="replace").split())
+    if points.size != 136:
         raise ManifestError(f"{path}: wanted 68 lines of two numbers")
     return five_from_68(points.reshape(68, 2))
-
-
-def _published(sequences: Sequence[Path], rows: Sequence[Row]) -> dict[str, tuple[int, object]]:
-    """What was found beside the counts published with the data set."""
-    return {
-        "sequences on disk": (len(sequences), 593),
-        "subjects on disk": (len({path.parent.name for path in sequences}), 123),
-        "labelled sequences": (len({row.sequence for row in rows}), 327),
-        "labelled subjects": (len({row.subject for row in rows}), 118),
-    }

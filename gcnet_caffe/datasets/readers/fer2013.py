@@ -11,8 +11,6 @@ manifest gives the byte at which each line begins.
 from __future__ import annotations
 
 import argparse
-import csv
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +22,13 @@ from gcnet_caffe.datasets.readers._common import (
     contents,
     existing,
     expression_rows,
+    find,
     first_of,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.kinds import HEAD, Kind, kind_of
-from gcnet_caffe.faces.members import square_of
+from gcnet_caffe.faces.members import LINE_BYTES, line_cells, square_of
 
 #: Expression names by the number in the csv.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -38,7 +37,6 @@ PUBLISHED = {"Training": 28709, "PublicTest": 3589, "PrivateTest": 3589}
 _COLUMNS = ("emotion", "pixels", "usage")
 _FILES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 _FOLDERS = {"train": "train", "Training": "train", "test": "test"}
-_LINE_BYTES = 1 << 20  # a longer line is none of the csv's
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,35 +84,20 @@ def read(
         return _tree(root, split, source)
     if file is None:
         raise ManifestError(f"{root}: no FER2013 csv; {_instead(root)}")
-    survey, rows = Survey(where=file), []
+    survey = Survey(where=file)
     if folders:
         survey.noted["folders beside the csv, which are not read"] = len(folders)
-    for offset, emotion, usage in _lines(file, split):
-        if usage != split:
-            survey.skipped[f"of {usage}"] += 1
-        else:
-            rows.append(
-                Row(
-                    path=f"{file}#{offset}",
-                    subject="",
-                    expression=EMOTIONS[emotion],
-                    source=f"{source} {split}",
-                )
-            )
-    if not rows:
-        raise ManifestError(f"{file}: no line with Usage {split!r}{survey.instead()}")
-    survey.known = {f"images of {split}": (len(rows), PUBLISHED.get(split, "unknown"))}
-    return rows, survey
+    rows = list(_rows(file, split, f"{source} {split}", survey))
+    known = {f"images of {split}": (len(rows), PUBLISHED.get(split, "unknown"))}
+    return survey.finished(rows, f"line with Usage {split!r}", known)
 
 
 def _csv_in(folder: Path) -> Path | None:
     """The csv in a folder, by its name, or else a file with such a header."""
-    for path in (folder / name for name in _FILES):
-        if path.is_file():
-            return path
-    files = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-    found = (path for path in files if not set(_COLUMNS) - set(_names(_header(path))))
-    return min(found, key=lambda path: natural_key(path.name), default=None)
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    files.sort(key=lambda path: natural_key(path.name))
+    named = find(folder, _FILES, Path.is_file)
+    return named or next((path for path in files if not _missing(_header(path))), None)
 
 
 def _instead(folder: Path) -> str:
@@ -134,63 +117,51 @@ def _kind(file: Path) -> Kind | None:
 
 def _header(file: Path) -> list[str]:
     with open(file, "rb") as stream:
-        return _cells(stream.readline(_LINE_BYTES))
+        return [name.strip() for name in line_cells(stream.readline(LINE_BYTES))]
 
 
-def _names(header: list[str]) -> list[str]:
-    return [name.strip().lower() for name in header]
+def _missing(header: list[str]) -> list[str]:
+    return [name for name in _COLUMNS if name not in map(str.lower, header)]
 
 
-def _lines(file: Path, split: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (byte offset, emotion, usage) of the csv's lines; the pixels of `split` are checked."""
+def _rows(file: Path, split: str, source: str, survey: Survey) -> Iterator[Row]:
+    """Yield the rows of a split; its pixels are checked."""
     kind = _kind(file)
     if kind is not None:
         raise ManifestError(f"{file}: found {kind.words}; wanted FER2013's csv")
+    header = _header(file)
+    missing = _missing(header)
+    if missing:
+        raise ManifestError(
+            f"{file}: header: no column {missing[0]!r}; found {shown(', '.join(header))}, "
+            "wanted emotion,pixels,Usage"
+        )
+    columns = [name.lower() for name in header]
     with open(file, "rb") as stream:
-        header = _cells(stream.readline(_LINE_BYTES))
-        columns = _names(header)
-        missing = [name for name in _COLUMNS if name not in columns]
-        if missing:
-            raise ManifestError(
-                f"{file}: header: no column {missing[0]!r}; found {shown(', '.join(header))}, "
-                "wanted emotion,pixels,Usage"
-            )
-        emotion, pixels, usage = (columns.index(name) for name in _COLUMNS)
-        offset, number = stream.tell(), 1
-        for line in iter(functools.partial(stream.readline, _LINE_BYTES), b""):
-            number += 1
-            cells = _cells(line)
-            if cells:
-                found = cells[usage].strip() if usage < len(cells) else ""
-                label = _emotion(cells, emotion, pixels, file, number)
-                if found == split:
-                    _check_pixels(cells[pixels], file, number)
-                yield offset, label, found
+        offset = len(stream.readline(LINE_BYTES))
+        for number, line in enumerate(iter(lambda: stream.readline(LINE_BYTES), b""), start=2):
+            cells = dict(zip(columns, line_cells(line)))
+            usage = cells.get("usage", "").strip()
+            if cells:  # else the line is blank
+                expression = _expression(cells, usage == split, f"{file}: line {number}")
+            if usage == split:
+                yield Row(f"{file}#{offset}", "", expression, source=source)
+            elif cells:
+                survey.skipped[f"of {usage}"] += 1
             offset += len(line)
 
 
-def _cells(line: bytes) -> list[str]:
-    """The cells of a line; none of a blank one. What is no CSV is one cell."""
-    text = line.decode("utf-8-sig", "replace").rstrip("\r\n")
-    try:
-        cells = next(csv.reader([text]), [])
-    except csv.Error:
-        cells = [text]
-    return cells if text.strip() else []
-
-
-def _emotion(cells: list[str], emotion: int, pixels: int, file: Path, number: int) -> int:
-    found = cells[emotion].strip() if emotion < len(cells) else ",".join(cells)
-    if len(cells) <= max(emotion, pixels) or found not in set("0123456"):
-        raise ManifestError(f"{file}: line {number}: emotion {shown(found)}; wanted 0 to 6")
-    return int(found)
-
-
-def _check_pixels(text: str, file: Path, number: int) -> None:
-    try:
-        square_of(text)
-    except ValueError as error:
-        raise ManifestError(f"{file}: line {number}: {error}") from None
+def _expression(cells: dict[str, str], used: bool, where: str) -> str:
+    """The expression of a line of the csv; the pixels of one that is `used` are checked."""
+    emotion = cells.get("emotion", ",".join(cells.values())).strip()
+    if emotion not in set("0123456") or "pixels" not in cells:
+        raise ManifestError(f"{where}: emotion {shown(emotion)}; wanted 0 to 6")
+    if used:
+        try:
+            square_of(cells["pixels"])
+        except ValueError as error:
+            raise ManifestError(f"{where}: {error}") from None
+    return EMOTIONS[int(emotion)]
 
 
 def _tree(root: Path, split: str, source: str) -> tuple[list[Row], Survey]:
@@ -202,8 +173,6 @@ def _tree(root: Path, split: str, source: str) -> tuple[list[Row], Survey]:
     top = first_of(root, (_FOLDERS[split],), class_folders, "folders named after expressions")
     survey = Survey(where=top)
     rows = expression_rows(class_folders(top), f"{source} {split}", survey)
-    if not rows:
-        raise ManifestError(f"{root}: no image in the folders of {split}{survey.instead()}")
-    known = {"train": 28709, "test": 2 * 3589}[_FOLDERS[split]]
-    survey.known = {f"images of {split}": (len(rows), known)}
-    return rows, survey
+    published = {"train": 28709, "test": 2 * 3589}[_FOLDERS[split]]
+    known = {f"images of {split}": (len(rows), published)}
+    return survey.finished(rows, f"image in the folders of {split}", known)

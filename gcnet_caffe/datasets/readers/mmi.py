@@ -16,8 +16,9 @@ the face detector finds out, or use --turn and --half.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -44,7 +45,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Expression names by the number in the session's Emotion tag.
-EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happy", 5: "sad", 6: "surprise"}
+EMOTIONS = {
+    "1": "anger",
+    "2": "disgust",
+    "3": "fear",
+    "4": "happy",
+    "5": "sad",
+    "6": "surprise",
+}
 
 _UPRIGHT_HEIGHT = 480
 _TURNS = ("none", "ccw", "cw")
@@ -122,7 +130,7 @@ def read(
     ]
     top = first_of(root, names, _is_sessions, "MMI Sessions (numbered folders with a session.xml)")
     peaks = _peaks(apex, top) if apex else {}
-    survey, rows, finder = Survey(where=top), [], _FaceFinder(detector)
+    survey, rows = Survey(where=top), list[Row]()
     for session in folders_in(top):
         found = _session(session, survey)
         if found is None:
@@ -137,26 +145,24 @@ def read(
             )
         if session.name not in peaks:
             survey.noted["sequences without an apex in --apex, the middle frame was taken"] += 1
-        changes = finder.changes(pictures[0], view, turn, half)
+        changes = _changes(pictures[0], view, turn, half, detector)
         if changes is None:
             survey.skipped["no upright frontal face found"] += 1
             continue
         rows += sequence_rows(
             [",".join((f"{video}#{i}", *changes)) for i in range(len(pictures))],
             _around(peak, frames, len(pictures)),
-            EMOTIONS[emotion],
+            emotion,
             video.name.partition("-")[0],
             session.name,
             source,
             neutral_queries,
         )
-    if not rows:
-        raise ManifestError(f"{top}: no frontal session of Emotion 1 to 6{survey.instead()}")
-    survey.known = {
+    known = {
         "sequences": (len({row.sequence for row in rows}), "205 frontal ones in the paper"),
         "subjects": (len({row.subject for row in rows}), "30 in the paper"),
     }
-    return rows, survey
+    return survey.finished(rows, "frontal session of Emotion 1 to 6", known)
 
 
 def _around(peak: int, frames: int, count: int) -> list[int]:
@@ -184,16 +190,15 @@ def _peaks(path: str | Path, sessions: Path) -> dict[str, int]:
     return {row["session"].strip(): int(row["apex"]) for row in rows}
 
 
-def _session(folder: Path, survey: Survey) -> tuple[Path, str, int] | None:
-    """(video, view, emotion) of a session; None, and counted in the survey, if it is left out."""
+def _session(folder: Path, survey: Survey) -> tuple[Path, str, str] | None:
+    """(video, view, expression) of a session; None, and counted in the survey, if left out."""
     videos = [p for p in sorted(folder.iterdir()) if _VIDEO.match(p.name) and is_video(p)]
     if not videos:
         survey.skipped["sessions without a video"] += 1
         return None
     video = videos[0]
-    tag = _tag(video.with_suffix(".xml"))
-    emotion = int(tag) if tag.isdigit() else 0
-    if emotion not in EMOTIONS:
+    emotion = EMOTIONS.get(_tag(video.with_suffix(".xml")))
+    if emotion is None:
         survey.skipped["sessions without one of the six expressions"] += 1
         return None
     view = _view(folder / "session.xml", video)
@@ -218,10 +223,8 @@ def _name(element: ElementTree.Element) -> str:
 
 def _tag(path: Path) -> str:
     """The value of the Emotion tag, "" where there is none."""
-    for element in _elements(path):
-        if _name(element) == "metatag" and element.get("Name") == "Emotion":
-            return (element.get("Value") or "").strip()
-    return ""
+    tags = [e for e in _elements(path) if _name(e) == "metatag" and e.get("Name") == "Emotion"]
+    return tags[0].get("Value", "").strip() if tags else ""
 
 
 def _view(path: Path, video: Path) -> str:
@@ -232,29 +235,26 @@ def _view(path: Path, video: Path) -> str:
     return views.pop() if len(views) == 1 else ""
 
 
-class _FaceFinder:
-    """Finds out how to rotate and cut a video, with a face detector that is opened when needed."""
+def _changes(
+    picture: NDArray[np.uint8], view: str, turn: str, half: str, model: str | Path | None
+) -> list[str] | None:
+    """How to rotate and cut a video, as in a member's name; None if no upright face is found."""
+    turns, halves = (turn,), (half,)
+    if picture.shape[0] == _UPRIGHT_HEIGHT:
+        turns = ("none",)
+    elif turn == "auto":
+        turns = _TURNS
+    if view != _DUAL:
+        halves = ("none",)
+    elif half == "auto":
+        halves = ("left", "right")
+    options = [[c for c in pair if c != "none"] for pair in itertools.product(turns, halves)]
+    if len(options) == 1:
+        return options[0]
+    scores = [_detector(model).score(changed(picture, option)) for option in options]
+    return options[int(np.argmax(scores))] if max(scores) > 0 else None
 
-    def __init__(self, model: str | Path | None) -> None:
-        self._model = model
-        self._detector: Detector | None = None
 
-    def changes(
-        self, picture: NDArray[np.uint8], view: str, turn: str, half: str
-    ) -> tuple[str, ...] | None:
-        """Return the changes in a member's name; None if no upright frontal face is found."""
-        turns: Sequence[str] = [turn] if turn != "auto" else _TURNS
-        if picture.shape[0] == _UPRIGHT_HEIGHT:
-            turns = ["none"]
-        halves = [half] if half != "auto" else ["left", "right"]
-        options = [
-            (*(() if way == "none" else (way,)), *((side,) if view == _DUAL else ()))
-            for way in turns
-            for side in (halves if view == _DUAL else [""])
-        ]
-        if len(options) == 1:
-            return options[0]
-        if self._detector is None:
-            self._detector = Detector(detector_model(self._model))
-        scores = [self._detector.score(changed(picture, option)) for option in options]
-        return options[int(np.argmax(scores))] if max(scores) > 0 else None
+@functools.lru_cache(maxsize=1)  # opened when it is needed
+def _detector(model: str | Path | None) -> Detector:
+    return Detector(detector_model(model))

@@ -27,7 +27,6 @@ from gcnet_caffe.datasets.readers._common import (
     sequence_rows,
 )
 from gcnet_caffe.datasets.readers.survey import Survey
-from gcnet_caffe.errors import ManifestError
 
 _TOPS = (
     "",
@@ -98,7 +97,7 @@ def read(
     kind = f"{camera}_Acropped" if cropped else camera
     names = [f"{top}{kind}/{light}" for top in (_CROPPED if cropped else _TOPS)]
     top = first_of(root, names, _subjects, "Oulu-CASIA subjects (P001, P002, ...)")
-    survey, rows = Survey(where=top), []
+    survey, rows = Survey(where=top), list[Row]()
     for subject in _subjects(top):
         for folder in folders_in(subject):
             expression = SPELLINGS.get(folder.name.lower())
@@ -119,13 +118,11 @@ def read(
                     source,
                     neutral_queries,
                 )
-    if not rows:
-        raise ManifestError(f"{top}: no sequence (P001/Anger/000.jpeg, ...){survey.instead()}")
-    survey.known = {
+    known = {
         "sequences": (len({row.sequence for row in rows}), 480),
         "subjects": (len({row.subject for row in rows}), 80),
     }
-    return rows, survey
+    return survey.finished(rows, "sequence (P001/Anger/000.jpeg, ...)", known)
 
 
 def _subjects(folder: Path) -> list[Path]:

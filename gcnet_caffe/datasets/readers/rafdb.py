@@ -19,6 +19,7 @@ from gcnet_caffe import text
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.readers._common import add_root, existing, expression_rows, first_of
 from gcnet_caffe.datasets.readers.survey import Survey
+from gcnet_caffe.datasets.table import finite_numbers
 from gcnet_caffe.errors import ManifestError, shown
 
 if TYPE_CHECKING:
@@ -80,10 +81,8 @@ def read(
     else:
         folders = {name: found / str(label) for label, name in enumerate(EMOTIONS, start=1)}
         rows = expression_rows(folders, f"{source} {split}", survey)
-    if not rows:
-        raise ManifestError(f"{found}: no {split} image{survey.instead()}")
-    survey.known = {f"images of {split}": (len(rows), PUBLISHED[split])}
-    return rows, survey
+    known = {f"images of {split}": (len(rows), PUBLISHED[split])}
+    return survey.finished(rows, f"{split} image", known)
 
 
 def _fits(path: Path) -> bool:
@@ -102,40 +101,30 @@ def _official(listing: Path, split: str, aligned: bool, source: str, survey: Sur
         if len(words) != 2 or words[1] not in {"1", "2", "3", "4", "5", "6", "7"}:
             raise ManifestError(f"{listing}: line {number}: {shown(line)}; wanted NAME.jpg 1..7")
         name, expression = words[0], EMOTIONS[int(words[1]) - 1]
-        if not name.startswith(split):
-            survey.skipped[f"not of {split}"] += 1
-            continue
         stem = name.rpartition(".")[0]
         path = basic / f"Image/aligned/{stem}_aligned.jpg" if aligned else originals / name
-        if not path.is_file():
+        annotation = basic / f"Annotation/manual/{stem}_manu_attri.txt"
+        if not name.startswith(split):
+            survey.skipped[f"not of {split}"] += 1
+        elif not path.is_file():
             survey.skipped["listed, but no such image"] += 1
-            continue
-        points = None if aligned else _points(basic / f"Annotation/manual/{stem}_manu_attri.txt")
-        if points is None and not aligned:
+        elif aligned:
+            rows.append(Row(str(path), "", expression, source=source))
+        elif not annotation.is_file():
             survey.noted["images without a manual annotation"] += 1
-        rows.append(
-            Row(
-                path=str(path),
-                subject="",
-                expression=expression,
-                source=source,
-                landmarks=points,
-                route="" if points is None else "annotation",
-            )
-        )
+            rows.append(Row(str(path), "", expression, source=source))
+        else:
+            points = _points(annotation)
+            row = Row(str(path), "", expression, source=source)
+            rows.append(row._replace(landmarks=points, route="annotation"))
     return rows
 
 
-def _points(path: Path) -> NDArray[np.float64] | None:
+def _points(path: Path) -> NDArray[np.float64]:
     """The five points of an annotation, eyes and mouth corners from the picture's left."""
-    if not path.is_file():
-        return None
     lines = path.read_text(errors="replace").splitlines()[:5]
-    try:
-        points = np.array([[float(word) for word in line.split()] for line in lines])
-    except ValueError:
-        points = np.empty(0)
-    if points.shape != (5, 2) or not np.isfinite(points).all():
+    points = finite_numbers([line.split() for line in lines])
+    if points.shape != (5, 2):
         raise ManifestError(f"{path}: wanted five lines of two numbers first")
     eyes, mouth = (part[np.argsort(part[:, 0])] for part in (points[:2], points[3:]))
     return np.vstack([eyes, points[2:3], mouth])

@@ -77,11 +77,9 @@ def read(root: str | Path, split: str = "Val", source: str = "SFEW") -> tuple[li
         top = _top(root, split)
         survey = Survey()
         rows = expression_rows(class_folders(top), f"{source} {split}", survey)
-    if not rows:
-        raise ManifestError(f"{top}: no image of {split}{survey.instead()}")
     survey.where = top
-    survey.known = {f"images of {split}": (len(rows), _PUBLISHED[split])}
-    return rows, survey
+    known = {f"images of {split}": (len(rows), _PUBLISHED[split])}
+    return survey.finished(rows, f"image of {split}", known)
 
 
 def _top(root: Path, split: str) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gcnet_caffe.datasets.manifest import Row
+from gcnet_caffe.errors import ManifestError
 
 
 @dataclass
@@ -60,10 +61,30 @@ class Survey:
         lines += [f"skipped, {reason}: {count}" for reason, count in sorted(self.skipped.items())]
         return "\n".join(lines)
 
-    def instead(self) -> str:
-        """Return what was skipped, as the end of a message that nothing is left; or ""."""
-        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(self.skipped.items()))
-        return f"; found {counts}" if counts else ""
+    def finished(
+        self, rows: list[Row], wanted: str, known: Mapping[str, tuple[int, object]]
+    ) -> tuple[list[Row], Survey]:
+        """Return the rows of a reader and this survey, with what is known of the data set.
+
+        Parameters
+        ----------
+        rows : list of Row
+        wanted : str
+            What the reader looked for, for the message.
+        known : dict
+            What was counted -> (found, published).
+
+        Raises
+        ------
+        ManifestError
+            There are no rows; the message says what was skipped.
+        """
+        if not rows:
+            counts = ", ".join(f"{why} {count}" for why, count in sorted(self.skipped.items()))
+            found = f"; found {counts}" if counts else ""
+            raise ManifestError(f"{self.where}: no {wanted}{found}")
+        self.known.update(known)
+        return rows, self
 
 
 def _list(counts: Counter[str]) -> str:

@@ -100,15 +100,15 @@ def read(root: str | Path, source: str = "CASIA-WebFace") -> tuple[list[Row], Su
     survey = Survey(where=top)
     file = _record_file(top)
     rows = _records(file, source, survey) if file else _tree(top, source, survey)
-    survey.known = {
+    known: dict[str, tuple[int, object]] = {
         "identities": (len({row.subject for row in rows}), "10,575 or, cleaned, 10,572"),
         "images": (len(rows), "494,414 or, cleaned, 490,623"),
     }
-    return rows, survey
+    return survey.finished(rows, "image below its numeric folders", known)
 
 
 def _is_webface(path: Path) -> bool:
-    return _record_file(path) is not None or (path.is_dir() and bool(_identities(path)))
+    return _record_file(path) is not None or bool(_identities(path))
 
 
 def _record_file(path: Path) -> Path | None:
@@ -127,8 +127,6 @@ def _tree(top: Path, source: str, survey: Survey) -> list[Row]:
         if not images:
             survey.skipped["identities without images"] += 1
         rows += [Row(path=str(path), subject=folder.name, source=source) for path in images]
-    if not rows:
-        raise ManifestError(f"{top}: no image below its numeric folders{survey.instead()}")
     return rows
 
 
