@@ -19,9 +19,8 @@ from gcnet_caffe.engine.net import Net, open_trained
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.net_state import merged_state, select_layers
-from gcnet_caffe.formats.other_caffes import explain_layer
 from gcnet_caffe.onnx.graph import Graph, Value
-from gcnet_caffe.onnx.layers import converted_types, converter
+from gcnet_caffe.onnx.layers import CONVERTERS
 
 #: Version of the operators: every ONNX Runtime since 1.12 has them.
 OPSET = 17
@@ -93,17 +92,15 @@ def write_onnx(model: ModelProto, path: str | Path) -> None:
 
 
 def _check_types(path: str | Path) -> None:
+    """Refuse a layer of the engine that ONNX does not have, before data or weights are opened."""
     net = read_net(path)
     net.state.CopyFrom(merged_state(TEST, net.state))
     for layer in select_layers(net, str(path)):
-        if layer.type != "Input" and layer.type not in converted_types():
-            said = explain_layer(layer.type, layer_types())
-            if layer.type in layer_types():
-                said = (
-                    f"type {layer.type!r} cannot be written as ONNX; "
-                    f"wanted one of Input, {', '.join(converted_types())}"
-                )
-            raise NetError(f"{path}: layer {layer.name!r}: {said}")
+        if layer.type in layer_types() and layer.type not in ("Input", *CONVERTERS):
+            raise NetError(
+                f"{path}: layer {layer.name!r}: type {layer.type!r} cannot be written as ONNX; "
+                f"wanted one of Input, {', '.join(sorted(CONVERTERS))}"
+            )
 
 
 def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
@@ -120,7 +117,7 @@ def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
         if not layer.takes_indices:
             names = [graph.as_float(name) for name in names]
         bottoms = [Value(name, shapes[i]) for name, i in zip(names, step.bottoms)]
-        made = converter(layer.layer_type)(graph, layer, *bottoms)
+        made = CONVERTERS[layer.layer_type](graph, layer, *bottoms)
         values.update(zip(step.tops, made if isinstance(made, tuple) else (made,)))
     return graph, values
 

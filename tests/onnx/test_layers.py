@@ -20,7 +20,7 @@ from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import to_text
 from gcnet_caffe.inference.model import LAYER_TYPES
 from gcnet_caffe.onnx.export import convert
-from gcnet_caffe.onnx.layers import converted_types
+from gcnet_caffe.onnx.layers import CONVERTERS
 from tests.engine.parity.case import Case
 from tests.engine.parity.cases import CASES
 from tests.engine.parity.run import is_near
@@ -35,7 +35,7 @@ REFUSED = {
 #: Words of a case's name whose layer's blob, or second bottom, fixes the size of the axes.
 FIXED = ("](6)", "axis: 0 num_axes", "(3x4x5x2,4x5)")
 #: Silence has no top to compare: the deploy nets with a VAE have it, in test_export.py.
-INDEX = [i for i, case in enumerate(CASES) if case.type in converted_types() and case.tops]
+INDEX = [i for i, case in enumerate(CASES) if case.type in CONVERTERS and case.tops]
 
 
 def opened(case: Case, folder: Path) -> Net:
@@ -88,7 +88,7 @@ def test_every_reason_to_refuse_and_every_fixed_size_has_a_case() -> None:
 
 
 def test_all_that_a_deploy_net_may_be_made_of_is_converted() -> None:
-    assert set(LAYER_TYPES) - set(converted_types()) == {"DummyData", "Input"}
+    assert set(LAYER_TYPES) - set(CONVERTERS) == {"DummyData", "Input"}
 
 
 @pytest.mark.parametrize("kind", ["kernel_size: 2 stride: 3", "kernel_size: 3 stride: 3 pad: 2"])

@@ -9,6 +9,6 @@ from gcnet_caffe.onnx.layers import (  # noqa: F401  each registers its layer ty
     scale,
     shape,
 )
-from gcnet_caffe.onnx.layers.base import converted_types, converter
+from gcnet_caffe.onnx.layers.base import CONVERTERS
 
-__all__ = ["converted_types", "converter"]
+__all__ = ["CONVERTERS"]

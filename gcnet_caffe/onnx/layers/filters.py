@@ -9,38 +9,26 @@ from gcnet_caffe.engine.layers.inner_product import InnerProduct
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
-
-@converts("Convolution")
-def convolution(graph: Graph, layer: Convolution, *bottoms: Value) -> str | tuple[str, ...]:
-    return _filtered(graph, layer, "Conv", bottoms)
+_OPS = {"Convolution": "Conv", "Deconvolution": "ConvTranspose"}
 
 
-@converts("Deconvolution")
-def deconvolution(graph: Graph, layer: Deconvolution, *bottoms: Value) -> str | tuple[str, ...]:
-    return _filtered(graph, layer, "ConvTranspose", bottoms)
+@converts("Convolution", "Deconvolution")
+def convolution(
+    graph: Graph, layer: Convolution | Deconvolution, *bottoms: Value
+) -> tuple[str, ...]:
+    layer.check(layer.channel_axis > 0, "axis: found 0, the batch, wanted the axis of channels")
+    weights = [graph.weight(layer, index) for index in range(len(layer.blobs))]
+    return tuple(_filtered(graph, layer, bottom, weights) for bottom in bottoms)
 
 
 def _filtered(
-    graph: Graph, layer: Convolution | Deconvolution, op: str, bottoms: tuple[Value, ...]
-) -> str | tuple[str, ...]:
-    layer.check(layer.channel_axis > 0, "axis: found 0, the batch, wanted the axis of channels")
-    weights = [graph.weight(layer, index) for index in range(len(layer.blobs))]
-    tops = tuple(_one(graph, layer, op, bottom, weights) for bottom in bottoms)
-    return tops if len(tops) > 1 else tops[0]
-
-
-def _one(
-    graph: Graph,
-    layer: Convolution | Deconvolution,
-    op: str,
-    bottom: Value,
-    weights: list[str],
+    graph: Graph, layer: Convolution | Deconvolution, bottom: Value, weights: list[str]
 ) -> str:
     name, joined = bottom.name, layer.channel_axis > 1  # ONNX has one axis before the channels
     if joined:
         name = graph.reshape(name, [-1, *bottom.shape[layer.channel_axis :]])
     top = graph.add(
-        op,
+        _OPS[layer.param.type],
         name,
         *weights,
         kernel_shape=layer.kernel,

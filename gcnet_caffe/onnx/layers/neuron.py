@@ -20,10 +20,12 @@ from gcnet_caffe.engine.layers.neuron import (
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
+_SIMPLE = {"AbsVal": "Abs", "Sigmoid": "Sigmoid", "TanH": "Tanh"}
 
-@converts("AbsVal")
-def abs_val(graph: Graph, layer: AbsVal, bottom: Value) -> str:
-    return graph.add("Abs", bottom.name)
+
+@converts(*_SIMPLE)
+def simple(graph: Graph, layer: AbsVal | Sigmoid | TanH, bottom: Value) -> str:
+    return graph.add(_SIMPLE[layer.param.type], bottom.name)
 
 
 @converts("ReLU")
@@ -44,16 +46,6 @@ def prelu(graph: Graph, layer: PReLU, bottom: Value) -> str:
 @converts("ELU")
 def elu(graph: Graph, layer: ELU, bottom: Value) -> str:
     return graph.add("Elu", bottom.name, alpha=layer.param.elu_param.alpha)
-
-
-@converts("Sigmoid")
-def sigmoid(graph: Graph, layer: Sigmoid, bottom: Value) -> str:
-    return graph.add("Sigmoid", bottom.name)
-
-
-@converts("TanH")
-def tanh(graph: Graph, layer: TanH, bottom: Value) -> str:
-    return graph.add("Tanh", bottom.name)
 
 
 @converts("Clip")

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from gcnet_caffe.engine.layers.pooling import MaxUnpool, Pooling, reached
 from gcnet_caffe.onnx.graph import Graph, Value
@@ -35,14 +34,11 @@ def pooling(graph: Graph, layer: Pooling, bottom: Value) -> str | tuple[str, ...
 
 def _pads(layer: Pooling, full: Sequence[int], sizes: Sequence[int]) -> list[int]:
     """What is added before and after, so that rounding down makes Caffe's number of windows."""
-    before, after = layer.pad, []
-    for axis, size in enumerate(sizes):
-        extent = (size - 1) * layer.stride[axis] + layer.kernel[axis]
-        after.append(max(0, extent - before[axis] - full[axis]))
-        layer.check(
-            after[-1] < layer.kernel[axis], f"a window is outside the bottom, {full} pixels"
-        )
-    return [*before, *after]
+    extent = (np.array(sizes) - 1) * layer.stride + layer.kernel
+    after = np.maximum(0, extent - layer.pad - full)
+    inside = bool((after < layer.kernel).all())
+    layer.check(inside, f"a window is outside the bottom, {tuple(full)} pixels")
+    return [*layer.pad, *after.tolist()]
 
 
 def _average(
@@ -72,8 +68,7 @@ def max_unpool(
     channels, *full = graph.top_shapes[0][1:]
     batch = graph.add("Shape", pooled.name, start=0, end=1)
     planes = graph.add("Concat", batch, graph.ints([channels, math.prod(full)]), axis=0)
-    zero = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
-    empty = graph.add("ConstantOfShape", planes, value=zero)
+    empty = graph.add("ConstantOfShape", planes)  # of float32 zeros
     rows = [graph.reshape(name, [0, 0, -1]) for name in (graph.as_places(mask.name), pooled.name)]
     top = graph.add("ScatterElements", empty, *rows, axis=2, reduction="add")
     return graph.as_top(top)

@@ -24,12 +24,9 @@ def concat(graph: Graph, layer: Concat, *bottoms: Value) -> str:
 
 
 @converts("Slice")
-def cut(graph: Graph, layer: Slice, bottom: Value) -> str | tuple[str, ...]:
+def cut(graph: Graph, layer: Slice, bottom: Value) -> tuple[str, ...]:
     layer.check(layer.dim > 0, f"axis: found 0, wanted 1 or more: {_ANY}")
-    if len(layer.sizes) == 1:
-        return bottom.name
-    sizes = graph.ints(layer.sizes)
-    count = len(layer.sizes)
+    sizes, count = graph.ints(layer.sizes), len(layer.sizes)
     return graph.add_several("Split", bottom.name, sizes, outputs=count, axis=layer.dim)
 
 
