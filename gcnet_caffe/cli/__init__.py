@@ -17,7 +17,7 @@ from types import ModuleType
 
 from gcnet_caffe import __version__, lifeline
 from gcnet_caffe.cli import _old_spellings
-from gcnet_caffe.errors import GcnetError, shortened, shown
+from gcnet_caffe.errors import GcnetError, UsageError, shortened, shown
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
 VERBS = {
@@ -82,14 +82,14 @@ def _exit(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _word_with_nul(argv: Sequence[str]) -> str:
-    """The message about a word with a NUL character, which only Python can pass; or ""."""
-    for before, word in zip(["", *argv], argv):
-        if "\0" in word:
-            option = word.split("=")[0] if word.startswith("-") else before
-            where = f"{option}: " if option.startswith("-") else ""
-            return f"{where}{shown(word)} holds NUL (U+0000)"
-    return ""
+def _run(verb: str, words: Sequence[str]) -> int:
+    for word in words:
+        if "\0" in word:  # only Python can pass such a word
+            raise UsageError(f"{shown(word)} contains NUL (U+0000)")
+    module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
+    old = getattr(module, "OLD_SPELLINGS", {})
+    args = _parser(verb, module).parse_args(_old_spellings.replaced(f"gcnet {verb}", words, old))
+    return module.run(args) or 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,16 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gcnet: error: {found}; wanted one of {', '.join(VERBS)}", file=sys.stderr)
         return 2
     verb = argv[0].replace("_", "-")
-    broken = _word_with_nul(argv)
-    if broken:
-        print(f"gcnet {verb}: error: {broken}", file=sys.stderr)
-        return 2
-    module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
-    old = getattr(module, "OLD_SPELLINGS", {})
-    words = _old_spellings.replaced(f"gcnet {verb}", argv[1:], old)
-    args = _parser(verb, module).parse_args(words)
     try:
-        return module.run(args) or 0
+        return _run(verb, argv[1:])
     except GcnetError as error:
         status, message = error.exit_code, str(error)
     except BrokenPipeError:  # the reader of our stdout (head, less) has gone

@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from gcnet_caffe.cli._options import given_options
 from gcnet_caffe.engine.log import LogFlags
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.text import read
 
@@ -116,6 +118,16 @@ def add_caffe_flags(parser: argparse.ArgumentParser, *names: str) -> None:
             help=_GLOG_HELP.get(name, argparse.SUPPRESS),
             metavar="DIR" if isinstance(default, str) else "N",
         )
+
+
+def command_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments that `train`, `test` and `time` of engine.commands share."""
+    return {
+        "gpus": gpu_numbers(args.gpu),
+        "options": EngineOptions(**given_options(args, EngineOptions)),
+        "level": args.level,
+        "stages": split_stages(args.stage),
+    }
 
 
 def log_flags(args: argparse.Namespace) -> LogFlags:
@@ -230,7 +242,7 @@ def gpu_numbers(text: str) -> list[int] | None:
     Raises
     ------
     UsageError
-        `text` is neither 'all' nor numbers.
+        `text` is neither 'all' nor different numbers from 0 on.
     """
     if not text:
         return None
@@ -238,15 +250,12 @@ def gpu_numbers(text: str) -> list[int] | None:
         import torch
 
         return list(range(torch.cuda.device_count()))
-    try:
-        numbers = [int(word) for word in text.split(",")]
-    except ValueError:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words) or len(set(map(int, words))) < len(words):
         raise UsageError(
-            f"-gpu: found {text!r}, wanted numbers separated by ',' or 'all'"
-        ) from None
-    if len(set(numbers)) < len(numbers) or any(number < 0 for number in numbers):
-        raise UsageError(f"-gpu: found {text!r}, wanted different numbers from 0 on")
-    return numbers
+            f"-gpu: found {text!r}, wanted different numbers, separated by ',', or 'all'"
+        )
+    return [int(word) for word in words]
 
 
 def split_stages(text: str) -> list[str]:

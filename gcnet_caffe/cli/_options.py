@@ -8,6 +8,8 @@ import typing
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from gcnet_caffe.errors import UsageError
+
 
 def add_engine_flag(parser: argparse.ArgumentParser, engines: Iterable[str]) -> None:
     """Add --engine, one of `engines`; `torch` by default."""
@@ -82,6 +84,14 @@ def given_options(args: argparse.Namespace, options_class: type) -> dict[str, An
     """Return {field: value} of the flags of `add_option_flags` that were given."""
     names = {field.name for field in dataclasses.fields(options_class)}
     return {name: value for name, value in vars(args).items() if name in names}
+
+
+def check_least(args: argparse.Namespace, **least: int) -> None:
+    """Raise a UsageError if one of the parsed options is less than its least value."""
+    for name, low in least.items():
+        value = getattr(args, name)
+        if value is not None and value < low:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: wanted at least {low}")
 
 
 def _scalar(annotation: Any) -> Any:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gcnet_caffe import nets
-from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.files import write_text
 from gcnet_caffe.nets import names
 
-#: NetOptions or SolverOptions.
-_Options = TypeVar("_Options", nets.NetOptions, nets.SolverOptions)
+#: The end of a file's name -> its name with --short-names; all others are solvers.
+_SHORT = {
+    "discriminator_train_test": "discriminator_train_test",
+    "train_test": "train_test",
+    "deploy_reconstruction": "deploy_reconstruction",
+    "deploy": "deploy",
+    "discriminator": "discriminator_solver",
+}
 
 
 def add_target_flags(parser: argparse.ArgumentParser, writes: str) -> None:
@@ -58,16 +62,11 @@ def check_target(args: argparse.Namespace) -> None:
         raise UsageError(f"--generator {generator}: {args.variant} has no generator")
 
 
-def fitted(options: _Options, args: argparse.Namespace, field: str, data: str) -> _Options:
-    """Set one of the options so that a test covers each image of the test LMDB once.
+def exact_test(data: str) -> tuple[int, int]:
+    """Return test_batch_size and test_iter that test each image of an LMDB once (--fit-test).
 
     Parameters
     ----------
-    options : NetOptions or SolverOptions
-    args : Namespace
-        Without --fit-test, `options` are returned as they are.
-    field : str
-        ``test_batch_size`` or ``test_iter``.
     data : str
         Folder of ``test_lmdb``.
 
@@ -76,60 +75,26 @@ def fitted(options: _Options, args: argparse.Namespace, field: str, data: str) -
     LmdbError
         There is no such LMDB, or it cannot be read.
     """
-    if not args.fit_test:
-        return options
     from gcnet_caffe.formats.lmdb_file import count_records
 
-    schedule = nets.exact_test(count_records(Path(data) / "test_lmdb"))
-    value = dict(zip(("test_batch_size", "test_iter"), schedule))[field]
-    changes: dict[str, Any] = {field: value}
-    return dataclasses.replace(options, **changes)
+    return nets.exact_test(count_records(Path(data) / "test_lmdb"))
 
 
-def fitted_classes(options: nets.NetOptions, args: argparse.Namespace) -> nets.NetOptions:
-    """Set the classes to those of the data's packed.json.
-
-    Parameters
-    ----------
-    options : NetOptions
-    args : Namespace
-        Without --fit-classes, `options` are returned as they are.
-
-    Raises
-    ------
-    UsageError
-        There is no packed.json.
-    """
-    if not args.fit_classes:
-        return options
-    path = Path(options.data) / "packed.json"
-    try:
-        packed = json.loads(path.read_text(encoding="utf-8"))["options"]
-    except FileNotFoundError:
-        what = "--fit-classes needs LMDBs of `gcnet make-lmdb`"
-        raise UsageError(f"{path}: no such file; {what}") from None
-    if "identities" in packed:
-        return dataclasses.replace(options, num_classes=packed["identities"])
-    return dataclasses.replace(
-        options,
-        num_classes=len(packed["classes"]),
-        neutral_class=packed["classes"][-1] == NEUTRAL,
-        neutral_queries=packed.get("neutral_queries", True),
-    )
+def write_files(texts: Mapping[str, str], args: argparse.Namespace) -> None:
+    """Write generated files, {name: text}, to the folder of -o, and print their paths."""
+    for name, text in texts.items():
+        path = Path(args.output) / (_short(name) if args.short_names else name)
+        write_text(path, text)
+        print(path)
 
 
-def file_name(name: str, args: argparse.Namespace) -> str:
-    """Return the name of a generated file: the given one, or with --short-names the short one."""
-    kinds = ("discriminator_train_test", "train_test", "deploy_reconstruction", "deploy")
-    second = "discriminator_" if name.endswith("_discriminator.prototxt") else ""
-    kind = next((kind for kind in kinds if name.endswith(f"_{kind}.prototxt")), f"{second}solver")
-    return f"{kind}.prototxt" if args.short_names else name
+def _short(name: str) -> str:
+    short = (short for end, short in _SHORT.items() if name.endswith(f"_{end}.prototxt"))
+    return f"{next(short, 'solver')}.prototxt"
 
 
 def write_all(folder: str) -> None:
     """Write the committed files of `folder` (``prototxt`` or ``solvers``) again."""
-    from gcnet_caffe.files import write_text
-
     texts = {path: text for path, text in nets.committed().items() if path.startswith(folder)}
     for path, text in texts.items():
         write_text(path, text)

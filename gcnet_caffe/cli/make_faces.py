@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from gcnet_caffe.cli._options import check_least
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.parallel import cores
 
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from gcnet_caffe import rendering
 
-    _check(args)
+    check_least(args, subjects=1, frames=4, identities=1, images_per_identity=1, seed=0, workers=1)
+    if not 0 <= args.unlabelled <= 1:
+        raise UsageError(f"--unlabelled {args.unlabelled}: wanted a probability, 0 to 1")
     common = {"size": _size(args.size), "seed": args.seed, "workers": args.workers}
     if args.identities is None:
         count = rendering.write_ck_tree(
@@ -50,23 +53,6 @@ def run(args: argparse.Namespace) -> None:
             args.output, args.identities, args.images_per_identity, **common
         )
         print(f"{args.output}: {count} images of {args.identities} identities, and manifest.csv")
-
-
-def _check(args: argparse.Namespace) -> None:
-    least = {
-        "subjects": 1,
-        "frames": 4,
-        "identities": 1,
-        "images_per_identity": 1,
-        "seed": 0,
-        "workers": 1,
-    }
-    for name, low in least.items():
-        value = getattr(args, name)
-        if value is not None and value < low:
-            raise UsageError(f"--{name.replace('_', '-')} {value}: wanted at least {low}")
-    if not 0 <= args.unlabelled <= 1:
-        raise UsageError(f"--unlabelled {args.unlabelled}: wanted a probability, 0 to 1")
 
 
 def _size(text: str) -> tuple[int, int]:

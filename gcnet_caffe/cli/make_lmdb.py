@@ -11,7 +11,7 @@ failures.png shows them.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,13 +124,7 @@ def _add_common(parser: argparse.ArgumentParser, what: str, copies: int) -> None
 
 def run(args: argparse.Namespace) -> None:
     options = vars(args).copy()
-    verbs: dict[str, Callable[..., None]] = {
-        "pairs": _pairs,
-        "cross": _cross,
-        "identity": _identity,
-        "sheet": _sheet,
-    }
-    verbs[options.pop("kind")](**options)
+    _KINDS[options.pop("kind")](**options)
 
 
 def _pairs(
@@ -146,7 +140,7 @@ def _pairs(
     from gcnet_caffe.packing.pack import pack_pairs
 
     preset = PROTOCOLS[protocol or "ck7"]
-    out = output or _default_output(protocol or classes or "ck7")
+    out = output or _default_output(protocol or classes or "ck7", WITHIN)
     options.update(
         folds=preset.folds if folds is None else folds,
         only=preset.only if fold is None else fold,
@@ -162,9 +156,7 @@ def _cross(
     from gcnet_caffe.packing.pack import pack_cross
 
     preset = PROTOCOLS[protocol or ACROSS[0]]
-    if not output and not protocol:
-        raise UsageError(f"-o: wanted a folder to write, or --protocol {'|'.join(ACROSS)}")
-    out = output or Path("data") / str(protocol)
+    out = output or _default_output(protocol, ACROSS)
     _report(pack_cross(manifest, test, out, preset.classes, drop=preset.drop, **options))
 
 
@@ -181,6 +173,14 @@ def _sheet(manifest: str, output: str, **options: Any) -> None:
     print(output)
 
 
+_KINDS: dict[str, Callable[..., None]] = {
+    "pairs": _pairs,
+    "cross": _cross,
+    "identity": _identity,
+    "sheet": _sheet,
+}
+
+
 def _report(packed: Packed) -> None:
     from gcnet_caffe.packing.failures import SHEET, TABLE
 
@@ -191,7 +191,7 @@ def _report(packed: Packed) -> None:
         print(f"left out: {len(packed.left_out)} rows, listed in {TABLE} and {SHEET}")
 
 
-def _default_output(classes: str) -> Path:
-    if classes not in WITHIN:
-        raise UsageError(f"-o: wanted a folder to write; only {', '.join(WITHIN)} have their own")
-    return Path("data") / classes
+def _default_output(name: str | None, known: Collection[str]) -> Path:
+    if name is None or name not in known:
+        raise UsageError(f"-o: wanted a folder to write; only {', '.join(known)} have their own")
+    return Path("data") / name

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 from gcnet_caffe import nets
 from gcnet_caffe.cli._options import add_option_flags, given_options
 from gcnet_caffe.cli._targets import (
     add_target_flags,
     check_target,
-    file_name,
-    fitted,
-    fitted_classes,
+    exact_test,
     write_all,
+    write_files,
 )
-from gcnet_caffe.files import write_text
+from gcnet_caffe.datasets.expressions import NEUTRAL
+from gcnet_caffe.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +44,25 @@ def run(args: argparse.Namespace) -> None:
     check_target(args)
     defaults = nets.net_defaults(args.variant, args.fold)
     options = dataclasses.replace(defaults, **given_options(args, nets.NetOptions))
-    options = fitted_classes(options, args)
-    options = fitted(options, args, "test_batch_size", options.data)
+    if args.fit_classes:
+        options = dataclasses.replace(options, **_classes_of(options.data))
+    if args.fit_test:
+        options = dataclasses.replace(options, test_batch_size=exact_test(options.data)[0])
     texts = nets.net_files(args.variant, options, args.fold, args.name, args.with_reconstruction)
-    for name, text in texts.items():
-        path = Path(args.output) / file_name(name, args)
-        write_text(path, text)
-        print(path)
+    write_files(texts, args)
+
+
+def _classes_of(data: str) -> dict[str, Any]:
+    """Return the options of a net for the classes of the packed.json in the folder `data`."""
+    path = Path(data) / "packed.json"
+    if not path.is_file():
+        what = "--fit-classes needs LMDBs of `gcnet make-lmdb`"
+        raise UsageError(f"{path}: no such file; {what}")
+    packed = json.loads(path.read_text(encoding="utf-8"))["options"]
+    if "identities" in packed:
+        return {"num_classes": packed["identities"]}
+    return {
+        "num_classes": len(packed["classes"]),
+        "neutral_class": packed["classes"][-1] == NEUTRAL,
+        "neutral_queries": packed.get("neutral_queries", True),
+    }

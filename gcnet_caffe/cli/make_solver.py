@@ -14,11 +14,10 @@ from gcnet_caffe.cli._options import add_option_flags, given_options
 from gcnet_caffe.cli._targets import (
     add_target_flags,
     check_target,
-    file_name,
-    fitted,
+    exact_test,
     write_all,
+    write_files,
 )
-from gcnet_caffe.files import write_text
 from gcnet_caffe.nets.names import NAMING
 
 
@@ -39,10 +38,7 @@ def run(args: argparse.Namespace) -> None:
     net = dataclasses.replace(net, **given_options(args, nets.NetOptions))
     defaults = nets.solver_defaults(args.variant, args.fold, args.name, net)
     options = dataclasses.replace(defaults, **given_options(args, nets.SolverOptions))
-    options = fitted(options, args, "test_iter", args.data or net.data)
-    texts = nets.solver_files(args.variant, options, args.fold, args.name, net)
-    for name, text in texts.items():
-        path = Path(args.output) / file_name(name, args)
-        write_text(path, text)
-        print(path)
+    if args.fit_test:
+        options = dataclasses.replace(options, test_iter=exact_test(args.data or net.data)[1])
+    write_files(nets.solver_files(args.variant, options, args.fold, args.name, net), args)
     Path(options.snapshot_prefix).parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from gcnet_caffe.cli._options import (
     add_detector_flag,
     add_engine_flag,
     add_model_flag,
+    check_least,
 )
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.inference.network import ENGINES
@@ -53,8 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.every < 1:
-        raise UsageError(f"--every {args.every}: wanted 1 or more")
+    check_least(args, every=1)
     if args.draw:
         _check_drawings(args.draw, args.pictures)
     from tqdm import tqdm
@@ -83,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
 def _check_drawings(folder: str, pictures: Sequence[str]) -> None:
     if Path(folder).exists() and not Path(folder).is_dir():
         raise UsageError(f"--draw {folder}: not a folder")
-    names = Counter(Path(picture).name for picture in pictures if not Path(picture).is_dir())
-    name, count = names.most_common(1)[0] if names else ("", 0)
-    if count > 1 or len(pictures) - sum(names.values()) > 1:
-        what = f"{count} pictures named {name}" if count > 1 else "several folders"
+    names = ["" if Path(picture).is_dir() else Path(picture).name for picture in pictures]
+    (name, count), *_ = Counter(names).most_common(1)
+    if count > 1:
+        what = f"{count} pictures named {name}" if name else f"{count} folders"
         raise UsageError(f"--draw {folder}: {what} would be drawn over each other; one at a time")
 
 
@@ -124,5 +124,4 @@ def _show(
 
 def _write(text: str) -> None:
     """Print `text` at once; a file name need not be valid UTF-8."""
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
-    sys.stdout.flush()
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"), end="", flush=True)

@@ -11,7 +11,8 @@ import shlex
 from pathlib import Path
 
 from gcnet_caffe.cli._caffe_flags import gpu_numbers
-from gcnet_caffe.errors import GcnetError, UsageError
+from gcnet_caffe.cli._options import check_least
+from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.parallel import cores
 
 
@@ -54,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    for name in ("cores", "threads", "per_gpu"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')}: wanted 1 or more")
+    check_least(args, cores=1, threads=1, per_gpu=1)
     from gcnet_caffe.experiment.snakemake import Machine, need_snakemake
 
     need_snakemake()

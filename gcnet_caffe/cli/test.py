@@ -7,12 +7,11 @@ import argparse
 from gcnet_caffe.cli._caffe_flags import (
     CaffeParser,
     add_caffe_flags,
-    gpu_numbers,
+    command_arguments,
     log_flags,
     require,
-    split_stages,
 )
-from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.cli._options import add_option_flags
 from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
@@ -28,11 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     require(args.model, "Need a model definition to score.")
     require(args.weights, "Need model weights to score.")
-    options = EngineOptions(**given_options(args, EngineOptions))
+    common = command_arguments(args)
     import_torch()
     from gcnet_caffe.engine.commands import test
 
-    log = Log(flags=log_flags(args))
-    gpus, stages = gpu_numbers(args.gpu), split_stages(args.stage)
-    what = args.model, args.weights, args.iterations, gpus
-    test(*what, options, level=args.level, stages=stages, log=log)
+    test(args.model, args.weights, args.iterations, **common, log=Log(flags=log_flags(args)))

@@ -11,12 +11,11 @@ import argparse
 from gcnet_caffe.cli._caffe_flags import (
     CaffeParser,
     add_caffe_flags,
-    gpu_numbers,
+    command_arguments,
     log_flags,
     require,
-    split_stages,
 )
-from gcnet_caffe.cli._options import add_option_flags, given_options
+from gcnet_caffe.cli._options import add_option_flags
 from gcnet_caffe.engine import import_torch
 from gcnet_caffe.engine.options import EngineOptions
 
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     require(args.solver, "Need a solver definition to train.")
-    options = EngineOptions(**given_options(args, EngineOptions))
+    common = command_arguments(args)
     import_torch()
     from gcnet_caffe.engine.commands import train
 
@@ -53,10 +52,7 @@ def run(args: argparse.Namespace) -> None:
         args.solver,
         args.weights,
         args.snapshot,
-        gpu_numbers(args.gpu),
-        options,
-        level=args.level,
-        stages=split_stages(args.stage),
+        **common,
         sigint_effect=args.sigint_effect,
         sighup_effect=args.sighup_effect,
         log=args.log,

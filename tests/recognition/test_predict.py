@@ -247,7 +247,7 @@ def test_a_drawing_shows_box_and_strip(model_folder, photograph):
     [
         (["nowhere.png"], "nowhere.png: no such file or folder"),
         (["."], ".: no image or video in it"),
-        (["face.png", "--every", "0"], "--every 0: wanted 1 or more"),
+        (["face.png", "--every", "0"], "--every 0: wanted at least 1"),
         (["face.png", "--draw", "face.png"], "--draw face.png: not a folder"),
         (["face.png", "x/face.png", "--draw", "d"], "2 pictures named face.png would be drawn"),
     ],
