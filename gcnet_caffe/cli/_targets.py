@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gcnet_caffe import nets
+from gcnet_caffe.cli._options import check_least
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.files import write_text
 from gcnet_caffe.nets import names
@@ -55,8 +56,7 @@ def check_target(args: argparse.Namespace) -> None:
         raise UsageError(
             f"--variant: found {args.variant!r}, wanted one of {', '.join(nets.VARIANTS)}"
         )
-    if args.fold < 0:
-        raise UsageError(f"--fold: found {args.fold}, wanted 0 or more")
+    check_least(args, fold=0)
     generator = getattr(args, "generator", None)
     if generator and not names.generates(args.variant):
         raise UsageError(f"--generator {generator}: {args.variant} has no generator")
@@ -93,9 +93,9 @@ def _short(name: str) -> str:
     return f"{next(short, 'solver')}.prototxt"
 
 
-def write_all(folder: str) -> None:
-    """Write the committed files of `folder` (``prototxt`` or ``solvers``) again."""
-    texts = {path: text for path, text in nets.committed().items() if path.startswith(folder)}
+def write_all(*folders: str) -> None:
+    """Write the committed files of `folders` (``prototxt``, ``solvers``) again."""
+    texts = {path: text for path, text in nets.committed().items() if path.startswith(folders)}
     for path, text in texts.items():
         write_text(path, text)
-    print(f"{folder}: {len(texts)} files")
+    print(f"{', '.join(folders)}: {len(texts)} files")

@@ -27,15 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.old_model and not args.model:
+    if args.old_model:
         _old_spellings.say("gcnet export-onnx", "MODEL", "--model MODEL")
-        args.model = args.old_model
-    elif args.model and args.weights and not (args.net or args.old_model):
+    elif args.model and args.weights and not args.net:
         _old_spellings.say("gcnet export-onnx", "--model FILE", "--net FILE")
         args.net, args.model = args.model, None
     loose = args.net, args.weights
-    twice = args.old_model and args.old_model != args.model
-    if twice or (any(loose) and (args.model or not all(loose))):
+    folder = args.model or args.old_model
+    if (args.model and args.old_model) or (any(loose) and (folder or not all(loose))):
         raise UsageError("wanted --model, or --net and --weights together")
     import_torch()
     import_onnx()
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from gcnet_caffe.onnx.export import OPSET, onnx_model, write_onnx
     from gcnet_caffe.recognition.run_folder import open_model
 
-    made = onnx_model(*loose) if any(loose) else model_onnx(open_model(args.model))
+    made = onnx_model(*loose) if any(loose) else model_onnx(open_model(folder))
     write_onnx(made, args.output)
     size = Path(args.output).stat().st_size / 1e6
     outputs = ", ".join(output.name for output in made.graph.output)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 from gcnet_caffe import nets
@@ -18,7 +16,6 @@ from gcnet_caffe.cli._targets import (
     write_files,
 )
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     if args.all:
-        write_all("prototxt")
-        write_all("solvers")
+        write_all("prototxt", "solvers")
         return
     check_target(args)
     defaults = nets.net_defaults(args.variant, args.fold)
@@ -54,11 +50,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _classes_of(data: str) -> dict[str, Any]:
     """Return the options of a net for the classes of the packed.json in the folder `data`."""
-    path = Path(data) / "packed.json"
-    if not path.is_file():
-        what = "--fit-classes needs LMDBs of `gcnet make-lmdb`"
-        raise UsageError(f"{path}: no such file; {what}")
-    packed = json.loads(path.read_text(encoding="utf-8"))["options"]
+    from gcnet_caffe.packing.provenance import read_packed
+
+    packed = read_packed(data)["options"]
     if "identities" in packed:
         return {"num_classes": packed["identities"]}
     return {

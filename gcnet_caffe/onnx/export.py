@@ -66,7 +66,6 @@ def convert(engine: Net, facts: Mapping[str, object] | None = None) -> ModelProt
     graph, values = _converted(engine)
     for name, number in zip(engine.outputs, engine.output_numbers):
         graph.publish(values[number], name)
-    graph.prune(engine.outputs)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -119,16 +119,6 @@ class Graph:
         """Make `value` an output of the graph named `name`, as float32."""
         value = self.as_float(value)
         self.nodes.append(helper.make_node("Identity", [value], [name], name=f"{name}/output"))
-
-    def prune(self, outputs: Iterable[str]) -> None:
-        """Forget the nodes and constants that none of `outputs` depends on."""
-        needed, kept = set(outputs), list[NodeProto]()
-        for node in reversed(self.nodes):
-            if needed.intersection(node.output):
-                needed.update(node.input)
-                kept.append(node)
-        self.nodes = kept[::-1]
-        self.constants = {n: array for n, array in self.constants.items() if n in needed}
 
     def _name(self, what: str) -> str:
         base = f"{self._prefix}/{what}"

@@ -152,7 +152,7 @@ def test_reconstruction_belongs_to_r1():
         ("--margin 0", "--margin: found 0.0, wanted more than 0"),
         ("--dropout 1", "--dropout: found 1.0, wanted 0 <= ratio < 1"),
         ("--num-classes 0", "--num-classes: found 0, wanted at least 1"),
-        ("--fold -1", "--fold: found -1, wanted 0 or more"),
+        ("--fold -1", "--fold -1: wanted at least 0"),
         ("--neutral-class --no-neutral-queries", "--neutral-class needs neutral queries"),
         ("--variant cnn --with-reconstruction", "cnn has no decoders 2"),
         ("--variant cnn --generator vae", "--generator vae: cnn has no generator"),

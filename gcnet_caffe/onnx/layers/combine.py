@@ -23,14 +23,10 @@ def eltwise(graph: Graph, layer: Eltwise, *bottoms: Value) -> str:
 
 @converts("Reduction")
 def reduction(graph: Graph, layer: Reduction, bottom: Value) -> str:
-    param, name = layer.param.reduction_param, bottom.name
-    axes = list(range(layer.first, len(bottom.shape)))
-    if param.operation == param.ASUM:
-        name = graph.add("Abs", name)
-    elif param.operation == param.SUMSQ:
-        name = graph.add("Mul", name, name)
-    if param.operation == param.MEAN:
-        top = graph.add("ReduceMean", name, axes=axes, keepdims=0)
+    param, axes = layer.param.reduction_param, list(range(layer.first, len(bottom.shape)))
+    ops = {param.ASUM: "ReduceL1", param.SUMSQ: "ReduceSumSquare", param.MEAN: "ReduceMean"}
+    if param.operation == param.SUM:  # its axes are an input
+        top = graph.add("ReduceSum", bottom.name, graph.ints(axes), keepdims=0)
     else:
-        top = graph.add("ReduceSum", name, graph.ints(axes), keepdims=0)
+        top = graph.add(ops[param.operation], bottom.name, axes=axes, keepdims=0)
     return top if param.coeff == 1 else graph.add("Mul", top, graph.constant(param.coeff))
