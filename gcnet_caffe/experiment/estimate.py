@@ -13,6 +13,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from gcnet_caffe.formats import caffe_pb, read_solver
 from gcnet_caffe.formats.lmdb_file import LmdbWriter
 from gcnet_caffe.formats.log import display_times
 from gcnet_caffe.nets.pretrain import PRETRAININGS
-from gcnet_caffe.real_caffe.tool import scratch_folder
+from gcnet_caffe.real_caffe.tool import mounted
 
 ITERATIONS = 20
 _WARM = 5  # iterations left out of the measurement
@@ -110,7 +111,8 @@ def _kind(job: Training) -> _Kind:
 def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
     """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
     with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(scratch_folder())
+        # among the system's temporary files: after SIGKILL nothing is left among the user's
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gcnet-")))
         batch = int((re.findall(r"--batch-size (\d+)", job.net) or [64])[0])
         _write_data(scratch / "data", job.variant, 2 * batch)
         folders = [scratch / str(number) for number in range(machine.at_once)]
@@ -118,7 +120,7 @@ def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
             max_iter = _write_net(folder, job, scratch / "data")
         begin = time.monotonic()
         words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job.engine]
-        env = {**environment(), "OMP_NUM_THREADS": str(machine.threads)}
+        env = {**environment(), **mounted(scratch), "OMP_NUM_THREADS": str(machine.threads)}
         if machine.gpus:
             words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
         pipe = {"stderr": subprocess.PIPE, "text": True}

@@ -5,9 +5,11 @@ Source: Caffe src/caffe/net.cpp, FilterNet and StateMeetsRule.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats._io import read_net
 from gcnet_caffe.formats._messages import caffe_pb
 
 
@@ -49,6 +51,21 @@ def select_layers(net: Any, origin: str) -> list[Any]:
                 copy.phase = net.state.phase
             chosen.append(copy)
     return chosen
+
+
+def layers_in_test(path: str | Path) -> list[Any]:
+    """Return the layers of the prototxt `path` that its net has in Caffe's TEST phase.
+
+    Raises
+    ------
+    SchemaError
+        The file cannot be read.
+    NetError
+        As `select_layers`.
+    """
+    net = read_net(path)
+    net.state.CopyFrom(merged_state(caffe_pb.TEST, net.state))
+    return select_layers(net, str(path))
 
 
 def _meets(state: Any, rule: Any) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, cast
 
@@ -27,6 +27,7 @@ from gcnet_caffe.nets.layer_names import DELTA, FEATURE, GENERATED_REFERENCE, PR
 
 NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json", "SHA256SUMS"
 FORMAT = 1
+_SUMMED = (NET, WEIGHTS, FACTS)
 
 #: The model folder that comes with this package: trained on synthetic faces.
 SYNTHETIC = Path(__file__).with_name("synthetic_model")
@@ -127,15 +128,17 @@ def read_model_folder(folder: str | Path) -> TrainedModel:
     folder = Path(folder)
     if not (folder / SUMS).is_file():
         raise UsageError(f"{folder}: no {SUMS} here; wanted a folder that `gcnet package` wrote")
-    for name, wanted in _read_sums(folder / SUMS).items():
-        found = sha256(_own_file(folder / name))
+    sums = _read_sums(folder / SUMS)
+    for name in _SUMMED:
+        if name not in sums:
+            raise ModelError(f"{folder / SUMS}: no line for {name}")
+        found, wanted = sha256(_own_file(folder / name)), sums[name]
         if found != wanted:
             raise ModelError(
                 f"{folder / name}: changed since it was written: SHA-256 {found[:16]}..., "
                 f"wanted {wanted[:16]}..."
             )
-    facts = _read_facts(folder / FACTS)
-    return make_model(folder / NET, folder / WEIGHTS, facts)
+    return make_model(folder / NET, folder / WEIGHTS, _read_facts(folder / FACTS))
 
 
 def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> TrainedModel:
@@ -176,22 +179,19 @@ def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> Train
 
 def sums_text(folder: Path) -> str:
     """Return the text of the ``SHA256SUMS`` of `folder`."""
-    return "".join(f"{sha256(folder / name)}  {name}\n" for name in (NET, WEIGHTS, FACTS))
+    return "".join(f"{sha256(folder / name)}  {name}\n" for name in _SUMMED)
 
 
 def _read_sums(path: Path) -> dict[str, str]:
+    sums: dict[str, str] = {}
     text = _own_file(path).read_bytes()[: 1 << 16].decode("utf-8", "replace")
-    sums = {}
     for line in text.splitlines():
         found = re.fullmatch(r"([0-9a-f]{64}) [ *](.*)", line)
-        if not found or found[2] not in (NET, WEIGHTS, FACTS) or found[2] in sums:
+        if not found or found[2] not in _SUMMED or found[2] in sums:
             raise ModelError(
                 f"{path}: found {line[:100]!r}, wanted the SHA-256 of {NET}, {WEIGHTS} and {FACTS}"
             )
         sums[found[2]] = found[1]
-    for name in (NET, WEIGHTS, FACTS):
-        if name not in sums:
-            raise ModelError(f"{path}: no line for {name}")
     return sums
 
 
@@ -204,33 +204,36 @@ def _own_file(path: Path) -> Path:
     return path
 
 
+#: Key of model.json -> its type.
+_TYPES = {"network": str, "classes": list, "preprocessing": dict, "training": dict}
+
+
 def _read_facts(path: Path) -> ModelFacts:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON: {error}") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        found = facts.get("format") if isinstance(facts, dict) else type(facts).__name__
-        raise ModelError(f"{path}: format: found {found!r}, wanted {FORMAT}")
-    for key, kind in (("network", str), ("classes", list), ("training", dict)):
+    if not isinstance(facts, dict):
+        raise ModelError(f"{path}: found a {type(facts).__name__}, wanted an object with keys")
+    if facts.get("format") != FORMAT:
+        raise ModelError(f"{path}: format: found {facts.get('format')!r}, wanted {FORMAT}")
+    for key, kind in _TYPES.items():
         if not isinstance(facts.get(key), kind):
             raise ModelError(f"{path}: key {key!r}: wanted a {kind.__name__}")
-    classes = facts["classes"]
-    if not all(isinstance(name, str) and name for name in classes):
+    if not all(isinstance(name, str) and name for name in facts["classes"]):
         raise ModelError(f"{path}: key 'classes': wanted a list of names")
-    check_preprocessing(facts.get("preprocessing"), path)
+    check_preprocessing(facts["preprocessing"], path)
     return cast(ModelFacts, facts)
 
 
-def check_preprocessing(found: object, path: Path) -> None:
+def check_preprocessing(found: Mapping[str, object], path: Path) -> None:
     """Check that this version prepares faces as `found`, read from the file `path`, says.
 
     Raises
     ------
     ModelError
-        It does not, or `found` is not a dict.
+        It does not.
     """
-    found = found if isinstance(found, dict) else {}
     for key, value in preprocessing().items():
         if found.get(key) != value:
             raise ModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.errors import NetError, UsageError
-from gcnet_caffe.formats import caffe_pb, read_net
-from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.net_state import layers_in_test
 
-#: What can run a net -> the module that does, which is imported when it is asked for.
+#: What can run a net -> the module with its `Backend`, which is imported when it is asked for.
 ENGINES = {
     "torch": "gcnet_caffe.inference.backends.torch_engine",
     "caffe": "gcnet_caffe.inference.backends.caffe",
@@ -22,22 +22,24 @@ ENGINES = {
 }
 
 
-class Network:
+class Network(abc.ABC):
     """A deploy net of Caffe's TEST phase, ready to run; made by `open_network`.
 
     Parameters
     ----------
-    net : path
-        Deploy prototxt.
+    net, weights : path
+        Deploy prototxt and .caffemodel.
     outputs : sequence of str
+    fast : bool
+        See `open_network`.
 
     Attributes
     ----------
     net : str or Path
     inputs, outputs : tuple of str
         The blobs that `forward` takes and gives.
-    layers : list of LayerParameter
-        Those of the TEST phase.
+    made_by : dict of str to str
+        Blob -> the last layer that it is a top of.
 
     Raises
     ------
@@ -45,21 +47,25 @@ class Network:
         The net has no inputs, or no blob of the name of an output.
     """
 
-    def __init__(self, net: str | Path, outputs: Sequence[str]) -> None:
-        param = read_net(net)
-        param.state.CopyFrom(merged_state(caffe_pb.TEST, param.state))
+    def __init__(
+        self, net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
+    ) -> None:
+        layers = layers_in_test(net)
         self.net, self.outputs = net, tuple(outputs)
-        self.layers = select_layers(param, str(net))
-        self.inputs = tuple(
-            top for layer in self.layers if layer.type == "Input" for top in layer.top
-        )
+        self.inputs = tuple(top for layer in layers if layer.type == "Input" for top in layer.top)
         if not self.inputs:
             raise NetError(f"{net}: no layer of type Input; wanted a deploy net")
-        tops = {top for layer in self.layers for top in layer.top}
+        self.made_by: dict[str, str] = {top: layer.name for layer in layers for top in layer.top}
         for blob in self.outputs:
-            if blob not in tops:
+            if blob not in self.made_by:
                 raise NetError(f"{net}: no blob {blob!r}")
+        self._open(weights, fast)
 
+    @abc.abstractmethod
+    def _open(self, weights: str | Path, fast: bool) -> None:
+        """Open the net in the engine, on the CPU."""
+
+    @abc.abstractmethod
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run the net on one batch.
 
@@ -78,7 +84,6 @@ class Network:
         NetError
             The engine cannot run the net on them.
         """
-        raise NotImplementedError
 
     def forward_all(
         self, inputs: Mapping[str, NDArray[np.float32]], batch: int
@@ -121,6 +126,5 @@ def open_network(
     """
     if engine not in ENGINES:
         raise UsageError(f"engine: found {engine!r}, wanted one of {', '.join(ENGINES)}")
-    backend = importlib.import_module(ENGINES[engine])
-    opened: Network = backend.open_backend(net, weights, outputs, fast)
-    return opened
+    backend: type[Network] = importlib.import_module(ENGINES[engine]).Backend
+    return backend(net, weights, outputs, fast)

@@ -14,11 +14,10 @@ import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from gcnet_caffe import __version__, files
-from gcnet_caffe.engine.layers import TEST, layer_types
+from gcnet_caffe.engine.layers import layer_types
 from gcnet_caffe.engine.net import Net, open_trained
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.formats import read_net
-from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.net_state import layers_in_test
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers import CONVERTERS
 
@@ -92,9 +91,7 @@ def write_onnx(model: ModelProto, path: str | Path) -> None:
 
 def _check_types(path: str | Path) -> None:
     """Refuse a layer of the engine that ONNX does not have, before data or weights are opened."""
-    net = read_net(path)
-    net.state.CopyFrom(merged_state(TEST, net.state))
-    for layer in select_layers(net, str(path)):
+    for layer in layers_in_test(path):
         if layer.type in layer_types() and layer.type not in ("Input", *CONVERTERS):
             raise NetError(
                 f"{path}: layer {layer.name!r}: type {layer.type!r} cannot be written as ONNX; "

@@ -54,9 +54,13 @@ class RemoteNet:
             env={**os.environ, "GLOG_minloglevel": "2"},
         )
         weakref.finalize(self, _close, self._process, self._log)
-        files = {"net": net, "weights": weights}
-        first = {name: np.fromfile(path, np.uint8) for name, path in files.items()}
-        self._ask({**first, "outputs": np.array(outputs, str)})
+        self._ask(
+            {
+                "net": np.fromfile(net, np.uint8),
+                "weights": np.fromfile(weights, np.uint8),
+                "outputs": np.array(outputs, str),
+            }
+        )
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run the net on {input blob: array} of any batch size, and return {output blob: array}.
@@ -81,10 +85,6 @@ class RemoteNet:
 
 
 def _close(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    """Let the process end, which it does when there is nothing more to read."""
-    assert process.stdin and process.stdout
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-    process.stdout.close()
-    process.wait()
-    log.close()
+    """Let the process end, which it does when there is nothing more to read, and wait for it."""
+    with log, contextlib.suppress(BrokenPipeError), process:
+        pass

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -75,16 +73,18 @@ def train(
         Caffe failed; the message has its own last words.
     """
     settings = read_solver(solver)
-    command = [*launcher(), "caffe", "train", "-solver", str(solver)]
+    flags: dict[str, object] = {
+        "-solver": solver,
+        "-discriminator_solver": discriminator_solver,
+        "-weights": ",".join(map(str, weights)),
+        "-snapshot": snapshot,
+        "-gpu": gpu,
+    }
+    given = [str(word) for flag in flags.items() if flag[1] not in (None, "") for word in flag]
     if discriminator_solver:
-        command = python_command("gcnet_caffe.real_caffe.two_players", "-solver", solver)
-        command += ["-discriminator_solver", str(discriminator_solver)]
-    if weights:
-        command += ["-weights", ",".join(map(str, weights))]
-    if snapshot:
-        command += ["-snapshot", str(snapshot)]
-    if gpu is not None:
-        command += ["-gpu", str(gpu)]
+        command = python_command("gcnet_caffe.real_caffe.two_players", *given)
+    else:
+        command = [*launcher(), "caffe", "train", *given]
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a" if snapshot else "w", encoding="utf-8") as lines:
         with subprocess.Popen(
@@ -120,23 +120,10 @@ def last_words(printed: str) -> str:
     return next(filter(None, map(fatal_message, lines)), lines[-1])
 
 
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Yield a folder for temporary files that real Caffe sees, and remove it afterwards.
-
-    It is in the system's folder for temporary files (TMPDIR): after SIGKILL nothing is left among
-    the user's files. Programs in the image see it through GCNET_MOUNT.
-    """
+def mounted(folder: Path) -> dict[str, str]:
+    """Return the environment variable that makes programs of the image see `folder`, too."""
     before = os.environ.get("GCNET_MOUNT")
-    with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
-        os.environ["GCNET_MOUNT"] = f"{before}:{folder}" if before else folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ["GCNET_MOUNT"]
-            else:
-                os.environ["GCNET_MOUNT"] = before
+    return {"GCNET_MOUNT": f"{before}:{folder}" if before else str(folder)}
 
 
 def _follow(stream: Iterable[str], lines: TextIO, max_iter: int) -> None:

@@ -7,6 +7,7 @@ empty. Each further one has the input blobs; its answer has the outputs.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -40,10 +41,9 @@ def receive(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
     EOFError
         The other process has ended.
     """
-    head = stream.read(8)
-    size = int.from_bytes(head, "little")
-    data = stream.read(size) if len(head) == 8 else b""
-    if len(head) < 8 or len(data) < size:
+    size = int.from_bytes(stream.read(8), "little")
+    data = stream.read(size)
+    if not data or len(data) < size:  # no message is empty
         raise EOFError
     with np.load(io.BytesIO(data)) as found:
         return {name: found[name] for name in found.files}
@@ -52,11 +52,10 @@ def receive(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
 def _open_net(net: NDArray[np.uint8], weights: NDArray[np.uint8]) -> Any:
     """Return pycaffe's net of the contents of a deploy prototxt and a .caffemodel: TEST phase."""
     caffe = import_caffe()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [os.path.join(folder, name) for name in ("net", "weights")]
-        for path, data in zip(paths, (net, weights)):
-            data.tofile(path)
-        return caffe.Net(*paths, caffe.TEST)
+    with tempfile.NamedTemporaryFile() as net_file, tempfile.NamedTemporaryFile() as weights_file:
+        net.tofile(net_file.name)
+        weights.tofile(weights_file.name)
+        return caffe.Net(net_file.name, weights_file.name, caffe.TEST)
 
 
 def main() -> None:
@@ -69,16 +68,13 @@ def main() -> None:
     except GcnetError as error:
         sys.exit(str(error))
     send(answers, {})
-    while True:
-        try:
-            inputs = receive(sys.stdin.buffer)
-        except EOFError:
-            return
-        for name, array in inputs.items():
-            net.blobs[name].reshape(*array.shape)
-            net.blobs[name].data[...] = array
-        net.forward()
-        send(answers, {name: net.blobs[name].data for name in first["outputs"].tolist()})
+    with contextlib.suppress(EOFError):
+        while True:
+            for name, array in receive(sys.stdin.buffer).items():
+                net.blobs[name].reshape(*array.shape)
+                net.blobs[name].data[...] = array
+            net.forward()
+            send(answers, {name: net.blobs[name].data for name in first["outputs"].tolist()})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -62,17 +61,16 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 
 def _is_unruled(layer: Layer) -> bool:
     """Whether there is no rule for these parameters of `layer`."""
-    if layer.num_tops > 1:
-        return True
     if isinstance(layer, (Convolution, Deconvolution)):
-        return layer.channel_axis != 1 or len(layer.kernel) != 2
+        return layer.channel_axis != 1 or len(layer.kernel) != 2 or layer.num_tops > 1
     if layer.layer_type == "Power":
         param = layer.param.power_param
         return param.power in (0, 1) or param.scale == 0
     if layer.layer_type == "Reduction":
         param = caffe_pb.ReductionParameter
         return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
-    return False
+    two_tops = ("SigmoidCrossEntropyLoss", "SoftmaxWithLoss")
+    return layer.layer_type in two_tops and layer.num_tops > 1
 
 
 def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
@@ -87,14 +85,15 @@ def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
     count : int
         How many blobs there are; the copies are numbered from there on.
     """
-    found = [step._replace(op=op_of(step.layer)) for step in steps]
-    readers: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    found: list[Step] = []
+    readers: dict[int, list[tuple[int, int]]] = {}
     for index, step in enumerate(steps):
+        found.append(step._replace(op=op_of(step.layer)))
         for place, number in enumerate(step.bottoms):
-            readers[number].append((index, place))
+            readers.setdefault(number, []).append((index, place))
     for maker, step in enumerate(steps):
         for top, number in enumerate(step.tops):
-            places = readers[number]
+            places = readers.get(number, [])
             if len(places) > 2:
                 _split(found, maker, top, places, count)
                 count += len(places)

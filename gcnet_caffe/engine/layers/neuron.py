@@ -10,11 +10,17 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import TRAIN, Layer, Shape, register
-from gcnet_caffe.formats import caffe_pb
+
+
+class _Neuron(Layer):
+    """A layer whose top has the shape of its bottom."""
+
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+        return [shapes[0]]
 
 
 @register("AbsVal")
-class AbsVal(Layer):
+class AbsVal(_Neuron):
     """top = |bottom|."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -22,7 +28,7 @@ class AbsVal(Layer):
 
 
 @register("ReLU")
-class ReLU(Layer):
+class ReLU(_Neuron):
     """top = max(bottom, 0) + negative_slope * min(bottom, 0)."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -31,22 +37,24 @@ class ReLU(Layer):
 
 
 @register("PReLU")
-class PReLU(Layer):
+class PReLU(_Neuron):
     """As ReLU with a learned slope. Blob: the slopes by channel, or one for all."""
 
-    def prepare(self, shapes: Sequence[Shape]) -> None:
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         param, shape = self.param.prelu_param, shapes[0]
         self.check(len(shape) >= 2, f"found a bottom of shape {shape}, wanted 2 axes or more")
-        quarter = caffe_pb.FillerParameter(type="constant", value=0.25)
-        filler = param.filler if param.HasField("filler") else quarter
+        filler = param.filler
+        if not param.HasField("filler"):
+            filler = type(filler)(type="constant", value=0.25)
         self.add_blob(() if param.channel_shared else (shape[1],), filler)
+        return [shape]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.prelu(bottom, self.blob(0).reshape(-1))
 
 
 @register("ELU")
-class ELU(Layer):
+class ELU(_Neuron):
     """top = bottom, or alpha * (exp(bottom) - 1) below 0."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -54,7 +62,7 @@ class ELU(Layer):
 
 
 @register("Sigmoid")
-class Sigmoid(Layer):
+class Sigmoid(_Neuron):
     """top = 1 / (1 + exp(-bottom))."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -62,7 +70,7 @@ class Sigmoid(Layer):
 
 
 @register("TanH")
-class TanH(Layer):
+class TanH(_Neuron):
     """top = tanh(bottom)."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -70,7 +78,7 @@ class TanH(Layer):
 
 
 @register("Clip")
-class Clip(Layer):
+class Clip(_Neuron):
     """top = bottom, at least min and at most max."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -78,7 +86,7 @@ class Clip(Layer):
 
 
 @register("Power")
-class Power(Layer):
+class Power(_Neuron):
     """top = (shift + scale * bottom)^power."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -92,11 +100,12 @@ class Power(Layer):
 
 
 @register("Exp")
-class Exp(Layer):
+class Exp(_Neuron):
     """top = base^(shift + scale * bottom); base -1 is e."""
 
-    def prepare(self, shapes: Sequence[Shape]) -> None:
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self._log = _log_of_base(self, self.param.exp_param.base)
+        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.exp_param
@@ -105,12 +114,13 @@ class Exp(Layer):
 
 
 @register("Log")
-class Log(Layer):
+class Log(_Neuron):
     """top = log_base(shift + scale * bottom); base -1 is e."""
 
-    def prepare(self, shapes: Sequence[Shape]) -> None:
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         self._log = _log_of_base(self, self.param.log_param.base)
         self.check(self._log != 0, "base: found 1, wanted another")
+        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.log_param
@@ -144,7 +154,7 @@ def without_backward(layer: Layer, top: torch.Tensor, bottom: torch.Tensor) -> t
 
 
 @register("Threshold")
-class Threshold(Layer):
+class Threshold(_Neuron):
     """top = 1 where bottom > threshold, else 0. Has no backward."""
 
     has_backward = False
@@ -155,18 +165,19 @@ class Threshold(Layer):
 
 
 @register("Dropout")
-class Dropout(Layer):
+class Dropout(_Neuron):
     """In TRAIN, set a share `dropout_ratio` of the elements to zero and scale up the others."""
 
     draws = True
     mask: torch.Tensor
 
-    def prepare(self, shapes: Sequence[Shape]) -> None:
+    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         ratio = self.param.dropout_param.dropout_ratio
         self.check(0 <= ratio < 1, f"dropout_ratio: found {ratio:g}, wanted 0 or more, below 1")
         self.draws = self.phase == TRAIN
         self._shape = shapes[0]
         self.register_buffer("mask", torch.zeros(shapes[0] if self.draws else 0), persistent=False)
+        return [shapes[0]]
 
     def draw(self) -> None:
         keep = 1.0 - self.param.dropout_param.dropout_ratio

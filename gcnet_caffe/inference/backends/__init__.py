@@ -1,5 +1,5 @@
 """What runs a net, a module per engine.
 
-Each has one function, ``open_backend(net, weights, outputs, fast)``, which returns a `Network`: see
-`inference.network.open_network`. It imports the libraries that it needs only then.
+Each has one class, ``Backend``, a `Network`: see `inference.network.open_network`. It imports the
+libraries that it needs when it opens a net.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,11 @@ from gcnet_caffe.inference.network import Network
 from gcnet_caffe.real_caffe.remote import RemoteNet
 
 
-def open_backend(
-    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
-) -> Network:
-    """Open a net in real Caffe, on the CPU."""
-    return _RealCaffe(net, weights, outputs)
+class Backend(Network):
+    """A net in real Caffe."""
 
-
-class _RealCaffe(Network):
-    def __init__(self, net: str | Path, weights: str | Path, outputs: Sequence[str]) -> None:
-        super().__init__(net, outputs)
-        self._remote = RemoteNet(net, weights, outputs)
+    def _open(self, weights: str | Path, fast: bool) -> None:
+        self._remote = RemoteNet(self.net, weights, self.outputs)
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return self._remote.forward(inputs)

@@ -6,9 +6,8 @@ It runs on as many threads as OMP_NUM_THREADS says, by default on all cores; tho
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +18,25 @@ from gcnet_caffe.inference.network import Network
 from gcnet_caffe.onnx import import_onnx
 
 
-def open_backend(
-    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
-) -> Network:
-    """Open a net in ONNX Runtime, on the CPU."""
-    import_torch()
-    import_onnx()
-    with extra("onnx", "the engine onnxruntime"):
-        import onnxruntime
-    from gcnet_caffe.onnx.export import onnx_model
+class Backend(Network):
+    """A net in ONNX Runtime."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # what it would fuse and reorder rounds otherwise than Caffe, and finds other maxima in pooling
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    model = onnx_model(net, weights, outputs).SerializeToString()
-    providers = ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(model, options, providers=providers)
-    return _OnnxRuntime(net, outputs, session)
+    def _open(self, weights: str | Path, fast: bool) -> None:
+        import_torch()
+        import_onnx()
+        with extra("onnx", "the engine onnxruntime"):
+            import onnxruntime
+        from gcnet_caffe.onnx.export import onnx_model
 
-
-class _OnnxRuntime(Network):
-    def __init__(self, net: str | Path, outputs: Sequence[str], session: Any) -> None:
-        super().__init__(net, outputs)
-        self._session = session
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # fused and reordered, sums round otherwise than Caffe's, and pooling finds other maxima
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        model = onnx_model(self.net, weights, self.outputs).SerializeToString()
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return dict(zip(self.outputs, self._session.run(self.outputs, dict(inputs))))

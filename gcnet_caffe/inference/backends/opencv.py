@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -22,25 +22,19 @@ from gcnet_caffe.inference.network import Network
 _Array = NDArray[np.float32]
 
 
-def open_backend(
-    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
-) -> Network:
-    """Open a net in cv2.dnn, on the CPU."""
-    return _OpenCv(net, weights, outputs)
+class Backend(Network):
+    """A net in cv2.dnn."""
 
-
-class _OpenCv(Network):
-    def __init__(self, net: str | Path, weights: str | Path, outputs: Sequence[str]) -> None:
-        super().__init__(net, outputs)
+    def _open(self, weights: str | Path, fast: bool) -> None:
         _register_layers()
         try:
-            self._dnn = cv2.dnn.readNetFromCaffe(str(net), str(weights))
+            self._dnn = cv2.dnn.readNetFromCaffe(str(self.net), str(weights))
         except cv2.error as error:
-            raise NetError(f"{net}: OpenCV cannot read it: {error.err}") from None
+            raise NetError(f"{self.net}: OpenCV cannot read it: {error.err}") from None
         self._dnn.enableFusion(False)
         self._dnn.enableWinograd(False)
-        last = {top: layer.name for layer in self.layers for top in layer.top}
-        self._last = [last[blob] for blob in outputs]  # it knows a blob by its last layer
+        # it knows a blob by its last layer
+        self._last = [self.made_by[blob] for blob in self.outputs]
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         for blob, array in inputs.items():
@@ -49,15 +43,14 @@ class _OpenCv(Network):
             made = self._dnn.forward(self._last)
         except cv2.error as error:
             raise NetError(f"{self.net}: OpenCV cannot run it: {error.err}") from None
-        return {blob: array.copy() for blob, array in zip(self.outputs, made)}
+        return {blob: np.array(array, np.float32) for blob, array in zip(self.outputs, made)}
 
 
 @functools.cache
 def _register_layers() -> None:
     """Make our layers known to OpenCV, once per process."""
-    layers: dict[str, Any] = {"MaxUnpool": _MaxUnpool, "NormalizedDistance": _NormalizedDistance}
-    for name, layer in layers.items():
-        cv2.dnn_registerLayer(name, layer)
+    cv2.dnn_registerLayer("MaxUnpool", cast(Any, _MaxUnpool))
+    cv2.dnn_registerLayer("NormalizedDistance", cast(Any, _NormalizedDistance))
 
 
 class _MaxUnpool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +12,14 @@ from gcnet_caffe.engine import import_torch
 from gcnet_caffe.inference.network import Network
 
 
-def open_backend(
-    net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
-) -> Network:
-    """Open a net in the torch engine, on the CPU."""
-    import_torch()
-    return _TorchEngine(net, weights, outputs, fast)
+class Backend(Network):
+    """A net in the torch engine."""
 
-
-class _TorchEngine(Network):
-    def __init__(
-        self, net: str | Path, weights: str | Path, outputs: Sequence[str], fast: bool
-    ) -> None:
+    def _open(self, weights: str | Path, fast: bool) -> None:
+        import_torch()
         from gcnet_caffe.engine.net import open_trained
 
-        super().__init__(net, outputs)
-        self._engine, self._fast = open_trained(net, weights, outputs), fast
+        self._engine, self._fast = open_trained(self.net, weights, self.outputs), fast
         if fast:
             self._engine.use_channels_last(one_channel=False)
 
