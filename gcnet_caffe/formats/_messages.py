@@ -20,12 +20,11 @@ def _message_class(pool: descriptor_pool.DescriptorPool, descriptor: Any) -> Any
     return old.GetPrototype(descriptor)
 
 
-def _load() -> SimpleNamespace:
-    files = descriptor_pb2.FileDescriptorSet()
-    files.ParseFromString((Path(__file__).parent / "caffe.desc").read_bytes())
+def _classes(file: Any) -> SimpleNamespace:
+    """Return the message classes of a FileDescriptorProto, and the values of Phase."""
     pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(files.file[0].SerializeToString())
-    names = [message.name for message in files.file[0].message_type]
+    pool.AddSerializedFile(file.SerializeToString())
+    names = [message.name for message in file.message_type]
     descriptors = [pool.FindMessageTypeByName(f"caffe.{name}") for name in names]
     phase = pool.FindEnumTypeByName("caffe.Phase").values_by_name
     return SimpleNamespace(
@@ -34,5 +33,25 @@ def _load() -> SimpleNamespace:
     )
 
 
+def _raw(file: Any) -> Any:
+    """Return `file` with the numbers of BlobProto as bytes, and with SSD's AnnotatedDatum."""
+    raw = descriptor_pb2.FileDescriptorProto.FromString(file.SerializeToString())
+    (blob,) = (message for message in raw.message_type if message.name == "BlobProto")
+    for field in blob.field:
+        if field.type in (field.TYPE_FLOAT, field.TYPE_DOUBLE):  # packed: in binary form alike
+            field.type, field.label = field.TYPE_BYTES, field.LABEL_OPTIONAL
+            field.ClearField("options")
+    datum = {"name": "datum", "number": 1, "type_name": ".caffe.Datum"}
+    raw.message_type.add(name="AnnotatedDatum").field.add(**datum, type=11, label=1)
+    return raw
+
+
+_FILE = descriptor_pb2.FileDescriptorSet.FromString(
+    (Path(__file__).parent / "caffe.desc").read_bytes()
+).file[0]
+
 #: Caffe's messages as attributes (``caffe_pb.NetParameter``, ``caffe_pb.Datum``), and TRAIN, TEST.
-caffe_pb = _load()
+caffe_pb = _classes(_FILE)
+
+#: The same, of the same binary form; the numbers of a BlobProto are bytes. And AnnotatedDatum.
+raw_pb = _classes(_raw(_FILE))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import lmdb
 
 from gcnet_caffe.errors import LmdbError
-from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.formats._messages import caffe_pb, raw_pb
 
 _BATCH_BYTES = 8 << 20  # written per transaction; bounds the memory of the writer
 _FIRST_MAP_SIZE = 64 << 20
@@ -47,10 +48,8 @@ class LmdbWriter:
         self._batch: list[tuple[bytes, bytes]] = []
         self._size = 0  # bytes of the batch's values
         self._map_size = _FIRST_MAP_SIZE
-        try:
+        with self._failures():
             self._env = lmdb.open(str(path), map_size=self._map_size, sync=False, metasync=False)
-        except (lmdb.Error, OSError) as error:
-            raise self._failure(error) from None
 
     def __enter__(self) -> LmdbWriter:
         return self
@@ -59,7 +58,8 @@ class LmdbWriter:
         try:
             if kind is None:
                 self._write_batch()
-                self._guard(self._env.sync, True)
+                with self._failures():
+                    self._env.sync(True)
         finally:
             self._env.close()
 
@@ -71,33 +71,31 @@ class LmdbWriter:
             self._write_batch()
 
     def _write_batch(self) -> None:
-        self._guard(self._commit)
+        with self._failures():
+            added = self._commit()
+        if added < len(self._batch):
+            raise LmdbError(f"{self._name}: a key comes twice, or not in the order of the keys")
         self._batch, self._size = [], 0
 
-    def _commit(self) -> None:
+    def _commit(self) -> int:
+        """Write the batch; return how many of its keys were new."""
         while True:
             try:
                 with self._env.begin(write=True) as transaction:
-                    cursor = transaction.cursor()
-                    _, added = cursor.putmulti(self._batch, append=self._ascending)
-                break
+                    return transaction.cursor().putmulti(self._batch, append=self._ascending)[1]
             except lmdb.MapFullError:
                 self._map_size *= 2
                 self._env.set_mapsize(self._map_size)
-        if added < len(self._batch):
-            raise LmdbError(f"{self._name}: a key comes twice, or not in the order of the keys")
 
-    def _guard(self, function: Callable[..., object], *args: Any) -> None:
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
         try:
-            function(*args)
+            yield
         except (lmdb.Error, OSError) as error:
-            raise self._failure(error) from None
-
-    def _failure(self, error: Exception) -> LmdbError:
-        reason = str(error).rpartition(": ")[2]  # LMDB makes most of them "Input/output error"
-        return LmdbError(
-            f"{self._name}: cannot write the LMDB: {reason} (disk full, or a limit on file sizes?)"
-        )
+            why = str(error).rpartition(": ")[2]  # LMDB makes most of them "Input/output error"
+            raise LmdbError(
+                f"{self._name}: cannot write the LMDB: {why} (disk full, or a limit on file sizes?)"
+            ) from None
 
 
 def holds_lmdb(path: str | Path) -> bool:
@@ -193,18 +191,10 @@ def parse_datum(value: bytes, path: str | Path, key: bytes) -> Any:
 
 def _is_annotated(value: bytes) -> bool:
     """Return whether the first field is a Datum: in a Datum it is the number of channels."""
-    size, shift, at = 0, 0, 1
-    while at < min(len(value), 11):
-        size |= (value[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if value[at - 1] < 0x80:
-            break
-    inner = caffe_pb.Datum()
     try:
-        inner.ParseFromString(value[at : at + size])
+        return bool(raw_pb.AnnotatedDatum.FromString(value).datum.ListFields())
     except Exception:  # as above
         return False
-    return at + size <= len(value) and bool(inner.ListFields())
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_numbers_come_back_bit_for_bit(array):
     found = blob_from_proto(message.history[0])
     assert found.shape == array.shape and found.flags.writeable
     assert found.tobytes() == array.tobytes()
-    for read in (numbers, blobs._from_wire):  # with today's protobuf, and with older ones
+    for read in (numbers, blobs._from_raw):  # with today's protobuf, and with older ones
         assert read(message.history[0], "data").tobytes() == array.tobytes()
         assert read(message.history[0], "diff").tobytes() == (-array).tobytes()
 
@@ -81,7 +81,7 @@ def test_blobs_of_other_writers():
     assert blob_from_proto(old).shape == (1, 2, 1, 150)
     double = caffe_pb.BlobProto(shape={"dim": [2]}, data=[1, 2], double_data=[0.1, 1e-60])
     assert blob_from_proto(double).tolist() == [np.float32(0.1), 0]
-    assert blobs._from_wire(double, "double_data").tolist() == [np.float32(0.1), 0]
+    assert blobs._from_raw(double, "double_data").tolist() == [np.float32(0.1), 0]
     loose = b"".join(b"\x2d" + struct.pack("<f", value) for value in (1.5, 2.5))  # key 5, 4 bytes
     found = caffe_pb.BlobProto.FromString(b"\x3a\x03\x0a\x01\x02" + loose)  # shape { dim: 2 }
     assert blob_from_proto(found).tolist() == [1.5, 2.5]
