@@ -86,6 +86,16 @@ def undecodable(data: bytes) -> str:
     return ""
 
 
+def refuse_wide(data: bytes, path: str | Path, error: type[GcnetError]) -> None:
+    """Raise an `error` where `data`, the start of a file, is UTF-16 or UTF-32.
+
+    PowerShell's ``>`` writes such files.
+    """
+    wide = wide_encoding(data)
+    if wide:
+        raise error(f"{path}: saved as {wide}; save it as UTF-8")
+
+
 def decode(data: bytes, path: str | Path, error: type[GcnetError], wanted: str = "text") -> str:
     """Return the text of the file `path`, whose bytes are `data`; a byte-order mark is dropped.
 
@@ -104,9 +114,7 @@ def decode(data: bytes, path: str | Path, error: type[GcnetError], wanted: str =
     error
         It is UTF-16, is not UTF-8, or holds a NUL character.
     """
-    wide = wide_encoding(data)
-    if wide:
-        raise error(f"{path}: saved as {wide}; save it as UTF-8")
+    refuse_wide(data, path, error)
     bad = undecodable(data)
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
@@ -144,15 +152,6 @@ def check_name(path: object, error: type[GcnetError]) -> None:
         raise error(f"{shown(str(path))} holds NUL (U+0000), which no file's name may hold")
 
 
-def refuse_wide(path: str | Path, error: type[GcnetError]) -> None:
-    """Raise an `error` where the file is UTF-16 or UTF-32, as PowerShell's ``>`` writes it."""
-    check_name(path, error)
-    with open(path, "rb") as file:
-        wide = wide_encoding(file.read(4))
-    if wide:
-        raise error(f"{path}: saved as {wide}; save it as UTF-8")
-
-
 @contextlib.contextmanager
 def open_lines(
     path: str | Path, error: type[GcnetError], wanted: str = "a CSV file in UTF-8"
@@ -171,7 +170,9 @@ def open_lines(
     OSError, error
         As `read`; some of them only when the line is reached.
     """
-    refuse_wide(path, error)
+    check_name(path, error)
+    with open(path, "rb") as start:
+        refuse_wide(start.read(4), path, error)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             yield _without_nul(file, path, error, wanted)

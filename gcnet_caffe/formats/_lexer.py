@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from gcnet_caffe.errors import SchemaError
-from gcnet_caffe.text import character, is_control, wide_encoding
+from gcnet_caffe.text import character, is_control, refuse_wide
 
 _TOKEN = re.compile(
     rb"""
@@ -62,8 +62,7 @@ def scan(data: bytes, origin: str | Path) -> Words:
         A string has an invalid escape, a file's name has a control character, or there is a
         character that a prototxt cannot have there. The message gives the line.
     """
-    if wide_encoding(data):
-        raise SchemaError(f"{origin}: saved as {wide_encoding(data)}; save it as UTF-8")
+    refuse_wide(data, origin, SchemaError)
     parts: list[bytes] = []
     raw: list[tuple[int, str]] = []
     field = ""

@@ -8,11 +8,10 @@ real Caffe for every layer type.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gcnet_caffe.formats._messages import caffe_pb
-from gcnet_caffe.formats.shapes import Shape, per_axis
+from gcnet_caffe.formats.shapes import Shape, window
 
 _REFUSED = ("AbsVal", "Flatten", "Reshape", "Split")
 
@@ -36,7 +35,7 @@ def in_place_fault(
             return f"{layer.type} Layer does not allow in-place computation{again}"
         if _count(bottom) != _count(top) and None not in (_count(bottom), _count(top)):
             return f"in place, but the bottom is of shape {bottom} and the top of {top}{again}"
-        if _overwrites_unread(layer):
+        if layer.type in _OVERWRITES_UNREAD and _OVERWRITES_UNREAD[layer.type](layer):
             return (
                 "in place, Caffe overwrites the bottom before it has read it and computes "
                 f"something else{again}"
@@ -49,16 +48,22 @@ def _count(shape: Shape | None) -> int | None:
     return None if shape is None or len(sizes) < len(shape) else math.prod(sizes)
 
 
-def _overwrites_unread(layer: Any) -> bool:
-    if layer.type in ("Convolution", "Deconvolution"):  # larger ones are read by im2col first
-        return set(per_axis(layer.convolution_param, "kernel_size", "kernel", 2, 0)) == {1}
-    if layer.type == "Eltwise":
-        return layer.eltwise_param.operation != caffe_pb.EltwiseParameter.PROD
-    if layer.type == "LRN":
-        return layer.lrn_param.norm_region == caffe_pb.LRNParameter.ACROSS_CHANNELS
-    if layer.type == "MaxUnpool":
-        param = layer.pooling_param
-        kernel = per_axis(param, "kernel_size", "kernel", 2, 0)
-        stride = per_axis(param, "stride", "stride", 2, 1)
-        return any(step < size for step, size in zip(stride, kernel))
-    return layer.type in ("InnerProduct", "Pooling")
+def _is_pointwise(layer: Any) -> bool:
+    return set(window(layer.convolution_param, 2)[0]) == {1}
+
+
+def _windows_overlap(layer: Any) -> bool:
+    kernel, stride, _ = window(layer.pooling_param, 2)
+    return any(step < size for step, size in zip(stride, kernel))
+
+
+#: Type -> whether such a layer in place overwrites what it has not read.
+_OVERWRITES_UNREAD: dict[str, Callable[[Any], bool]] = {
+    "Convolution": _is_pointwise,  # larger ones are read by im2col first
+    "Deconvolution": _is_pointwise,
+    "Eltwise": lambda layer: layer.eltwise_param.operation != layer.eltwise_param.PROD,
+    "InnerProduct": lambda layer: True,
+    "LRN": lambda layer: layer.lrn_param.norm_region == layer.lrn_param.ACROSS_CHANNELS,
+    "MaxUnpool": _windows_overlap,
+    "Pooling": lambda layer: True,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,8 @@ def read_solver_or_net(path: str | Path) -> Any:
 def _fields(text: str, message: Any) -> list[str]:
     """Return the fields of `message` that `text` has at its top, up to an error."""
     found = message()
-    try:
+    with contextlib.suppress(Exception):  # what is wrong, the reader of this kind says
         text_format.Merge(text, found, allow_unknown_field=True)
-    except Exception:  # what is wrong, the reader of this kind says
-        pass
     return [field.name for field, _ in found.ListFields()]
 
 

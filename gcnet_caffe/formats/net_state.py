@@ -21,6 +21,23 @@ def merged_state(phase: int, *states: Any) -> Any:
     return merged
 
 
+def is_included(layer: Any, state: Any, origin: str) -> bool:
+    """Return whether a net of the NetState `state` has the LayerParameter `layer`.
+
+    Raises
+    ------
+    NetError
+        The layer has include rules and exclude rules.
+    """
+    if layer.include and layer.exclude:
+        raise NetError(
+            f"{origin}: layer {layer.name!r}: has include rules and exclude rules; wanted one "
+            "kind or the other"
+        )
+    met = any(_meets(state, rule) for rule in layer.include or layer.exclude)
+    return met if layer.include else not met
+
+
 def select_layers(net: Any, origin: str) -> list[Any]:
     """Return copies of the layers of `net` whose rules its `state` meets, phase filled in.
 
@@ -37,18 +54,9 @@ def select_layers(net: Any, origin: str) -> list[Any]:
     """
     chosen = []
     for layer in net.layer:
-        if layer.include and layer.exclude:
-            raise NetError(
-                f"{origin}: layer {layer.name!r}: has include rules and exclude rules; wanted one "
-                "kind or the other"
-            )
-        rules = layer.include or layer.exclude
-        met = any(_meets(net.state, rule) for rule in rules)
-        if met if layer.include else not met:
-            copy = caffe_pb.LayerParameter()
-            copy.CopyFrom(layer)
-            if not copy.HasField("phase"):
-                copy.phase = net.state.phase
+        if is_included(layer, net.state, origin):
+            copy = caffe_pb.LayerParameter(phase=net.state.phase)
+            copy.MergeFrom(layer)
             chosen.append(copy)
     return chosen
 
@@ -69,11 +77,11 @@ def layers_in_test(path: str | Path) -> list[Any]:
 
 
 def _meets(state: Any, rule: Any) -> bool:
-    if rule.HasField("phase") and rule.phase != state.phase:
-        return False
-    if rule.HasField("min_level") and state.level < rule.min_level:
-        return False
-    if rule.HasField("max_level") and state.level > rule.max_level:
-        return False
     stages = set(state.stage)
-    return stages.issuperset(rule.stage) and stages.isdisjoint(rule.not_stage)
+    return (
+        (not rule.HasField("phase") or state.phase == rule.phase)
+        and (not rule.HasField("min_level") or state.level >= rule.min_level)
+        and (not rule.HasField("max_level") or state.level <= rule.max_level)
+        and stages.issuperset(rule.stage)
+        and stages.isdisjoint(rule.not_stage)
+    )

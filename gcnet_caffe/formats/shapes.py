@@ -78,6 +78,20 @@ def per_axis(param: Any, name: str, short: str, axes: int, default: int) -> Sequ
     return values * axes if len(values) == 1 else values
 
 
+def window(param: Any, axes: int) -> list[Sequence[int]]:
+    """Return kernel sizes, strides and pads of a ConvolutionParameter or PoolingParameter."""
+    return [
+        per_axis(param, "kernel_size", "kernel", axes, 0),
+        per_axis(param, "stride", "stride", axes, 1),
+        per_axis(param, "pad", "pad", axes, 0),
+    ]
+
+
+def _sizes(full: Sequence[Any], size: Callable[..., int], *how: Sequence[Any]) -> list[Any]:
+    """Return the `size` of each axis of `full`, None where that is not known."""
+    return [None if each[0] is None else size(*each) for each in zip(full, *how)]
+
+
 def _filters(size: Callable[..., int]) -> Rule:
     def rule(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
         param, shape = layer.convolution_param, shapes[0]
@@ -85,16 +99,8 @@ def _filters(size: Callable[..., int]) -> Rule:
             return [(None, param.num_output, None, None)] * count if param.axis == 1 else []
         axis = param.axis % len(shape)
         space = shape[axis + 1 :]
-        how = [
-            per_axis(param, name, short, len(space), default)
-            for name, short, default in (
-                ("kernel_size", "kernel", 0),
-                ("stride", "stride", 1),
-                ("pad", "pad", 0),
-                ("dilation", "", 1),
-            )
-        ]
-        sizes = [None if full is None else size(full, *rest) for full, *rest in zip(space, *how)]
+        dilation = per_axis(param, "dilation", "", len(space), 1)
+        sizes = _sizes(space, size, *window(param, len(space)), dilation)
         return [(*shape[:axis], param.num_output, *sizes)] * count
 
     return rule
@@ -104,23 +110,15 @@ def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     param, shape = layer.pooling_param, shapes[0]
     if param.global_pooling:
         return [(*shape[:2], 1, 1)] * count
-    names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    kernels, strides, pads = (per_axis(param, name, short, 2, 0) for name, short in names)
-    floor = param.round_mode == param.FLOOR
-    sizes = [
-        None if full is None else pooled_size(full, kernel, stride, pad, floor)
-        for full, kernel, stride, pad in zip(shape[2:], kernels, strides, pads)
-    ]
+    floor = [param.round_mode == param.FLOOR] * 2
+    sizes = _sizes(shape[2:], pooled_size, *window(param, 2), floor)
     return [(*shape[:2], *sizes)] * count
 
 
 def _max_unpool(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     if len(shapes) > 2:
         return [(*shapes[0][:2], *shapes[2][2:])]
-    param = layer.pooling_param
-    names = (("kernel_size", "kernel"), ("stride", "stride"), ("pad", "pad"))
-    how = [per_axis(param, name, short, 2, 0) for name, short in names]
-    sizes = [deconvolved_size(*sizes) for sizes in zip(shapes[0][2:], *how)]
+    sizes = _sizes(shapes[0][2:], deconvolved_size, *window(layer.pooling_param, 2))
     return [(*shapes[0][:2], *sizes)]
 
 

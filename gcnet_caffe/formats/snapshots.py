@@ -97,16 +97,18 @@ def check_hdf5_names(names: Iterable[str], origin: str) -> None:
     """
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
-        if not name:
-            wrong = f"layer {number} has no name"
-        elif name == "." or "/" in name or "\0" in name:
-            wrong = f"the name of layer {name!r} cannot be a group's"
-        elif name in seen:
-            wrong = f"two layers are called {name!r}"
-        else:
-            seen.add(name)
-            continue
-        raise NetError(
-            f"{origin}: {wrong}; an HDF5 snapshot holds each layer as a group: wanted another "
-            "name, or snapshot_format: BINARYPROTO in the solver"
+        faults = (
+            (not name, f"layer {number} has no name"),
+            (
+                name == "." or "/" in name or "\0" in name,
+                f"the name of layer {name!r} cannot be a group's",
+            ),
+            (name in seen, f"two layers are called {name!r}"),
         )
+        for found, wrong in faults:
+            if found:
+                raise NetError(
+                    f"{origin}: {wrong}; an HDF5 snapshot holds each layer as a group: wanted "
+                    "another name, or snapshot_format: BINARYPROTO in the solver"
+                )
+        seen.add(name)

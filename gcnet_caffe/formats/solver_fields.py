@@ -19,15 +19,15 @@ TYPES = {
     "Adam": True,
 }
 
-#: lr_policy -> the fields that must be 0 or more.
+#: lr_policy -> the fields that it reads, of those that are checked.
 _POLICIES: dict[str, tuple[str, ...]] = {
     "fixed": (),
-    "step": ("gamma",),
+    "step": ("gamma", "stepsize"),
     "exp": ("gamma",),
     "inv": ("gamma",),
     "multistep": ("gamma",),
     "poly": (),
-    "sigmoid": ("gamma",),
+    "sigmoid": ("gamma", "stepsize"),
 }
 
 
@@ -46,34 +46,20 @@ def check_fields(solver: Any, origin: str) -> None:
         A count below 1; an unknown lr_policy, type or regularization_type; a field that is missing
         or does not go with them.
     """
-    for field in ("average_loss", "iter_size"):
-        if getattr(solver, field) < 1:
-            raise NetError(f"{origin}: {field}: found {getattr(solver, field)}, wanted 1 or more")
-    _check_rate(solver, origin)
-    _check_updates(solver, origin)
-
-
-def _check_rate(solver: Any, origin: str) -> None:
-    policy = solver.lr_policy
-    if policy not in _POLICIES:
-        raise NetError(
-            f"{origin}: lr_policy: found {policy!r}, wanted one of {', '.join(_POLICIES)}"
-        )
-    for field in _POLICIES[policy]:
-        if getattr(solver, field) < 0:
-            raise NetError(f"{origin}: {field}: found {getattr(solver, field):g}, wanted 0 or more")
-    if policy in ("step", "sigmoid") and solver.stepsize <= 0:
-        raise NetError(f"{origin}: stepsize: found {solver.stepsize}, wanted 1 or more")
-
-
-def _check_updates(solver: Any, origin: str) -> None:
-    if solver.type not in TYPES:
-        raise NetError(f"{origin}: type: found {solver.type!r}, wanted one of {', '.join(TYPES)}")
-    if solver.regularization_type not in ("L1", "L2"):
-        raise NetError(
-            f"{origin}: regularization_type: found {solver.regularization_type!r}, wanted L1 or L2"
-        )
+    read = _POLICIES.get(solver.lr_policy, ())
+    for field, holds, wanted in (
+        ("average_loss", solver.average_loss >= 1, "1 or more"),
+        ("iter_size", solver.iter_size >= 1, "1 or more"),
+        ("lr_policy", solver.lr_policy in _POLICIES, f"one of {', '.join(_POLICIES)}"),
+        ("gamma", solver.gamma >= 0 or "gamma" not in read, "0 or more"),
+        ("stepsize", solver.stepsize > 0 or "stepsize" not in read, "1 or more"),
+        ("type", solver.type in TYPES, f"one of {', '.join(TYPES)}"),
+        ("regularization_type", solver.regularization_type in ("L1", "L2"), "L1 or L2"),
+        ("rms_decay", 0 <= solver.rms_decay < 1 or solver.type != "RMSProp", "0 to below 1"),
+    ):
+        if not holds:
+            value = getattr(solver, field)
+            found = f"{value:g}" if isinstance(value, float) else repr(value)
+            raise NetError(f"{origin}: {field}: found {found}, wanted {wanted}")
     if solver.momentum and not TYPES[solver.type]:
         raise NetError(f"{origin}: momentum: cannot be used with {solver.type}")
-    if solver.type == "RMSProp" and not 0 <= solver.rms_decay < 1:
-        raise NetError(f"{origin}: rms_decay: found {solver.rms_decay:g}, wanted 0 to below 1")

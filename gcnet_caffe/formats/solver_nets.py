@@ -61,18 +61,21 @@ def test_nets(solver: Any, origin: str) -> list[NetSource]:
     named += [(path, "test_net") for path in solver.test_net]
     generic = [field for field in ("net_param", "net") if solver.HasField(field)]
     count, wanted = len(solver.test_iter), len(named)
-    if count < wanted or (count > wanted and not generic):
-        raise NetError(f"{origin}: test_iter: found {count}, wanted one for each of {wanted} nets")
+    fits = count == wanted or (count > wanted and generic)
+    states, interval = len(solver.test_state), solver.test_interval
+    for field, found, holds, expected in (
+        ("test_iter", count, fits, f"one for each of {wanted} nets"),
+        ("test_state", states, states in (0, count), f"0 or {count}"),
+        ("test_interval", interval, interval > 0 or not count, "1 or more"),
+    ):
+        if not holds:
+            raise NetError(f"{origin}: {field}: found {found}, wanted {expected}")
     for field in generic[:1]:
         named += [(getattr(solver, field), field)] * (count - wanted)
-    if solver.test_state and len(solver.test_state) != count:
-        raise NetError(f"{origin}: test_state: found {len(solver.test_state)}, wanted 0 or {count}")
-    if count and solver.test_interval <= 0:
-        raise NetError(f"{origin}: test_interval: found {solver.test_interval}, wanted 1 or more")
     sources = [_load(value, origin, field) for value, field in named]
     for index, source in enumerate(sources):
-        states = [source.param.state, *solver.test_state[index : index + 1]]
-        source.param.state.CopyFrom(merged_state(caffe_pb.TEST, *states))
+        own = solver.test_state[index : index + 1]
+        source.param.state.CopyFrom(merged_state(caffe_pb.TEST, source.param.state, *own))
     return sources
 
 

@@ -7,6 +7,7 @@ not read; Caffe's own upgrade_net_proto_text turns it into a form that is.
 from __future__ import annotations
 
 import os
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ _TYPE_NAMES = {
     "TANH": "TanH",
 }
 _TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
-_DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param"}
-_DATA_PARAMS["WINDOW_DATA"] = "window_data_param"
-#: V1 fields that `_param_specs` and `_upgrade_layer` turn into something else.
+_DATA_PARAMS = {
+    "DATA": "data_param",
+    "IMAGE_DATA": "image_data_param",
+    "WINDOW_DATA": "window_data_param",
+}
+#: V1 fields that become something else.
 _V1_ONLY = {"type", "param", "blob_share_mode", "blobs_lr", "weight_decay"}
 
 _SOLVER_TYPES = {
@@ -64,7 +68,7 @@ def upgrade_net(net: Any, origin: str | Path = "net") -> None:
             raise SchemaError(f"{origin}: has both 'layer' and 'layers'; use 'layer' only")
         for old in net.layers:
             _move_transform(old)
-            _upgrade_layer(old, net.layer.add(), origin)
+            net.layer.add().CopyFrom(_upgraded(old, origin))
         net.ClearField("layers")
     if net.input:
         _upgrade_input(net, origin)
@@ -129,34 +133,19 @@ def _move_transform(layer: Any) -> None:
             param.ClearField(field)
 
 
-def _upgrade_layer(old: Any, new: Any, origin: str | Path) -> None:
-    name = _v1_type(old)
+def _upgraded(old: Any, origin: str | Path) -> Any:
+    kept = {field.name: value for field, value in old.ListFields() if field.name not in _V1_ONLY}
+    new = caffe_pb.LayerParameter(**kept)
     if old.HasField("type"):
+        name = _v1_type(old)
         if name == "NONE":
             raise SchemaError(f"{origin}: layer {old.name!r} has type NONE")
         camel = "".join(word.capitalize() for word in name.split("_"))
         new.type = _TYPE_NAMES.get(name, camel)
-    for field, value in old.ListFields():
-        if field.name in _V1_ONLY:
-            continue
-        if isinstance(value, str):
-            setattr(new, field.name, value)
-        else:  # a message, or a repeated field: the same type on both sides
-            getattr(new, field.name).MergeFrom(value)
-    _param_specs(old, new)
-
-
-def _param_specs(old: Any, new: Any) -> None:
-    for new_name, values in (
-        ("name", old.param),
-        ("share_mode", old.blob_share_mode),
-        ("lr_mult", old.blobs_lr),
-        ("decay_mult", old.weight_decay),
-    ):
-        for index, value in enumerate(values):
-            while len(new.param) <= index:
-                new.param.add()
-            setattr(new.param[index], new_name, value)
+    for each in zip_longest(old.param, old.blob_share_mode, old.blobs_lr, old.weight_decay):
+        spec = dict(zip(("name", "share_mode", "lr_mult", "decay_mult"), each))
+        new.param.add(**{field: value for field, value in spec.items() if value is not None})
+    return new
 
 
 def _upgrade_input(net: Any, origin: str | Path) -> None:
@@ -170,9 +159,7 @@ def _upgrade_input(net: Any, origin: str | Path) -> None:
         layer = caffe_pb.LayerParameter(name="input", type="Input", top=net.input)
         for shape in shapes[: len(net.input)]:
             layer.input_param.shape.add(dim=shape)
-        rest = [layer, *net.layer]
-        copies = caffe_pb.NetParameter()
-        copies.layer.extend(rest)
+        copies = caffe_pb.NetParameter(layer=[layer, *net.layer])
         net.ClearField("layer")
         net.layer.extend(copies.layer)
     for field in ("input", "input_shape", "input_dim"):
