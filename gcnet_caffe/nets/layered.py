@@ -7,11 +7,14 @@ passes, few crossings by barycentres, then positions near those of the neighbour
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from graphlib import TopologicalSorter
+from itertools import accumulate
 from typing import NamedTuple
 
 _GAP, _LANE = 0.25, 0.12  # inches between boxes; the width an edge takes where it passes
 _ROW_GAP, _COLUMN_GAP = 0.38, 0.5
 _ONE_COLUMN = 11.0  # the height that needs no folding
+_SHAPE = 1.2  # the wanted quotient of width and height, where there are several columns
 _SWEEPS = 16
 
 #: Node -> the nodes that it has links with, in the rank above or below.
@@ -37,9 +40,7 @@ class Layout(NamedTuple):
     routes: dict[tuple[int, int], list[tuple[float, float]]]
 
 
-def arrange(
-    sizes: list[tuple[float, float]], edges: list[tuple[int, int]], shape: float = 1.2
-) -> Layout:
+def arrange(sizes: list[tuple[float, float]], edges: list[tuple[int, int]]) -> Layout:
     """Lay out the boxes of a directed graph.
 
     Parameters
@@ -48,8 +49,6 @@ def arrange(
         Of the boxes, in inches.
     edges : list of (source, target)
         Places in `sizes`; without a cycle.
-    shape : float
-        The wanted quotient of width and height of the whole, where there are several columns.
     """
     ranks = _ranks(len(sizes), edges)
     widths = [width for width, _ in sizes]
@@ -66,28 +65,18 @@ def arrange(
         links += zip(chain, chain[1:])
     rows = _ordered(ranks, links)
     heights = [max((sizes[n][1] for n in row if n < len(sizes)), default=0) for row in rows]
-    columns = _columns(rows, widths, heights, shape, [ranks[source] for source, _ in links])
+    columns = _columns(rows, widths, heights, [ranks[source] for source, _ in links])
     return _placed(rows, columns, sizes, widths, heights, links, chains)
 
 
 def _ranks(count: int, edges: list[tuple[int, int]]) -> list[int]:
     """The longest path to each box; a box without a source is right above its first reader."""
-    sources: defaultdict[int, set[int]] = defaultdict(set)
-    targets: defaultdict[int, set[int]] = defaultdict(set)
-    for source, target in edges:
-        sources[target].add(source)
-        targets[source].add(target)
+    sources, targets = _neighbours(edges)
     ranks = [0] * count
-    waiting = [len(sources[node]) for node in range(count)]
-    ready = [node for node in range(count) if not waiting[node]]
-    for node in ready:
-        for target in targets[node]:
-            ranks[target] = max(ranks[target], ranks[node] + 1)
-            waiting[target] -= 1
-            if not waiting[target]:
-                ready.append(target)
+    for node in TopologicalSorter(sources).static_order():
+        ranks[node] = max((ranks[source] + 1 for source in sources[node]), default=0)
     for node in range(count):
-        if not sources[node] and targets[node]:
+        if targets[node] and not sources[node]:
             ranks[node] = min(ranks[target] for target in targets[node]) - 1
     return ranks
 
@@ -107,7 +96,7 @@ def _ordered(ranks: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
     for node, rank in enumerate(ranks):
         rows[rank].append(node)
     above, below = _neighbours(links)
-    best, fewest = [list(row) for row in rows], _crossings(rows, below)
+    orders = [[list(row) for row in rows]]
     for sweep in range(_SWEEPS):
         beside = (above, below)[sweep % 2]
         places = {node: float(place) for row in rows for place, node in enumerate(row)}
@@ -115,10 +104,8 @@ def _ordered(ranks: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
             means = {node: _mean([places[n] for n in beside[node]], places[node]) for node in row}
             row.sort(key=means.__getitem__)
             places.update((node, float(place)) for place, node in enumerate(row))
-        crossings = _crossings(rows, below)
-        if crossings < fewest:
-            best, fewest = [list(row) for row in rows], crossings
-    return best
+        orders.append([list(row) for row in rows])
+    return min(orders, key=lambda order: _crossings(order, below))
 
 
 def _mean(values: list[float], otherwise: float) -> float:
@@ -139,7 +126,6 @@ def _columns(
     rows: list[list[int]],
     widths: list[float],
     heights: list[float],
-    shape: float,
     starts: list[int],
 ) -> list[range]:
     """Cut the ranks into columns of about equal height, where few links are cut.
@@ -148,11 +134,8 @@ def _columns(
     """
     width = max((sum(widths[n] + _GAP for n in row) for row in rows), default=1.0) + _COLUMN_GAP
     height = sum(heights) + _ROW_GAP * len(heights)
-    count = round((shape * height / width) ** 0.5) if height > _ONE_COLUMN else 1
-    ends, filled = [], 0.0  # of each rank
-    for own in heights:
-        filled += own + _ROW_GAP
-        ends.append(filled)
+    count = round((_SHAPE * height / width) ** 0.5) if height > _ONE_COLUMN else 1
+    ends = list(accumulate(own + _ROW_GAP for own in heights))
     cut = Counter(starts)
     found, start = [], 0
     for number in range(1, max(count, 1)):
@@ -178,44 +161,40 @@ def _placed(
     links: list[tuple[int, int]],
     chains: dict[tuple[int, int], list[int]],
 ) -> Layout:
-    xs: dict[int, float] = {}
+    xs = _across(rows, widths, links)
     ys: dict[int, float] = {}
     column_of: dict[int, int] = {}
-    edges_of_columns: list[tuple[float, float]] = []  # left and right
-    right, bottom = 0.0, 0.0
+    lefts: list[float] = []  # of each column
+    right, bottom = -_COLUMN_GAP, 0.0
     rank_of = {node: rank for rank, row in enumerate(rows) for node in row}
-    cut = {column.stop for column in columns[:-1]}
-    found = _across(rows, widths, links)
+    entering = Counter(rank_of[target] for _, target in links)  # links that enter each rank
     for number, column in enumerate(columns):
-        # room for the edges that come over from the column before
-        coming = sum(rank_of[b] == column.start for _, b in links) if number else 0
-        left = right + (_COLUMN_GAP + _LANE * coming if number else 0)
+        # room for the edges that come over from the column before, and go to the next
+        coming, going = _LANE * entering[column.start], _LANE * entering[column.stop]
+        lefts.append(right + _COLUMN_GAP + coming)
         inside = [node for rank in column for node in rows[rank]]
-        shift = left - min(found[node] - widths[node] / 2 for node in inside)
-        y = _LANE * coming + (_ROW_GAP if coming else 0)
+        shift = lefts[-1] - min(xs[node] - widths[node] / 2 for node in inside)
+        y = coming + (_ROW_GAP if coming else 0)
         for rank in column:
-            for node in rows[rank]:
-                xs[node], ys[node] = found[node] + shift, y + heights[rank] / 2
-                column_of[node] = number
+            ys.update(dict.fromkeys(rows[rank], y + heights[rank] / 2))
             y += heights[rank] + _ROW_GAP
+        xs.update({node: xs[node] + shift for node in inside})
+        column_of.update(dict.fromkeys(inside, number))
         right = max(xs[node] + widths[node] / 2 for node in inside)
-        edges_of_columns.append((left, right))
-        going = sum(rank_of[a] == column.stop - 1 for a, b in links) if column.stop in cut else 0
-        bottom = max(bottom, y - _ROW_GAP + (_ROW_GAP + _LANE * going if going else 0))
+        bottom = max(bottom, y + going if going else y - _ROW_GAP)
     routes: dict[tuple[int, int], list[tuple[float, float]]] = {}
     lanes: Counter[int] = Counter()
     for (source, target), chain in chains.items():
         points = [(xs[source], ys[source] + sizes[source][1] / 2)]
         for a, b in zip(chain, chain[1:]):
-            half = heights[rank_of[b]] / 2
-            top = ys[target] - sizes[target][1] / 2 if b == target else ys[b] - half
             if column_of[a] != column_of[b]:
-                lane = lanes[column_of[b]] = lanes[column_of[b]] + 1
-                over = edges_of_columns[column_of[b]][0] - _LANE * lane - _COLUMN_GAP / 3
-                low = bottom - _LANE * (lane - 1)
-                high = _LANE * (lane - 1)
-                points += [(xs[a], low), (over, low), (over, high), (xs[b], high)]
-            points.append((xs[b], top))
+                lane = _LANE * lanes[column_of[b]]
+                lanes[column_of[b]] += 1
+                over = lefts[column_of[b]] - _LANE - lane - _COLUMN_GAP / 3
+                points += [(xs[a], bottom - lane), (over, bottom - lane), (over, lane)]
+                points.append((xs[b], lane))
+            half = (sizes[b][1] if b == target else heights[rank_of[b]]) / 2
+            points.append((xs[b], ys[b] - half))
             if b != target:
                 points.append((xs[b], ys[b] + half))
         routes[source, target] = points

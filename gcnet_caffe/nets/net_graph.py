@@ -6,12 +6,14 @@ to show of a layer.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import caffe_pb
-from gcnet_caffe.formats.net_state import select_layers
+from gcnet_caffe.formats.net_state import is_included
 from gcnet_caffe.formats.shapes import per_axis, top_shapes
 
 _PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}
@@ -51,12 +53,19 @@ class Graph:
     edges: dict[tuple[int, int], list[str]]
 
 
-@dataclass
-class _Read:
-    """What the layers of one phase read: layer -> [(blob, who made it)]; what follows in place."""
+class _Reads(NamedTuple):
+    """What the layers of one phase read.
 
-    bottoms: dict[int, list[tuple[str, Any]]] = field(default_factory=dict)
-    in_place: dict[int, int] = field(default_factory=dict)
+    Attributes
+    ----------
+    links : list of (layer, blob, maker)
+        The maker is a layer, or the blob itself where no layer makes it.
+    in_place : dict
+        Layer -> the one whose top it changes in place.
+    """
+
+    links: list[tuple[int, str, Any]]
+    in_place: dict[int, int]
 
 
 def net_graph(
@@ -83,38 +92,39 @@ def net_graph(
         A layer has include rules and exclude rules; or no layer is left.
     """
     phases = [number for number, name in _PHASES.items() if phase in ("", name)]
-    chosen = {number: _chosen(net, origin, number, level, stages) for number in phases}
-    reads = {number: _read(layers) for number, layers in chosen.items()}
+    chosen: dict[int, dict[int, Any]] = {}
     layers: dict[int, Any] = {}
     for number in reversed(phases):
+        state = caffe_pb.NetState(phase=number, level=level, stage=stages)
+        chosen[number] = {
+            index: layer
+            for index, layer in enumerate(net.layer)
+            if is_included(layer, state, origin)
+        }
         layers.update(chosen[number])
     if not layers:
         raise NetError(f"{origin}: no layer in phase {phase or 'TRAIN or TEST'}; nothing to draw")
     shapes = _shapes(chosen)
+    reads = {number: _read(chosen[number]) for number in phases}
     owner = _owners(layers, chosen, reads)
-    roots = [index for index in sorted(layers) if owner[index] == index]
-    places: dict[Any, int] = {root: place for place, root in enumerate(roots)}
+    members: dict[int, list[int]] = {}
+    for index in sorted(layers):
+        members.setdefault(owner[index], []).append(index)
     boxes = []
-    for root in roots:
-        members = [index for index in sorted(layers) if owner[index] == root]
+    for root, indices in members.items():
         only = [_PHASES[number] for number in phases if root in chosen[number]]
         mark = f" ({only[0]})" if len(phases) > len(only) else ""
-        boxes.append(_box([layers[index] for index in members], net, members, shapes, mark))
+        boxes.append(_box({index: layers[index] for index in indices}, shapes, mark))
+    places: dict[Any, int] = {root: place for place, root in enumerate(members)}
     edges: dict[tuple[int, int], list[str]] = {}
-    for read in reads.values():
-        for index, bottoms in read.bottoms.items():
-            for blob, maker in bottoms:
-                if maker is None:
-                    if blob not in places:
-                        places[blob] = len(boxes)
-                        boxes.append(Box(blob, ["no layer makes it"], "data"))
-                    maker_place = places[blob]
-                else:
-                    maker_place = places[owner[maker]]
-                target = places[owner[index]]
-                if maker_place != target:
-                    names = edges.setdefault((maker_place, target), [])
-                    names += [blob] if blob not in names else []
+    for index, blob, maker in (link for read in reads.values() for link in read.links):
+        source = owner.get(maker, maker)
+        if source not in places:
+            places[source] = len(boxes)
+            boxes.append(Box(blob, ["no layer makes it"], "data"))
+        ends = places[source], places[owner[index]]
+        if ends[0] != ends[1] and blob not in edges.setdefault(ends, []):
+            edges[ends].append(blob)
     return Graph(boxes, _without_labels(boxes, edges))
 
 
@@ -136,41 +146,24 @@ def _without_labels(
     return kept
 
 
-def _chosen(
-    net: Any, origin: str, phase: int, level: int, stages: tuple[str, ...]
-) -> dict[int, Any]:
-    """Return {place in the file: LayerParameter} of the layers that the phase has."""
-    numbered = caffe_pb.NetParameter()
-    numbered.CopyFrom(net)
-    for index, layer in enumerate(numbered.layer):
-        if layer.include and layer.exclude:
-            break  # select_layers refuses it by its name
-        layer.name = str(index)
-    numbered.state.phase = phase
-    numbered.state.level = level
-    numbered.state.stage.extend(stages)
-    return {int(layer.name): layer for layer in select_layers(numbered, origin)}
-
-
-def _read(layers: dict[int, Any]) -> _Read:
-    found = _Read()
+def _read(layers: dict[int, Any]) -> _Reads:
+    found = _Reads([], {})
     makers: dict[str, int] = {}
-    readers: dict[str, int] = {}  # of the blob as it is now
+    readers: Counter[str] = Counter()  # of the blob as it is now
     for index, layer in layers.items():
-        found.bottoms[index] = [(blob, makers.get(blob)) for blob in layer.bottom]
-        for blob in layer.bottom:
-            readers[blob] = readers.get(blob, 0) + 1
-        if list(layer.bottom) == list(layer.top) and len(layer.top) == 1:
-            blob = layer.top[0]
-            if blob in makers and readers[blob] == 1:
-                found.in_place[index] = makers[blob]
-        for blob in layer.top:
-            makers[blob], readers[blob] = index, 0
+        found.links.extend((index, blob, makers.get(blob, blob)) for blob in layer.bottom)
+        readers.update(layer.bottom)
+        tops = list(layer.top)
+        if tops == list(layer.bottom) and len(tops) == 1 and readers[tops[0]] == 1:
+            if tops[0] in makers:
+                found.in_place[index] = makers[tops[0]]
+        makers.update(dict.fromkeys(tops, index))
+        readers.update({blob: -readers[blob] for blob in tops})
     return found
 
 
 def _owners(
-    layers: dict[int, Any], chosen: dict[int, dict[int, Any]], reads: dict[int, _Read]
+    layers: dict[int, Any], chosen: dict[int, dict[int, Any]], reads: dict[int, _Reads]
 ) -> dict[int, int]:
     """Return the layer in whose box each is: an in-place layer is in its bottom's."""
     owner: dict[int, int] = {}
@@ -198,17 +191,14 @@ def _shapes(chosen: dict[int, dict[int, Any]]) -> dict[tuple[int, str], Any]:
     return found
 
 
-def _box(
-    layers: list[Any], net: Any, members: list[int], shapes: dict[tuple[int, str], Any], mark: str
-) -> Box:
-    first = layers[0]
-    box = Box((net.layer[members[0]].name or first.type) + mark, [_words(first)], _kind(first))
-    if len(layers) > 1:
-        box.lines += _wrapped([_words(layer) for layer in layers[1:]])
+def _box(layers: dict[int, Any], shapes: dict[tuple[int, str], Any], mark: str) -> Box:
+    first, *others = layers.values()
+    box = Box((first.name or first.type) + mark, [_words(first)], _kind(first))
+    box.lines += _wrapped([_words(layer) for layer in others])
     for top in first.top:
-        shape = next((shapes[i, top] for i in reversed(members) if (i, top) in shapes), None)
-        text = "x".join(map(str, shape or ()))
-        if top != net.layer[members[0]].name or len(first.top) > 1:
+        known = [shapes[index, top] for index in layers if (index, top) in shapes]
+        text = "x".join(map(str, known[-1] if known else ()))
+        if top != first.name or len(first.top) > 1:
             text = f"{top}: {text}" if text else top
         box.lines += [f"→ {text}"] if text else []
     return box
@@ -216,52 +206,60 @@ def _box(
 
 def _wrapped(words: list[str]) -> list[str]:
     """Return lines of about 26 characters: what is done in place."""
-    lines = [f"+ {words[0]}"]
-    for word in words[1:]:
-        if len(lines[-1]) + len(word) > 26:
-            lines.append(f"+ {word}")
-        else:
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) <= 26:
             lines[-1] += f", {word}"
+        else:
+            lines.append(f"+ {word}")
     return lines
 
 
 def _kind(layer: Any) -> str:
     if not layer.bottom:
         return "data"
-    if layer.type in ("Convolution", "Deconvolution", "InnerProduct", "Embed"):
-        return "filter"
-    if layer.type in ("Pooling", "MaxUnpool", "SPP"):
-        return "pooling"
-    loss = "Loss" in layer.type or any(layer.loss_weight) or layer.type == "Accuracy"
-    return "loss" if loss else "other"
+    is_loss = "Loss" in layer.type or any(layer.loss_weight) or layer.type == "Accuracy"
+    return _KINDS.get(layer.type, "loss" if is_loss else "other")
+
+
+_KINDS = {
+    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "Embed"), "filter"),
+    **dict.fromkeys(("Pooling", "MaxUnpool", "SPP"), "pooling"),
+}
 
 
 def _words(layer: Any) -> str:
     """Return the type of a layer and its sizes, in a few words."""
-    words = [layer.type or "(no type)"]
-    if layer.type in ("Convolution", "Deconvolution", "Pooling", "MaxUnpool"):
-        param = layer.convolution_param
-        if layer.type in ("Pooling", "MaxUnpool"):
-            param = layer.pooling_param
-            names = {param.MAX: "MAX", param.AVE: "AVE", param.STOCHASTIC: "STOCHASTIC"}
-            words += [names[param.pool]] if layer.type == "Pooling" else []
-        else:
-            words.append(str(param.num_output))
-        words.append(_window(param))
-        if getattr(param, "group", 1) > 1:
-            words.append(f"group {param.group}")
-    elif layer.type == "InnerProduct":
-        words.append(str(layer.inner_product_param.num_output))
-    elif layer.type == "Eltwise":
-        param = layer.eltwise_param
-        words.append({param.PROD: "PROD", param.SUM: "SUM", param.MAX: "MAX"}[param.operation])
-    elif layer.type == "Dropout":
-        words.append(f"{layer.dropout_param.dropout_ratio:g}")
-    elif layer.type == "LRN":
-        words.append(str(layer.lrn_param.local_size))
-    elif layer.type == "Data":
-        words.append(f"batch {layer.data_param.batch_size}")
-    return " ".join(words)
+    sizes = _SIZES[layer.type](layer) if layer.type in _SIZES else ""
+    return f"{layer.type or '(no type)'} {sizes}".rstrip()
+
+
+def _filters(layer: Any) -> str:
+    param = layer.convolution_param
+    group = f" group {param.group}" if param.group > 1 else ""
+    return f"{param.num_output} {_window(param)}{group}"
+
+
+def _choice(param: Any, field: str) -> str:
+    """Return the name of an enum's value."""
+    values = param.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
+    return str(values[getattr(param, field)].name)
+
+
+#: Type of a layer -> what is said of it.
+_SIZES: dict[str, Callable[[Any], str]] = {
+    "Convolution": _filters,
+    "Data": lambda layer: f"batch {layer.data_param.batch_size}",
+    "Deconvolution": _filters,
+    "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
+    "Eltwise": lambda layer: _choice(layer.eltwise_param, "operation"),
+    "InnerProduct": lambda layer: str(layer.inner_product_param.num_output),
+    "LRN": lambda layer: str(layer.lrn_param.local_size),
+    "MaxUnpool": lambda layer: _window(layer.pooling_param),
+    "Pooling": lambda layer: (
+        f"{_choice(layer.pooling_param, 'pool')} {_window(layer.pooling_param)}"
+    ),
+}
 
 
 def _window(param: Any) -> str:
