@@ -14,18 +14,26 @@ from gcnet_caffe.nets.solver import SolverOptions, solver_text
 from gcnet_caffe.nets.writer import NetWriter
 
 VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS, *plain.PLAIN)
-FOLDS = 10
 
 #: CK+'s folds hold about 98 images to test (327 sequences, 3 frames, 10 folds); --fit-test counts.
 _CK_TEST_IMAGES = 98
 
-#: What is committed beside the defaults of each variant.
-_GENERATORS = tuple({"generator": generator} for generator in ("vae", "dcgan"))
-_COMMITTED: dict[str, tuple[dict[str, Any], ...]] = {
-    "S1R1": _GENERATORS,
-    "S0R1": ({"classifier": False},),
-    "reconstruct": _GENERATORS,
-    "disentangle": _GENERATORS,
+#: The nets that are committed: variant, fold, what differs from the variant's defaults.
+_COMMITTED: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    *((variant, 0, {}) for variant in VARIANTS),
+    *(("S1R1", fold, {}) for fold in range(1, 10)),
+    *(
+        (variant, 0, {"generator": generator})
+        for variant in ("S1R1", *plain.PLAIN)
+        for generator in ("vae", "dcgan")
+    ),
+    ("S0R1", 0, {"classifier": False}),
+)
+
+#: Variant -> its defaults where they are not those of NetOptions.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "pretrain-autoencoder": {"test_batch_size": 50, "data": "data/webface"},
+    "pretrain-identity": {"num_classes": 10575, "test_batch_size": 50, "data": "data/webface"},
 }
 
 #: Of DCGAN's authors; docs/interpretation.md says what became of Nesterov's.
@@ -36,16 +44,17 @@ _DCGAN_SOLVER: dict[str, Any] = {
     "weight_decay": 0.0,
 }
 
+#: What a file says of its net: by variant; by generator.
+_ABOUT = {
+    **dict.fromkeys(pretrain.PRETRAININGS, "Pre-training, section IV-A."),
+    **dict.fromkeys(plain.PLAIN, "A generator alone, appendix A of the paper."),
+}
 _FIGURES = {"vae": "7b", "dcgan": "7c"}
 
 
 def net_defaults(variant: str, fold: int = 0) -> NetOptions:
     """Return the NetOptions of a committed net."""
-    if variant == "pretrain-identity":
-        return NetOptions(num_classes=10575, test_batch_size=50, data="data/webface")
-    if variant == "pretrain-autoencoder":
-        return NetOptions(test_batch_size=50, data="data/webface")
-    return NetOptions(data=f"data/ck7/fold{fold}")
+    return NetOptions(**{"data": f"data/ck7/fold{fold}", **_DEFAULTS.get(variant, {})})
 
 
 def solver_defaults(
@@ -94,7 +103,7 @@ def net_files(
     if names.has_two_players(variant, options):
         second = adversary.build(variant, options)
         files[_second_player(train)] = second.text(made_by)
-    stem = names.deploy_stem(variant, name, options)
+    stem = names.stem(variant, None, name, options)
     flags = _flags(options, net_defaults(variant), "data")
     made_by = _made_by("make_net", variant, options, 0, name, flags)
     files[f"{stem}_deploy.prototxt"] = _build(variant, options, deploy=True).text(made_by)
@@ -151,21 +160,13 @@ def solver_files(
 def committed() -> dict[str, str]:
     """Return {path: text} of every generated file of the repository."""
     found: dict[str, str] = {}
-    for variant in VARIANTS:
-        for fold in range(FOLDS if variant == "S1R1" else 1):
-            for more in ({}, *(_COMMITTED.get(variant, ()) if fold == 0 else ())):
-                found.update(_committed(variant, fold, more))
+    for variant, fold, more in _COMMITTED:
+        net = dataclasses.replace(net_defaults(variant, fold), **more)
+        nets = net_files(variant, net, fold, with_reconstruction=variant in ("S0R1", "S1R1"))
+        solvers = solver_files(variant, solver_defaults(variant, fold, net=net), fold, net=net)
+        found.update({f"{NET_FOLDER}/{name}": text for name, text in nets.items()})
+        found.update({f"{SOLVER_FOLDER}/{name}": text for name, text in solvers.items()})
     return found
-
-
-def _committed(variant: str, fold: int, more: dict[str, Any]) -> dict[str, str]:
-    options = dataclasses.replace(net_defaults(variant, fold), **more)
-    nets = net_files(variant, options, fold, with_reconstruction=variant in ("S0R1", "S1R1"))
-    solvers = solver_files(variant, solver_defaults(variant, fold, net=options), fold, net=options)
-    return {
-        **{f"{NET_FOLDER}/{name}": text for name, text in nets.items()},
-        **{f"{SOLVER_FOLDER}/{name}": text for name, text in solvers.items()},
-    }
 
 
 def _build(variant: str, options: NetOptions, deploy: bool = False, **how: bool) -> NetWriter:
@@ -173,21 +174,19 @@ def _build(variant: str, options: NetOptions, deploy: bool = False, **how: bool)
         return pretrain.build_autoencoder(options, deploy)
     if variant == "pretrain-identity":
         return pretrain.build_identity(options, deploy)
-    if variant in plain.PLAIN:
-        return plain.build(variant, options, deploy, **how)
-    return gcnet.build(variant, options, deploy, **how)
+    build = plain.build if variant in plain.PLAIN else gcnet.build
+    return build(variant, options, deploy, **how)
 
 
 def _second_player(path: str) -> str:
     """Return the path of the discriminator's net beside the generator's."""
-    folder, slash, name = path.rpartition("/")
-    if not name.endswith(f"{names.TRAIN_TEST}.prototxt"):
-        raise UsageError(
-            f"--net {path}: wanted a name that ends in {names.TRAIN_TEST}.prototxt: beside it is "
-            f"the discriminator's, {names.DISCRIMINATOR}_{names.TRAIN_TEST}.prototxt"
-        )
     end = f"{names.TRAIN_TEST}.prototxt"
-    return f"{folder}{slash}{name[: -len(end)]}{names.DISCRIMINATOR}_{end}"
+    if not path.endswith(end):
+        raise UsageError(
+            f"--net {path}: wanted a name that ends in {end}: beside it is the discriminator's, "
+            f"{names.DISCRIMINATOR}_{end}"
+        )
+    return f"{path[: -len(end)]}{names.DISCRIMINATOR}_{end}"
 
 
 def _flags(options: Any, defaults: Any, *without: str) -> list[str]:
@@ -195,13 +194,13 @@ def _flags(options: Any, defaults: Any, *without: str) -> list[str]:
     flags = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if value == getattr(defaults, field.name) or field.name in without:
-            continue
         flag = field.name.replace("_", "-")
         if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
+            text = f"--{flag}" if value else f"--no-{flag}"
         else:
-            flags.append(f"--{flag} {value}")
+            text = f"--{flag} {value}"
+        if value != getattr(defaults, field.name) and field.name not in without:
+            flags.append(text)
     return flags
 
 
@@ -215,10 +214,8 @@ def _made_by(
 
 
 def _about(variant: str, net: NetOptions) -> str:
-    if variant in pretrain.PRETRAININGS:
-        return "Pre-training, section IV-A."
-    if variant in plain.PLAIN:
-        return "A generator alone, appendix A of the paper."
+    if variant in _ABOUT:
+        return _ABOUT[variant]
     if not net.classifier:
         return "GCNet without its classification layers, figure 8d of the paper."
     figure = gcnet.VARIANTS[variant].figure

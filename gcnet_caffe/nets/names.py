@@ -27,18 +27,15 @@ def has_two_players(variant: str, options: NetOptions) -> bool:
     return generates(variant) and options.generator == "dcgan"
 
 
-def stem(variant: str, fold: int, name: str, options: NetOptions) -> str:
-    """Return the first words of the files of one fold: ``ck_fold0_S1R1_vae``."""
+def stem(variant: str, fold: int | None, name: str, options: NetOptions) -> str:
+    """Return the first words of the files of one fold: ``ck_fold0_S1R1_vae``.
+
+    Those of deploy nets have no `fold`.
+    """
     if variant in pretrain.PRETRAININGS:
         return variant.replace("-", "_")
-    return f"{name}_fold{fold}_{variant}{kind(variant, options)}"
-
-
-def deploy_stem(variant: str, name: str, options: NetOptions) -> str:
-    """Return the first words of the deploy nets' files, which have no fold."""
-    if variant in pretrain.PRETRAININGS:
-        return variant.replace("-", "_")
-    return f"{name}_{variant}{kind(variant, options)}"
+    data = name if fold is None else f"{name}_fold{fold}"
+    return f"{data}_{variant}{kind(variant, options)}"
 
 
 def solver_name(variant: str, fold: int, name: str, options: NetOptions) -> str:

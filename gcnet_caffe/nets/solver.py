@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Optional
 
-from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb, to_text
+from gcnet_caffe.nets.options import POSITIVE, check, one_of, option
 
 TYPES = ("Nesterov", "Adam")
 
@@ -20,10 +20,6 @@ GAMMA_READINGS = {
 }
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True)
 class SolverOptions:
     """Options of a solver; names are Caffe's field names, defaults the paper's (section IV-A).
@@ -34,42 +30,33 @@ class SolverOptions:
         A value is out of its range; the message gives the flag.
     """
 
-    net: str = _option("", "the net's prototxt")
-    snapshot_prefix: str = _option("", "path prefix of the snapshots")
-    base_lr: float = _option(0.001, "base learning rate")
-    gamma_reading: str = _option(
-        "power-0.75", f"reading of the paper's gamma: {', '.join(GAMMA_READINGS)}"
+    net: str = option("", "the net's prototxt")
+    snapshot_prefix: str = option("", "path prefix of the snapshots")
+    base_lr: float = option(0.001, "base learning rate", POSITIVE)
+    gamma_reading: str = option(
+        "power-0.75",
+        f"reading of the paper's gamma: {', '.join(GAMMA_READINGS)}",
+        one_of(tuple(GAMMA_READINGS)),
     )
-    type: str = _option("Nesterov", f"update rule: {' or '.join(TYPES)}")
-    momentum: float = _option(0.9, "Nesterov's momentum; Adam's first")
-    momentum2: float = _option(0.999, "Adam's second momentum")
-    weight_decay: float = _option(0.0001, "L2 weight decay")
-    max_iter: int = _option(300000, "iterations to train")
+    type: str = option("Nesterov", f"update rule: {' or '.join(TYPES)}", one_of(TYPES))
+    momentum: float = option(0.9, "Nesterov's momentum; Adam's first")
+    momentum2: float = option(0.999, "Adam's second momentum")
+    weight_decay: float = option(0.0001, "L2 weight decay")
+    max_iter: int = option(300000, "iterations to train", POSITIVE)
     # Optional: read when the program runs, on Python 3.9 too
-    clip_gradients: Optional[float] = _option(  # noqa: UP045
+    clip_gradients: Optional[float] = option(  # noqa: UP045
         None, "clip the gradient's L2 norm to this"
     )
-    random_seed: Optional[int] = _option(  # noqa: UP045
+    random_seed: Optional[int] = option(  # noqa: UP045
         None, "seed of fillers, crops, mirrors and dropout"
     )
-    display: int = _option(100, "iterations between log lines")
-    snapshot: int = _option(10000, "iterations between snapshots")
-    test_iter: int = _option(1, "TEST batches per test")
-    test_interval: int = _option(1000, "iterations between tests")
+    display: int = option(100, "iterations between log lines")
+    snapshot: int = option(10000, "iterations between snapshots")
+    test_iter: int = option(1, "TEST batches per test", POSITIVE)
+    test_interval: int = option(1000, "iterations between tests", POSITIVE)
 
     def __post_init__(self) -> None:
-        if self.gamma_reading not in GAMMA_READINGS:
-            raise UsageError(
-                f"--gamma-reading: found {self.gamma_reading!r}, "
-                f"wanted one of {', '.join(GAMMA_READINGS)}"
-            )
-        if self.type not in TYPES:
-            raise UsageError(f"--type: found {self.type!r}, wanted one of {', '.join(TYPES)}")
-        for name in ("base_lr", "max_iter", "test_iter", "test_interval"):
-            if getattr(self, name) <= 0:
-                raise UsageError(
-                    f"--{name.replace('_', '-')}: found {getattr(self, name)}, wanted more than 0"
-                )
+        check(self)
 
 
 def build_solver(options: SolverOptions) -> Any:
