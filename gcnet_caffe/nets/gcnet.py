@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from gcnet_caffe.errors import UsageError
@@ -18,11 +17,15 @@ from gcnet_caffe.nets.layer_names import (
     LABEL,
     LOSS_QUERY,
     LOSS_REFERENCE,
+    PAIR,
     PROB,
     QUERY,
+    QUERY_EMBEDDING,
     RECONSTRUCTED_QUERY,
     RECONSTRUCTED_REFERENCE,
     REFERENCE,
+    REFERENCE_EMBEDDING,
+    SPLIT_PAIR,
 )
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.writer import TEST_ONLY, TRAIN_ONLY, NetWriter
@@ -108,13 +111,13 @@ def build(
     # Encoder 2, the contrastive encoder: one set of parameters, two branches
     query_code = encoder(net, query, ENCODER_2, options, shared=has.compares, masks=reconstructs)
     if options.classifier or has.contrastive:
-        delta = embedding = net.add("query_embedding", "Flatten", query_code.blob)
+        delta = embedding = net.add(QUERY_EMBEDDING, "Flatten", query_code.blob)
     if has.compares:
         reference_code = encoder(
             net, compared, ENCODER_2, options, "_reference", shared=True, masks=reconstructs
         )
         if options.classifier or has.contrastive:
-            other = net.add("reference_embedding", "Flatten", reference_code.blob)
+            other = net.add(REFERENCE_EMBEDDING, "Flatten", reference_code.blob)
         if options.classifier:
             delta = losses.normalized_distance(net, embedding, other)
         if train and has.contrastive:
@@ -152,8 +155,11 @@ def _classify(
         net.add(PROB, "Softmax", score)
 
 
-def add_data(net: NetWriter, options: NetOptions, tops: Sequence[str]) -> None:
-    """Add the Data layers of both phases: crops of 64 x 64, scaled to 0..1, mirrored in TRAIN."""
+def add_data(net: NetWriter, options: NetOptions, tops: list[str]) -> list[str]:
+    """Add the Data layers of both phases: crops of 64 x 64, scaled to 0..1, mirrored in TRAIN.
+
+    Returns `tops`.
+    """
     for include, name, batch_size, mirror in (
         (TRAIN_ONLY, "train_lmdb", options.batch_size, True),
         (TEST_ONLY, "test_lmdb", options.test_batch_size, False),
@@ -171,6 +177,7 @@ def add_data(net: NetWriter, options: NetOptions, tops: Sequence[str]) -> None:
                 "backend": "LMDB",
             },
         )
+    return tops
 
 
 def add_input(net: NetWriter, name: str) -> str:
@@ -184,8 +191,8 @@ def pair_data(net: NetWriter, options: NetOptions) -> tuple[str, str, str]:
 
     One Datum holds query and reference, so that both get the same crop and mirror.
     """
-    add_data(net, options, ["pair", LABEL])
+    pair, label = add_data(net, options, [PAIR, LABEL])
     query, reference = net.add_tops(
-        "split_pair", "Slice", "pair", [QUERY, REFERENCE], slice_param={"axis": 1}
+        SPLIT_PAIR, "Slice", pair, [QUERY, REFERENCE], slice_param={"axis": 1}
     )
-    return query, reference, LABEL
+    return query, reference, label

@@ -8,7 +8,15 @@ from __future__ import annotations
 from gcnet_caffe.nets import losses
 from gcnet_caffe.nets.blocks import decoder, encoder
 from gcnet_caffe.nets.dcgan_blocks import dcgan_decoder, dcgan_encoder
-from gcnet_caffe.nets.layer_names import DECODER_1, DISCRIMINATOR, ENCODER_1, LOSS_GENERATION
+from gcnet_caffe.nets.layer_names import (
+    DECODER_1,
+    DISCRIMINATOR,
+    ENCODER_1,
+    LATENT,
+    LOSS_GENERATED,
+    LOSS_GENERATION,
+    LOSS_REAL,
+)
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.writer import FIXED, TEST_ONLY, TRAIN_ONLY, Fields, NetWriter
 
@@ -74,7 +82,7 @@ def generative_loss(
     losses.image_loss(net, LOSS_GENERATION, image, target, options.lambda_g)
     if options.generator == "vae":
         losses.kl_divergence(
-            net, "latent_mean", "latent_log_variance", options.nz, options.lambda_kl
+            net, f"{LATENT}_mean", f"{LATENT}_log_variance", options.nz, options.lambda_kl
         )
 
 
@@ -85,13 +93,13 @@ def discriminator_loss(
 
     `label` is any blob of N values.
     """
-    for name, blob, branch, value in (
-        ("real", real, "", 1.0),
-        ("generated", image, _GENERATED, 0.0),
+    for name, loss, blob, branch, value in (
+        ("real", LOSS_REAL, real, "", 1.0),
+        ("generated", LOSS_GENERATED, image, _GENERATED, 0.0),
     ):
         logit = discriminate(net, blob, options, branch, learns=True)
         wanted = losses.constant_label(net, name, label, value)
-        losses.adversarial_loss(net, f"loss_{name}", logit, wanted, 1.0)
+        losses.adversarial_loss(net, loss, logit, wanted, 1.0)
 
 
 def discriminate(net: NetWriter, image: str, options: NetOptions, branch: str, learns: bool) -> str:
@@ -104,10 +112,10 @@ def discriminate(net: NetWriter, image: str, options: NetOptions, branch: str, l
 
 def _draw(net: NetWriter, moments: str, options: NetOptions, train: bool) -> str:
     """Add the latent, mean + exp(log variance / 2) times noise of N(0, 1); in TEST the mean."""
-    tops = ["latent_mean", "latent_log_variance"]
-    mean, log_variance = net.add_tops("latent_moments", "Slice", moments, tops)
+    tops = [f"{LATENT}_mean", f"{LATENT}_log_variance"]
+    mean, log_variance = net.add_tops(f"{LATENT}_moments", "Slice", moments, tops)
     if not train:
-        net.add_tops("latent_unused", "Silence", log_variance, [])
+        net.add_tops(f"{LATENT}_unused", "Silence", log_variance, [])
         return mean
     normal, zero = {"type": "gaussian", "std": 1.0}, {"type": "constant"}
     for include, count, filler in (
@@ -116,26 +124,26 @@ def _draw(net: NetWriter, moments: str, options: NetOptions, train: bool) -> str
     ):
         shape = [{"dim": [count, options.nz, 1, 1]}]
         noise = net.add(
-            "latent_noise",
+            f"{LATENT}_noise",
             "DummyData",
             include=include,
             dummy_data_param={"shape": shape, "data_filler": [filler]},
         )
-    deviation = net.add("latent_deviation", "Exp", log_variance, exp_param={"scale": 0.5})
+    deviation = net.add(f"{LATENT}_deviation", "Exp", log_variance, exp_param={"scale": 0.5})
     product = {"operation": "PROD"}
-    drawn = net.add("latent_drawn", "Eltwise", [deviation, noise], eltwise_param=product)
-    return net.add("latent", "Eltwise", [mean, drawn])
+    drawn = net.add(f"{LATENT}_drawn", "Eltwise", [deviation, noise], eltwise_param=product)
+    return net.add(LATENT, "Eltwise", [mean, drawn])
 
 
 def _project(net: NetWriter, query: str, nz: int) -> str:
     """Add the fixed random projection of the appendix to `nz` values, N x nz x 1 x 1."""
-    pixels = net.add("enc1_input", "Power", query, power_param={"scale": 2, "shift": -1})
+    pixels = net.add(f"{ENCODER_1}_input", "Power", query, power_param={"scale": 2, "shift": -1})
     projected = net.add(
-        "enc1_projection",
+        f"{ENCODER_1}_projection",
         "InnerProduct",
         pixels,
         param=[FIXED],
         inner_product_param={"num_output": nz, "bias_term": False, "weight_filler": _PROJECTION},
     )
     shape = {"shape": {"dim": [0, 0, 1, 1]}}
-    return net.add("latent", "Reshape", projected, reshape_param=shape)
+    return net.add(LATENT, "Reshape", projected, reshape_param=shape)

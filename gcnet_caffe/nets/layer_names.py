@@ -39,6 +39,19 @@ ENCODER_1, ENCODER_2 = "enc1", "enc2"
 DECODER_1, DECODER_2_QUERY, DECODER_2_REFERENCE = "dec1", "dec2i", "dec2r"
 AUTOENCODER_DECODER, DISCRIMINATOR = "ae_dec", "disc"
 
+#: What cuts a Datum of two images; first words of the VAE's layers between encoder and decoder, and
+#: of those of its loss.
+SPLIT_PAIR, LATENT, KL = "split_pair", "latent", "kl"
+
+#: The encodings as vectors, N x p.
+QUERY_EMBEDDING, REFERENCE_EMBEDDING = f"{QUERY}_embedding", f"{REFERENCE}_embedding"
+
+#: Last words of the layers that make an embedding's length 1; layers of the contrastive loss, and
+#: the first word of those that measure a pair's distance.
+SQUARE, NORM2, INVERSE_NORM, UNIT = "square", "norm2", "inverse_norm", "unit"
+SIMILAR, INSIDE_MARGIN, OUTSIDE_MARGIN = "similar", "inside_margin", "outside_margin"
+MARGIN_SCORE, DISSIMILAR_IN_MARGIN, PAIR = "margin_score", "dissimilar_in_margin", "pair"
+
 #: The two FC layers, and those of the identity net, whose weights no other net adopts.
 FC_LAYERS, IDENTITY_FC_LAYERS = ("fc1", "fc2"), ("id_fc1", "id_fc2")
 
@@ -57,23 +70,27 @@ class Part(NamedTuple):
     place: tuple[float, float]
 
 
+#: What gives the images and labels that losses compare with.
+DATA = Part("query and\nreference", (0, 2))
+
 #: Layer name -> its part; the first match counts.
 _PARTS = (
-    (r"(data|split_pair|query|reference|image|(reference|label)_unused|(real|generated)_label)$",
-     Part("query and\nreference", (0, 2))),
+    (rf"(data|{SPLIT_PAIR}|{QUERY}|{REFERENCE}|{IMAGE}|({REFERENCE}|{LABEL})_unused"
+     r"|(real|generated)_label)$", DATA),
     (rf"{ENCODER_1}_", Part("encoder 1", (1, 1))),
-    (rf"latent|kl_|{LOSS_KL}", Part("latent", (1.5, 0.2))),
+    (rf"{LATENT}|{KL}_|{LOSS_KL}", Part("latent", (1.5, 0.2))),
     (rf"{DECODER_1}_", Part("decoder 1", (2, 1))),
     (rf"{DISCRIMINATOR}_", Part("discriminator", (2.3, 0.2))),
     (rf"{AUTOENCODER_DECODER}_", Part("decoder", (2, 1))),
-    (rf"{ENCODER_2}_.*_reference$|reference_embedding", Part("encoder 2\n(reference)", (3, 1))),
-    (rf"{ENCODER_2}_|query_embedding|{EMBEDDING}", Part("encoder 2\n(query)", (3, 3))),
+    (rf"{ENCODER_2}_.*_reference$|{REFERENCE_EMBEDDING}", Part("encoder 2\n(reference)", (3, 1))),
+    (rf"{ENCODER_2}_|{QUERY_EMBEDDING}|{EMBEDDING}", Part("encoder 2\n(query)", (3, 3))),
     (rf"{DECODER_2_QUERY}_", Part("decoder 2\n(query)", (4.2, 3.7))),
     (rf"{DECODER_2_REFERENCE}_", Part("decoder 2\n(reference)", (4.2, 0.6))),
     (DELTA, Part("δ", (4.2, 1.6))),
     (r"(id_)?fc\d", Part("dropout, FC,\nReLU, FC", (5.2, 1.6))),
-    (r"(query|reference)_(square|norm2|inverse_norm|unit)|similar|pair_|inside_|outside_|margin_"
-     rf"|dissimilar_|{LOSS_CONTRASTIVE}", Part("contrastive\nloss (S)", (4.2, 2.7))),
+    (rf"({QUERY}|{REFERENCE})_({SQUARE}|{NORM2}|{INVERSE_NORM}|{UNIT})|{SIMILAR}|{PAIR}_"
+     rf"|{INSIDE_MARGIN}|{OUTSIDE_MARGIN}|{MARGIN_SCORE}|{DISSIMILAR_IN_MARGIN}|{LOSS_CONTRASTIVE}",
+     Part("contrastive\nloss (S)", (4.2, 2.7))),
     (rf"{LOSS_GENERATION}|{LOSS_GENERATED}|{LOSS_REAL}|{LOSS_RECONSTRUCTION}",
      Part("generative\nloss", (3, 0.2))),
     (LOSS_QUERY, Part("reconstruction\nloss (R)", (5.4, 3.7))),

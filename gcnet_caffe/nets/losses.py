@@ -5,11 +5,23 @@ from __future__ import annotations
 from gcnet_caffe.nets.layer_names import (
     ACCURACY,
     DELTA,
+    DISSIMILAR_IN_MARGIN,
+    INSIDE_MARGIN,
+    INVERSE_NORM,
+    KL,
+    LATENT,
     LOSS_CLASSIFICATION,
     LOSS_CONTRASTIVE,
     LOSS_KL,
+    MARGIN_SCORE,
+    NORM2,
+    OUTSIDE_MARGIN,
+    PAIR,
     QUERY,
     REFERENCE,
+    SIMILAR,
+    SQUARE,
+    UNIT,
 )
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.writer import TEST_ONLY, Fields, NetWriter
@@ -58,12 +70,12 @@ def kl_divergence(net: NetWriter, mean: str, log_variance: str, count: int, weig
     1/N times the sum over the batch and the latent's `count` values of (mean^2 + variance -
     log variance - 1) / 2. `mean` and `log_variance` are N x count x 1 x 1.
     """
-    square = net.add("latent_mean_square", "Power", mean, power_param=_SQUARE)
-    variance = net.add("latent_variance", "Exp", log_variance)
+    square = net.add(f"{LATENT}_mean_square", "Power", mean, power_param=_SQUARE)
+    variance = net.add(f"{LATENT}_variance", "Exp", log_variance)
     half = {"operation": "SUM", "coeff": [0.5, 0.5, -0.5]}
-    terms = net.add("kl_terms", "Eltwise", [square, variance, log_variance], eltwise_param=half)
-    each = net.add("kl_images", "Reduction", terms, reduction_param=_SUM_OVER_VALUES)
-    batch = net.add("kl_batch", "Reduction", each, reduction_param={"operation": "MEAN"})
+    terms = net.add(f"{KL}_terms", "Eltwise", [square, variance, log_variance], eltwise_param=half)
+    each = net.add(f"{KL}_images", "Reduction", terms, reduction_param=_SUM_OVER_VALUES)
+    batch = net.add(f"{KL}_batch", "Reduction", each, reduction_param={"operation": "MEAN"})
     shift = {"shift": -count / 2}
     net.add(LOSS_KL, "Power", batch, power_param=shift, loss_weight=[weight])
 
@@ -93,17 +105,17 @@ def _similar(net: NetWriter, label: str, neutral_label: int) -> str:
     A Threshold layer would say it plainly, but it has no backward, and `caffe time` calls that.
     """
     shift = {"shift": float(1 - neutral_label)}
-    similar = net.add("similar", "Power", label, power_param=shift)
-    return net.add("similar_relu", "ReLU", similar, similar)
+    similar = net.add(SIMILAR, "Power", label, power_param=shift)
+    return net.add(f"{SIMILAR}_relu", "ReLU", similar, similar)
 
 
 def _unit_length(net: NetWriter, blob: str, name: str) -> str:
     """Add blob / ||blob|| (N x p)."""
-    square = net.add(f"{name}_square", "Power", blob, power_param=_SQUARE)
-    norm2 = net.add(f"{name}_norm2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
+    square = net.add(f"{name}_{SQUARE}", "Power", blob, power_param=_SQUARE)
+    norm2 = net.add(f"{name}_{NORM2}", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
     inverse = {"power": -0.5, "shift": NORM_EPSILON}
-    inverse_norm = net.add(f"{name}_inverse_norm", "Power", norm2, power_param=inverse)
-    return net.add(f"{name}_unit", "Scale", [blob, inverse_norm], scale_param={"axis": 0})
+    inverse_norm = net.add(f"{name}_{INVERSE_NORM}", "Power", norm2, power_param=inverse)
+    return net.add(f"{name}_{UNIT}", "Scale", [blob, inverse_norm], scale_param={"axis": 0})
 
 
 def _share_inside_margin(
@@ -115,17 +127,17 @@ def _share_inside_margin(
     class 0, over the pairs that are not similar.
     """
     minus = {"operation": "SUM", "coeff": [1.0, -1.0]}
-    difference = net.add("pair_difference", "Eltwise", [query, reference], eltwise_param=minus)
-    square = net.add("pair_square", "Power", difference, power_param=_SQUARE)
-    distance2 = net.add("pair_distance2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
+    difference = net.add(f"{PAIR}_difference", "Eltwise", [query, reference], eltwise_param=minus)
+    square = net.add(f"{PAIR}_square", "Power", difference, power_param=_SQUARE)
+    distance2 = net.add(f"{PAIR}_distance2", "Reduction", square, reduction_param=_SUM_OVER_VALUES)
     room = {"scale": -1.0, "shift": margin**2}
-    inside = net.add("inside_margin", "Power", distance2, power_param=room)
-    outside = net.add("outside_margin", "Power", inside, power_param={"scale": 0.0})
+    inside = net.add(INSIDE_MARGIN, "Power", distance2, power_param=room)
+    outside = net.add(OUTSIDE_MARGIN, "Power", inside, power_param={"scale": 0.0})
     column = {"shape": {"dim": [-1, 1]}}
     columns = [
         net.add(f"{blob}_column", "Reshape", blob, reshape_param=column)
         for blob in (inside, outside)
     ]
-    score = net.add("margin_score", "Concat", columns, concat_param={"axis": 1})
+    score = net.add(MARGIN_SCORE, "Concat", columns, concat_param={"axis": 1})
     ignore_similar = {"ignore_label": 1}
-    net.add("dissimilar_in_margin", "Accuracy", [score, similar], accuracy_param=ignore_similar)
+    net.add(DISSIMILAR_IN_MARGIN, "Accuracy", [score, similar], accuracy_param=ignore_similar)

@@ -31,7 +31,7 @@ PRETRAININGS = ("pretrain-autoencoder", IDENTITY)
 def build_autoencoder(options: NetOptions, deploy: bool = False) -> NetWriter:
     """Build the encoder-decoder of table I: blob `image` in, `reconstruction` out."""
     net = NetWriter(f"gcnet_pretrain-autoencoder{'_deploy' if deploy else ''}")
-    image = add_input(net, IMAGE) if deploy else _images(net, options, [IMAGE])
+    image = add_input(net, IMAGE) if deploy else add_data(net, options, [IMAGE])[0]
     code = encoder(net, image, ENCODER_1, options)
     reconstruction = decoder(net, code, AUTOENCODER_DECODER, options, RECONSTRUCTION)
     if not deploy:
@@ -42,7 +42,7 @@ def build_autoencoder(options: NetOptions, deploy: bool = False) -> NetWriter:
 def build_identity(options: NetOptions, deploy: bool = False) -> NetWriter:
     """Build the CNN of three convolutions and two FC layers that classifies identities."""
     net = NetWriter(f"gcnet_pretrain-identity{'_deploy' if deploy else ''}")
-    image = add_input(net, IMAGE) if deploy else _images(net, options, [IMAGE, LABEL])
+    image = add_input(net, IMAGE) if deploy else add_data(net, options, [IMAGE, LABEL])[0]
     code = encoder(net, image, ENCODER_2, options, masks=False)
     embedding = net.add(EMBEDDING, "Flatten", code.blob)
     train = not deploy
@@ -52,8 +52,3 @@ def build_identity(options: NetOptions, deploy: bool = False) -> NetWriter:
     else:
         net.add(PROB, "Softmax", score)
     return net
-
-
-def _images(net: NetWriter, options: NetOptions, tops: list[str]) -> str:
-    add_data(net, options, tops)
-    return tops[0]
