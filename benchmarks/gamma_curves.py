@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from gcnet_caffe.formats.log import import_pyplot
+from gcnet_caffe.figures import import_pyplot
 from gcnet_caffe.nets.solver import GAMMA_READINGS, SolverOptions
 
 plt = import_pyplot()

@@ -17,6 +17,7 @@ FLOORS = (
     "errors",
     "text",
     "files parallel lifeline",
+    "figures",
     "formats",
     "faces",
     "datasets nets",

@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gcnet_caffe.formats.log import draw_log
+    from gcnet_caffe.formats.log_drawing import draw_log
 
     draw_log(args.log, args.output)
     print(args.output)

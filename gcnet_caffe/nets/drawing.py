@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gcnet_caffe.figures import import_pyplot, save_figure
 from gcnet_caffe.formats import read_net
-from gcnet_caffe.formats.log import import_pyplot, save_figure
-from gcnet_caffe.nets.layer_names import are_ours, part_of
+from gcnet_caffe.nets.layer_names import DATA, are_ours, part_of
 from gcnet_caffe.nets.layered import arrange
 from gcnet_caffe.nets.net_graph import Box, Graph, net_graph
 
@@ -82,8 +82,9 @@ def data_flow(
         blocks[block] = part.place
         for bottom in layer.bottom:
             source = made_by.get(bottom, block)
+            compares = source == DATA.title and "encoder" not in block
             if source != block:
-                edges[source, block] = _kind(source, block)
+                edges[source, block] = "target" if compares else "data"
         made_by.update({top: block for top in layer.top})
     return blocks, edges
 
@@ -105,11 +106,6 @@ def _draw_blocks(
     axis.axis("off")
     figure.tight_layout(pad=0.2)
     save_figure(figure, out, dpi=110)
-
-
-def _kind(source: str, block: str) -> str:
-    data = part_of("data")
-    return "target" if data and source == data.title and "encoder" not in block else "data"
 
 
 _KIND_COLOURS = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.formats.log import import_pyplot
+from gcnet_caffe.figures import import_pyplot
 
 #: Colours that colour-blind readers can tell apart (Okabe and Ito), and two more.
 COLOURS = (

@@ -8,12 +8,11 @@ from matplotlib import pyplot
 
 from gcnet_caffe import cli
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.formats import log as log_module
+from gcnet_caffe.formats import log_drawing
 from gcnet_caffe.formats.log import (
     before_test_line,
     display_line,
     display_times,
-    draw_log,
     fatal_message,
     loss_line,
     number,
@@ -23,6 +22,7 @@ from gcnet_caffe.formats.log import (
     read_log,
     text_before,
 )
+from gcnet_caffe.formats.log_drawing import draw_log
 
 LOG = """\
 I1124 02:14:05.000000  2572 solver.cpp:347] Iteration 0, Testing net (#0)
@@ -209,8 +209,8 @@ def drawn(tmp_path, monkeypatch):
                 found.update({line.get_label(): line for line in axis.lines})
             save(figure, out, dpi)
 
-        save = log_module.save_figure
-        monkeypatch.setattr(log_module, "save_figure", look)
+        save = log_drawing.save_figure
+        monkeypatch.setattr(log_drawing, "save_figure", look)
         draw_log(tmp_path / "log", tmp_path / out)
         assert not pyplot.get_fignums()
         return found

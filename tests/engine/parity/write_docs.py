@@ -22,8 +22,8 @@ import numpy as np
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
+from gcnet_caffe.figures import import_pyplot
 from gcnet_caffe.formats import read_solver
-from gcnet_caffe.formats.log import import_pyplot
 from tests import real_caffe
 from tests.engine import rules, runs
 from tests.engine.parity import mutations, other_mutations
