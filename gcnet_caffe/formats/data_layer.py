@@ -152,13 +152,10 @@ class DataRules:
             alike = made[0] == wanted[0] or len(self._param.mean_value) != 1
         if alike:
             return
-        hints = []
-        if made[0] != wanted[0]:
-            hints.append(
-                "force_color or force_gray makes the channels equal"
-                if encoded
-                else "nothing makes the channels of raw records (not encoded) equal"
-            )
+        channels = "nothing makes the channels of raw records (not encoded) equal"
+        if encoded:
+            channels = "force_color or force_gray makes the channels equal"
+        hints = [channels] if made[0] != wanted[0] else []
         if made[1:] != wanted[1:] and self.batch_size > 1:
             hints.append("crop_size makes the sizes equal")
         batch = f"a batch of {self.batch_size}" if self.batch_size > 1 else "mean_value"

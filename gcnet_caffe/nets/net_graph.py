@@ -94,14 +94,14 @@ def net_graph(
     phases = [number for number, name in _PHASES.items() if phase in ("", name)]
     chosen: dict[int, dict[int, Any]] = {}
     layers: dict[int, Any] = {}
-    for number in reversed(phases):
+    for number in phases:
         state = caffe_pb.NetState(phase=number, level=level, stage=stages)
         chosen[number] = {
             index: layer
             for index, layer in enumerate(net.layer)
             if is_included(layer, state, origin)
         }
-        layers.update(chosen[number])
+        layers = {**chosen[number], **layers}
     if not layers:
         raise NetError(f"{origin}: no layer in phase {phase or 'TRAIN or TEST'}; nothing to draw")
     shapes = _shapes(chosen)
@@ -157,8 +157,8 @@ def _read(layers: dict[int, Any]) -> _Reads:
         if tops == list(layer.bottom) and len(tops) == 1 and readers[tops[0]] == 1:
             if tops[0] in makers:
                 found.in_place[index] = makers[tops[0]]
-        makers.update(dict.fromkeys(tops, index))
-        readers.update({blob: -readers[blob] for blob in tops})
+        for blob in tops:
+            makers[blob], readers[blob] = index, 0
     return found
 
 

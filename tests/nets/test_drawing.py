@@ -80,6 +80,20 @@ def test_a_net_of_both_phases_is_one_graph():
     assert lines["mnist (TRAIN)"] == ["Data batch 64", "→ data", "→ label"]
 
 
+def test_a_layer_of_both_phases_has_the_shape_of_the_training():
+    given_by = "dummy_data_param {{ shape {{ dim: {} dim: 3 }} }} include {{ phase: {} }}"
+    text = "".join(
+        layer("DummyData", "d", "", "x", given_by.format(*batch))
+        for batch in ((64, "TRAIN"), (1, "TEST"))
+    )
+    boxes = {box.title: box.lines for box in graph(text + layer("Exp", "e", "x", "y")).boxes}
+    assert boxes == {
+        "d (TRAIN)": ["DummyData", "→ x: 64x3"],
+        "d (TEST)": ["DummyData", "→ x: 1x3"],
+        "e": ["Exp", "→ y: 64x3"],
+    }
+
+
 def test_one_phase_and_stages():
     train = named(graph(NETS["LeNet"], phase="TRAIN"))
     assert ("mnist", "conv1") in train and ("ip2", "accuracy") not in train
