@@ -6,7 +6,6 @@ The options under ``net`` and ``solver`` are the fields of `NetOptions` and `Sol
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from gcnet_caffe.datasets.expressions import parse_classes
 from gcnet_caffe.datasets.protocols import PROTOCOLS, Protocol
 from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
+from gcnet_caffe.experiment.settings import net_and_solver, trained
 from gcnet_caffe.nets import NetOptions, SolverOptions
 from gcnet_caffe.text import odd_character, read
 
@@ -70,7 +70,6 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> dict[str, 
     found = _load(path)
     for change in changes:
         _apply(found, change)
-    _refuse_nul(found, path)
     _check(found, path)
     experiment = {"name": Path(path).stem, **DEFAULTS, **found}
     protocol = PROTOCOLS[experiment["protocol"]]
@@ -83,10 +82,8 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> dict[str, 
 def _load(path: str | Path) -> dict[str, Any]:
     try:
         text = read(path, UsageError, wanted="an experiment in YAML")
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such experiment") from None
-    except IsADirectoryError:
-        raise UsageError(f"{path}: not a text file; wanted an experiment in YAML") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; wanted an experiment in YAML") from None
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -102,19 +99,6 @@ def _load(path: str | Path) -> dict[str, Any]:
 def _hint(text: str) -> str:
     odd = odd_character(text)
     return f" ({odd})" if odd else ""
-
-
-def _refuse_nul(
-    found: dict[str, Any] | list[Any], path: str | Path, keys: tuple[str, ...] = ()
-) -> None:
-    """Raise a UsageError that names the key where a value, or a key, holds a NUL character."""
-    for key, value in found.items() if isinstance(found, dict) else enumerate(found):
-        here = (*keys, str(key))
-        if isinstance(value, (dict, list)):
-            _refuse_nul(value, path, here)
-        if "\0" in str(key) or (isinstance(value, str) and "\0" in value):
-            where = ".".join(here)
-            raise UsageError(f"{path}: {where!r}: {shown(value)} holds NUL (U+0000)")
 
 
 def _apply(found: dict[str, Any], change: str) -> None:
@@ -147,9 +131,8 @@ def _check(found: dict[str, Any], path: str | Path) -> None:
         unknown = next(key for key in error.instance if key not in known)
         nearest = difflib.get_close_matches(str(unknown), known, 1, 0.5)
         what = f"did you mean {nearest[0]}?" if nearest else f"wanted one of {', '.join(known)}"
-        raise UsageError(
-            f"{path}: unknown key {'.'.join(filter(None, (where, str(unknown))))}; {what}"
-        )
+        key = ".".join(map(str, (*error.absolute_path, unknown))).replace("\0", "\\x00")
+        raise UsageError(f"{path}: unknown key {key}; {what}")
     raise UsageError(f"{path}: {where or 'the file'}: {_in_words(error)}")
 
 
@@ -163,6 +146,7 @@ def _in_words(error: jsonschema.ValidationError) -> str:
         "minimum": lambda: f"{found}, wanted {value} or more",
         "exclusiveMinimum": lambda: f"{found}, wanted more than {value}",
         "minItems": lambda: f"wanted at least {value}",
+        "pattern": lambda: f"{shown(error.instance)} holds NUL (U+0000)",
     }
     return wanted.get(error.validator, lambda: error.message.splitlines()[0])()
 
@@ -177,13 +161,10 @@ def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | P
         if across and key in experiment:
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
     try:
-        for net in (experiment["net"], *(more["net"] for more in experiment["also"])):
+        for _, setting, _ in trained(experiment):
+            net, solver = net_and_solver(experiment, setting)
             NetOptions(**net)
-        SolverOptions(**experiment["solver"])
-        for name, values in experiment["sweep"].items():
-            for value in values:
-                owner: Any = NetOptions if name in _fields(NetOptions) else SolverOptions
-                owner(**{name: value})
+            SolverOptions(**solver)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -227,26 +208,3 @@ def _absolute(value: Any) -> Any:
         key: os.path.abspath(os.path.expanduser(item)) if key in paths else _absolute(item)
         for key, item in value.items()
     }
-
-
-def _fields(options: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(options)}
-
-
-def net_and_solver(
-    experiment: Mapping[str, Any], setting: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options of net and solver: those of the experiment, changed by a setting.
-
-    Parameters
-    ----------
-    experiment : mapping
-        Its keys ``net`` and ``solver`` are used.
-    setting : mapping
-        {option: value}; an option of the net or of the solver.
-    """
-    names = _fields(NetOptions)
-    net, solver = dict(experiment["net"]), dict(experiment["solver"])
-    for name, value in setting.items():
-        (net if name in names else solver)[name] = value
-    return net, solver

@@ -23,21 +23,24 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe import files, lifeline
+from gcnet_caffe import lifeline
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import Plan, Training, make_plan
 from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
 from gcnet_caffe.faces.align import SIZE
-from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.lmdb_file import LmdbWriter
 from gcnet_caffe.formats.log import display_times
+from gcnet_caffe.nets import NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.real_caffe.tool import mounted
 
 ITERATIONS = 20
 _WARM = 5  # iterations left out of the measurement
+#: The options of a solver that a probe changes.
+_SHORT = f"--max-iter {ITERATIONS} --snapshot {ITERATIONS} --display 1 --test-interval 1000000"
 
 
 def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()) -> None:
@@ -110,31 +113,40 @@ def _kind(job: Training) -> _Kind:
 
 def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
     """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
-    with contextlib.ExitStack() as stack:
-        # among the system's temporary files: after SIGKILL nothing is left among the user's
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gcnet-")))
-        batch = int((re.findall(r"--batch-size (\d+)", job.net) or [64])[0])
-        _write_data(scratch / "data", job.variant, 2 * batch)
-        folders = [scratch / str(number) for number in range(machine.at_once)]
-        for folder in folders:
-            max_iter = _write_net(folder, job, scratch / "data")
-        begin = time.monotonic()
-        words = [sys.executable, "-m", "gcnet_caffe.cli", "train-folder", "--engine", job.engine]
+    # among the system's temporary files: after SIGKILL nothing is left among the user's
+    with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
+        scratch = Path(folder)
         env = {**environment(), **mounted(scratch), "OMP_NUM_THREADS": str(machine.threads)}
-        if machine.gpus:
-            words += ["--gpu-slots", ",".join(map(str, machine.gpu_slots))]
-        pipe = {"stderr": subprocess.PIPE, "text": True}
-        processes = [
-            lifeline.start(stack, [*words, str(folder)], env=env, **pipe) for folder in folders
-        ]
-        errors = [process.communicate()[1] for process in processes]
-        if any(process.returncode for process in processes):
-            raise GcnetError(f"the probe of {job.variant} failed: {errors[0].strip()[-300:]}")
+        data = scratch / "data"
+        batch = _number(job.net, "--batch-size", NetOptions.batch_size)
+        _write_data(data, job.variant, 2 * batch)
+        trained = [ResultFolder(scratch / str(number)) for number in range(machine.at_once)]
+        target = ["--variant", job.variant, "--name", "probe", "--data", str(data), "--short-names"]
+        net = [*target, *shlex.split(job.net)]
+        solver = [*target, *shlex.split(job.solver), *shlex.split(_SHORT)]
+        slots = ["--gpu-slots", ",".join(map(str, machine.gpu_slots))] if machine.gpus else []
+        train = ["train-folder", "--engine", job.engine, *slots]
+        _run(job, env, [["make-net", "-o", str(each.path), *net] for each in trained])
+        _run(job, env, [["make-solver", *_files(each), *solver] for each in trained])
+        begin = time.monotonic()
+        _run(job, env, [[*train, str(each.path)] for each in trained])
         wall = time.monotonic() - begin
-        iteration = statistics.mean(
-            _iteration_seconds(ResultFolder(folder).log) for folder in folders
-        )
+        iteration = statistics.mean(_iteration_seconds(each.log) for each in trained)
+        max_iter = _number(job.solver, "--max-iter", SolverOptions.max_iter)
         return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
+
+
+def _number(flags: str, flag: str, default: int) -> int:
+    """The value of an option, as a job has it."""
+    found = re.search(rf"{flag} (\d+)", flags)
+    return int(found[1]) if found else default
+
+
+def _files(folder: ResultFolder) -> list[str]:
+    """The options of make-solver for the files of a training."""
+    paths = {"-o": folder.path, "--net": folder.train_test}
+    paths["--snapshot-prefix"] = folder.snapshots / "net"
+    return [word for option, path in paths.items() for word in (option, str(path))]
 
 
 def _write_data(folder: Path, variant: str, count: int) -> None:
@@ -151,30 +163,18 @@ def _write_data(folder: Path, variant: str, count: int) -> None:
                 writer.put(f"{index:08d}", datum.SerializeToString())
 
 
-def _write_net(folder: Path, job: _Kind, data: Path) -> int:
-    """Write the net and a solver of a few iterations; return the iterations of the real one."""
-    target = f"--variant {job.variant} --name probe --data {data} --short-names -o {folder}"
-    solver = f"{target} --net {folder}/train_test.prototxt --snapshot-prefix {folder}/snapshots/net"
-    _gcnet(f"make-net {target} {job.net}")
-    _gcnet(f"make-solver {solver} {job.solver}")
-    max_iter = read_solver(folder / "solver.prototxt").max_iter
-    for path in folder.glob("*solver.prototxt"):
-        text = path.read_text()
-        for field, value in (("max_iter", ITERATIONS), ("display", 1), ("snapshot", ITERATIONS)):
-            text = re.sub(rf"^{field}: .*$", f"{field}: {value}", text, flags=re.M)
-        text = re.sub(r"^test_interval: .*$", "test_interval: 1000000", text, flags=re.M)
-        files.write_text(path, text)
-    return max_iter
-
-
-def _gcnet(line: str) -> None:
-    command = [sys.executable, "-m", "gcnet_caffe.cli", *shlex.split(line)]
+def _run(job: _Kind, env: dict[str, str], commands: Sequence[Sequence[str]]) -> None:
+    """Run commands of `gcnet` at the same time, each to its end."""
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    gcnet = [sys.executable, "-m", "gcnet_caffe.cli"]
     with contextlib.ExitStack() as stack:
-        process = lifeline.start(stack, command, **pipes)
-        error = process.communicate()[1]
-    if process.returncode:
-        raise GcnetError(f"the probe stopped: {error.strip()[-300:]}")
+        processes = [
+            lifeline.start(stack, [*gcnet, *words], env=env, **pipes) for words in commands
+        ]
+        for process in processes:
+            error = process.communicate()[1]
+            if process.returncode:
+                raise GcnetError(f"the probe of {job.variant} failed: {error.strip()[-300:]}")
 
 
 def _iteration_seconds(log: Path) -> float:

@@ -179,9 +179,8 @@ def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
         )
         job: Manifest = {"arguments": reader, "inputs": [faces]}
     elif "reader" in source:
-        more = _words(source.get("options", {}))
-        root = f"--root {shlex.quote(source['root'])}" if "root" in source else ""
-        job = {"arguments": f"{source['reader']} {root} {more}".strip(), "inputs": []}
+        more = flags({"root": source.get("root"), **source.get("options", {})})
+        job = {"arguments": f"{source['reader']} {more}".strip(), "inputs": []}
     else:
         given = source["manifest"]
         job = {"arguments": f"manifest {shlex.quote(given)}", "inputs": [given]}
@@ -189,30 +188,19 @@ def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
     return path
 
 
-def _words(options: Mapping[str, Any]) -> str:
-    """Options of a reader as words; `true` is a flag without a value."""
-    words: list[str] = []
-    for name, value in options.items():
-        words.append(f"--{name.replace('_', '-')}")
-        words += [] if value is True else [shlex.quote(str(value))]
-    return " ".join(words)
-
-
 def _pair_flags(experiment: Mapping[str, Any]) -> str:
     protocol = PROTOCOLS[experiment["protocol"]]
-    pack = dict(experiment["pack"])
-    neutral = pack.pop("neutral_queries", True)
-    skip = pack.pop("skip_failures", False)
-    words = [f"--protocol {experiment['protocol']}", flags(pack)]
+    options = {"protocol": experiment["protocol"], **experiment["pack"]}
+    # of these, make-lmdb has a flag for one value only
+    for name, default in (("neutral_queries", True), ("skip_failures", False)):
+        if options.get(name) == default:
+            del options[name]
     if protocol.folds:
-        words.append(f"--classes {shlex.quote(','.join(experiment['classes']))}")
-        words += [f"--folds {experiment['folds']}"] if "folds" in experiment else []
-        words += [f"--fold {k}" for k in experiment.get("only", ())]
-        if "fold_table" in experiment:
-            words.append(f"--fold-table {shlex.quote(experiment['fold_table'])}")
-    words += [] if neutral else ["--no-neutral-queries"]
-    words += ["--skip-failures"] if skip else []
-    return " ".join(filter(None, words))
+        options["classes"] = ",".join(experiment["classes"])
+        options["folds"] = experiment.get("folds")
+        options["fold"] = experiment.get("only")
+        options["fold_table"] = experiment.get("fold_table")
+    return flags(options)
 
 
 def _training(

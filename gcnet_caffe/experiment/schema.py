@@ -24,7 +24,7 @@ _TEXT: _Schema
 _FLAG: _Schema
 _COUNT: _Schema
 _NUMBER: _Schema
-_TEXT, _FLAG = {"type": "string"}, {"type": "boolean"}
+_TEXT, _FLAG = {"type": "string", "pattern": r"^[^\0]*$"}, {"type": "boolean"}
 _COUNT, _NUMBER = {"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0}
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
@@ -101,7 +101,11 @@ def _source() -> _Schema:
             ),
             "reader": {"enum": list(READERS)},
             "root": _TEXT,
-            "options": {"type": "object"},
+            "options": {
+                "type": "object",
+                "propertyNames": _TEXT,
+                "additionalProperties": {**_TEXT, "type": ["string", "number", "boolean"]},
+            },
             "manifest": _TEXT,
         }
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from gcnet_caffe.experiment.config import net_and_solver
-from gcnet_caffe.nets import NetOptions, SolverOptions, net_files, solver_defaults
+from gcnet_caffe.nets import NetOptions, net_files, solver_defaults
 from gcnet_caffe.nets.names import NAMING
+from gcnet_caffe.nets.pretrain import PRETRAININGS
 
 #: {option: value}: the fields of NetOptions and SolverOptions that a setting changes.
 Setting = Mapping[str, Any]
+_NET_OPTIONS = {field.name for field in dataclasses.fields(NetOptions)}
 
 
 def settings(experiment: Mapping[str, Any]) -> dict[str, Setting]:
@@ -59,6 +61,23 @@ def setting_name(setting: Setting) -> str:
     return "+".join(f"{name}={value}" for name, value in setting.items()) or "default"
 
 
+def net_and_solver(
+    experiment: Mapping[str, Any], setting: Setting
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of net and solver: those of the experiment, changed by a setting.
+
+    Parameters
+    ----------
+    experiment : mapping
+        Its keys ``net`` and ``solver`` are used.
+    setting : mapping
+        {option: value}; an option of the net or of the solver.
+    """
+    net = {name: value for name, value in setting.items() if name in _NET_OPTIONS}
+    solver = {name: value for name, value in setting.items() if name not in _NET_OPTIONS}
+    return {**experiment["net"], **net}, {**experiment["solver"], **solver}
+
+
 def options_of(
     experiment: Mapping[str, Any], variant: str, setting: Setting
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -89,16 +108,12 @@ def options_of(
 
 def pretraining_setting(setting: Setting) -> dict[str, Any]:
     """Return the part of `setting` that the pre-trained nets depend on."""
-    depends: dict[str, Any] = {}
-    for name, value in setting.items():
-        net, solver = net_and_solver({"net": {}, "solver": {}}, {name: value})
-        if any(_changes_solver(*item) for item in solver.items()) or any(
-            _changes_net(variant, *item)
-            for item in net.items()
-            for variant in ("pretrain-autoencoder", "pretrain-identity")
-        ):
-            depends[name] = value
-    return depends
+    no_options: dict[str, Any] = {"net": {}, "solver": {}}
+    return {
+        name: value
+        for name, value in setting.items()
+        if any(any(options_of(no_options, net, {name: value})) for net in PRETRAININGS)
+    }
 
 
 @functools.cache
@@ -119,17 +134,17 @@ def _texts(variant: str, options: NetOptions) -> list[str]:
     return [line for text in files.values() for line in text.splitlines() if line[:1] != "#"]
 
 
-def _changes_solver(name: str, value: Any) -> bool:
-    return getattr(SolverOptions(), name) != value
-
-
 def flags(options: Mapping[str, Any]) -> str:
-    """Return options as they are written on a command line: ``--lambda-s 0.1 --no-fc-relu``."""
+    """Return options as they are written on a command line: ``--lambda-s 0.1 --no-fc-relu``.
+
+    An option without a value (None) is left out; one with a list is repeated.
+    """
     words = []
     for name, value in options.items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:
-            words.append(f"--{flag} {value}")
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{flag} {shlex.quote(str(each))}" for each in values]
     return " ".join(words)
