@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.text import check_name
 
 
@@ -101,6 +101,15 @@ def locked(path: str | os.PathLike[str], patience: float = 0) -> Iterator[bool]:
         while not (ours := _lock(file.fileno())) and time.monotonic() < end:
             time.sleep(0.2)
         yield ours and _is_still(file.fileno(), path)
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str], error: GcnetError, patience: float = 0) -> Iterator[None]:
+    """Run the body with the lock of `path`, as `locked` does, or raise `error`."""
+    with locked(path, patience) as ours:
+        if not ours:
+            raise error
+        yield
 
 
 def _is_still(file: int, path: str | os.PathLike[str]) -> bool:

@@ -77,20 +77,22 @@ def test_a_character_that_looks_like_another_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line, key",
+    "line, message",
     [
-        (r'data: {reader: ck, root: "/data/a\0b"}', "'data.root'"),
-        (r'data: [{reader: ck, root: "/a"}, {reader: ck, root: "/data/\x00"}]', "'data.1.root'"),
-        (r'"ti\0tle": x', r"'ti\x00tle'"),
+        (r'data: {reader: ck, root: "/data/a\0b"}', r"data.root: '/data/a\x00b' holds NUL"),
+        (r'data: [{manifest: a}, {reader: ck, root: "/\x00"}]', r"data.1.root: '/\x00' holds NUL"),
+        (r'data: {reader: ck, options: {a: "\0"}}', r"data.options.a: '\x00' holds NUL"),
+        (r'data: {reader: ck, options: {"\0": 1}}', r"data.options: '\x00' holds NUL"),
+        ('data: {}\n"ti\\0tle": x', r"unknown key ti\x00tle; did you mean title?"),
     ],
 )
-def test_a_key_with_nul_is_named(line, key, tmp_path):
+def test_a_key_with_nul_is_named(line, message, tmp_path):
     (tmp_path / "e.yaml").write_text(f"protocol: ck7\n{line}\n")
     with pytest.raises(UsageError) as error:
         read_experiment(tmp_path / "e.yaml")
-    assert f"e.yaml: {key}: " in str(error.value) and "holds NUL (U+0000)" in str(error.value)
+    assert f"e.yaml: {message}" in str(error.value) and "\0" not in str(error.value)
     (tmp_path / "e.yaml").write_text("protocol: ck7\ndata: {reader: ck, root: /a}\n")
-    with pytest.raises(UsageError, match=r"'data.root': '/a\\x00' holds NUL"):
+    with pytest.raises(UsageError, match=r"data.root: '/a\\x00' holds NUL \(U\+0000\)"):
         read_experiment(tmp_path / "e.yaml", [r'data.root="/a\0"'])
 
 

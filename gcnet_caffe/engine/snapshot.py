@@ -271,14 +271,17 @@ def newest_snapshot(prefix: str, below: int | None = None) -> str:
     below : int, optional
         Only snapshots of earlier iterations than this.
     """
-    for _, path in states_of(prefix, below):
-        try:
-            state = (_read_hdf5 if is_hdf5(path) else _read_binary)(path)
-            _read_side(path, _find_model(path, state.learned_net))
-        except GcnetError:
-            continue
-        return str(path)
-    return ""
+    return next((str(path) for _, path in states_of(prefix, below) if can_resume(path)), "")
+
+
+def can_resume(path: str | Path) -> bool:
+    """Return whether the .solverstate at `path` can be read, and its side file fits it."""
+    try:
+        state = (_read_hdf5 if is_hdf5(path) else _read_binary)(path)
+        _read_side(path, _find_model(path, state.learned_net))
+    except GcnetError:
+        return False
+    return True
 
 
 def _offer(path: str) -> str:

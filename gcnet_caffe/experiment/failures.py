@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from gcnet_caffe.experiment.plan import Plan
 
 #: The paths of a plan are relative to the folder of its run.
 _RUN = RunFolder(Path())
-_RULES = ("evaluate", "train", "solver", "net")
+_RULES = ("evaluate", "train", "solver", "net", "baseline")
+_DIED = "^(?:Killed|Segmentation|MemoryError).*"
 
 
 def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, str]:
@@ -46,24 +48,17 @@ def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, 
 
 def _reason(logs: Path, plan: Plan, folder: str) -> str:
     """The error of the job's own rules, else of the jobs that it needs."""
-    found = [logs / folder / f"{rule}.log" for rule in (*_RULES, "baseline")]
-    found += [logs / f"{folder}.log"]
+    names = [*(f"{folder}/{rule}" for rule in _RULES), folder]
     if folder in plan["training"]:
-        for weights in plan["training"][folder]["weights"]:
-            found.append(logs / Path(weights).parent / "train.log")
-    found += [logs / "pairs.log", logs / "identity.log"]
-    found += sorted(logs.glob("manifests/*.log")) + sorted(logs.glob("faces/*.log"))
-    for log in found:
-        if log.is_file() and (error := _error(log)):
-            return error
-    return "not run"
+        weights = map(Path, plan["training"][folder]["weights"])
+        names += [f"{path.parent}/train" for path in weights]
+    names += ["pairs", "identity", "manifests/*", "faces/*"]
+    found = [log for name in names for log in sorted(logs.glob(f"{name}.log"))]
+    return next(filter(None, map(_error, found)), "not run")
 
 
 def _error(log: Path) -> str:
     """The last error that a verb wrote, or the last line of a process that died without one."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line.split(": error: ", 1)[1] for line in lines if ": error: " in line]
-    if errors:
-        return errors[-1]
-    died = [line for line in lines if line.startswith(("Killed", "Segmentation", "MemoryError"))]
-    return died[-1] if died else ""
+    text = log.read_text(errors="replace")
+    found = re.findall(r": error: (.*)", text) or re.findall(_DIED, text, re.M)
+    return found[-1] if found else ""

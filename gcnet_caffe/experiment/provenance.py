@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -18,24 +19,11 @@ from gcnet_caffe import __version__, files
 from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.snakemake import Machine
 
-_PACKAGES = ("torch", "numpy", "opencv-python-headless", "lmdb", "protobuf", "scikit-image")
-_MORE = ("scikit-learn", "snakemake", "matplotlib")
+_PACKAGES = "torch numpy opencv-python-headless lmdb protobuf scikit-image".split()
+_PACKAGES += "scikit-learn snakemake matplotlib".split()
 
 
-class Stopwatch:
-    """When something started, and how long it has taken."""
-
-    def __init__(self) -> None:
-        self.start = time.time()
-        self.started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.time() - self.start
-
-
-def write_provenance(out: str | Path, watch: Stopwatch, machine: Machine) -> None:
+def write_provenance(out: str | Path, start: float, machine: Machine) -> None:
     """Write provenance.json of a run.
 
     Where a run was interrupted and continued, the seconds are added up and the commits listed.
@@ -44,20 +32,21 @@ def write_provenance(out: str | Path, watch: Stopwatch, machine: Machine) -> Non
     ----------
     out : path
         Folder of the run.
-    watch : Stopwatch
-        Started with this part of the run.
+    start : float
+        When this part of the run started, in seconds since the epoch.
     machine : Machine
     """
     folder = RunFolder(Path(out))
     before = folder.provenance()
+    started = datetime.datetime.fromtimestamp(start).astimezone().isoformat(timespec="seconds")
     facts = {
         "versions": _versions(),
         "git_commit": _added(before.get("git_commit", ""), _commit()),
         "command": shlex.join(["gcnet", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads per job"
         + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
-        "started": before.get("started", watch.started),
-        "seconds": round(before.get("seconds", 0) + watch.seconds, 1),
+        "started": before.get("started", started),
+        "seconds": round(before.get("seconds", 0) + time.time() - start, 1),
         "commands": _commands(folder),
     }
     files.write_text(folder.provenance_file, json.dumps(facts, indent=1) + "\n")
@@ -69,11 +58,9 @@ def _added(commits: str, commit: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {"gcnet-caffe": __version__, "python": platform.python_version()}
-    for name in (*_PACKAGES, *_MORE):
-        try:
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found
 
 
@@ -83,16 +70,12 @@ def _commit() -> str:
     if not (root / ".git").exists():
         return ""
 
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(root), *words]
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+"]
     try:
-        return git("rev-parse", "--short=12", "HEAD") + (
-            "+" if git("status", "--porcelain") else ""
-        )
+        found = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True)
     except FileNotFoundError:
         return ""
+    return found.stdout.strip()
 
 
 def _commands(run: RunFolder) -> list[str]:

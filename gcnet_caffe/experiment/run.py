@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.failures import mark_failures
 from gcnet_caffe.experiment.monitor import Monitor
 from gcnet_caffe.experiment.plan import Plan, is_synthetic, make_plan
-from gcnet_caffe.experiment.provenance import Stopwatch, write_provenance
+from gcnet_caffe.experiment.provenance import write_provenance
 from gcnet_caffe.experiment.settings import trained
 from gcnet_caffe.experiment.snakemake import (
     Machine,
@@ -87,14 +88,14 @@ def run(
     if out.exists() and not RunFolder(out).plan_file.is_file() and any(out.iterdir()):
         raise UsageError(f"{out}: exists, and is no run of an experiment; give another folder")
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
+    with files.alone(out / ".lock", GcnetError(f"{out}: another `gcnet run` is running here")):
         _write_plan(RunFolder(out), experiment, plan)
-        watch = Stopwatch()
+        start = time.time()
         pending = find_pending(plan, out, machine)
         if pending.folders:
             _snakemake(out, plan, machine, pending.folders)
         failed = mark_failures(out, plan, find_pending(plan, out, machine).folders)
-        write_provenance(out, watch, machine)
+        write_provenance(out, start, machine)
         return _summarize(out), failed
 
 
@@ -150,11 +151,3 @@ def _stopped_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    with files.locked(Path(out) / ".lock") as ours:
-        if not ours:
-            raise GcnetError(f"{out}: another `gcnet run` is running here")
-        yield

@@ -19,7 +19,7 @@ from gcnet_caffe.experiment.plan import Plan
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 #: What a run needs, beside the engine.
 _PYTHON = (3, 11)
-_LIBRARIES = ("snakemake", "yaml", "jsonschema", "rich", "tensorboardX", "jinja2", "sklearn")
+_LIBRARIES = ("snakemake", "yaml", "jsonschema", "tensorboardX", "jinja2", "sklearn")
 
 
 class Machine(NamedTuple):
@@ -59,33 +59,26 @@ class Machine(NamedTuple):
         return len(self.gpu_slots) or max(1, self.cores // self.threads)
 
 
-def snakemake_command(out: str | Path, machine: Machine, *words: str) -> list[str]:
+def snakemake_command(
+    out: str | Path, machine: Machine, *words: str, **config: object
+) -> list[str]:
     """Return the command that runs the workflow in `out`; `words` are further options."""
-    command = [
-        sys.executable,
-        "-m",
-        "gcnet_caffe.experiment.workflow",
-        "--snakefile",
-        str(SNAKEFILE),
-    ]
-    command += ["--directory", str(out), "--rerun-incomplete", "--nolock"]
-    workers = 1 if machine.profile else machine.cores  # a profile's set-threads gives more
-    slots = [f"gpu_slots={','.join(map(str, machine.gpu_slots))}"] if machine.gpus else []
-    command += ["--config", f"threads={machine.threads}", f"workers={workers}", *slots]
+    config["threads"] = machine.threads
+    config["workers"] = 1 if machine.profile else machine.cores  # set-threads gives more
+    resources, jobs = [], ["--cores", str(machine.cores)]
+    if machine.gpus:
+        config["gpu_slots"] = ",".join(map(str, machine.gpu_slots))
+        resources = ["--resources", f"gpu={len(machine.gpu_slots)}"]
+    if machine.profile:
+        profile = str(Path(machine.profile).absolute())
+        jobs = ["--profile", profile, "--jobs", str(machine.cores)]
+    command = [sys.executable, "-m", "gcnet_caffe.experiment.workflow"]
+    command += ["--snakefile", str(SNAKEFILE), "--directory", str(out)]
+    command += ["--rerun-incomplete", "--nolock"]
     # By default every start of a job has Snakemake solve the schedule each second, from then on.
     command += ["--max-jobs-per-timespan", "6000/60s"]
-    if machine.gpus:
-        command += ["--resources", f"gpu={len(machine.gpu_slots)}"]
-    if machine.profile:
-        command += [
-            "--profile",
-            str(Path(machine.profile).absolute()),
-            "--jobs",
-            str(machine.cores),
-        ]
-    else:
-        command += ["--cores", str(machine.cores)]
-    return [*command, *machine.more, *words]
+    command += ["--config", *(f"{name}={value}" for name, value in config.items())]
+    return [*command, *resources, *jobs, *machine.more, *words]
 
 
 def environment() -> dict[str, str]:
@@ -131,8 +124,7 @@ def find_pending(plan: Plan, out: str | Path, machine: Machine) -> Pending:
         path = Path(scratch) / "plan.json"
         path.write_text(json.dumps(plan))
         folder = out if Path(out).is_dir() else scratch
-        command = snakemake_command(folder, machine, "--dry-run")
-        command.insert(command.index("--config") + 1, f"plan={path}")
+        command = snakemake_command(folder, machine, "--dry-run", plan=path)
         found = subprocess.run(command, env=environment(), capture_output=True, text=True)
     text = found.stdout + found.stderr
     if found.returncode:

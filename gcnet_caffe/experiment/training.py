@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
@@ -23,9 +23,13 @@ from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
 from gcnet_caffe.formats.log import text_before
 from gcnet_caffe.formats.snapshots import iteration_of, snapshot_files, snapshot_folder, states_of
+from gcnet_caffe.packing.provenance import PACKED
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
+#: Names of what trains a net.
+ENGINES = ("torch", "caffe")
 _ORIGIN = "made_with.json"
+_PATIENCE = 60  # seconds that a killed training may take to end
 
 
 def train_folder(
@@ -62,13 +66,14 @@ def train_folder(
     params = [read_solver(path) for path in solvers]
     for path, param in zip(solvers, params):
         _check_solver(job, path, param)
-    with _alone(job.path), _gpu(gpu_slots) as gpu:
+    trains = GcnetError(f"{folder}: another process trains here")
+    with files.alone(job.path / ".lock", trains, _PATIENCE), _gpu(gpu_slots) as gpu:
         _forget_others(job.snapshots, _origin(job, engine, weights, data))
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
-        if snapshots:
-            _cut_log(job.log, iteration_of(snapshots[0]) or 0)
-        start = () if snapshots else weights
-        ENGINES[engine]([str(path) for path in solvers], str(job.log), start, snapshots, gpu)
+        if snapshots and job.log.is_file():  # what comes after them is done and logged again
+            text = job.log.read_text(encoding="utf-8")
+            files.write_text(job.log, text_before(text, iteration_of(snapshots[0]) or 0))
+        _start(engine, solvers, job.log, () if snapshots else weights, snapshots, gpu)
         param = params[0]
         last = snapshot_files(param, param.max_iter).model
         if not Path(last).is_file():
@@ -97,72 +102,47 @@ def _check_solver(folder: ResultFolder, path: Path, param: Any) -> None:
         raise UsageError(f"{path}: snapshot_after_train: found false, wanted true")
 
 
-class _Train(Protocol):
-    """Train by `solvers`, the second a discriminator's, from `weights` or from `snapshots`."""
-
-    def __call__(
-        self,
-        solvers: list[str],
-        log: str,
-        weights: Sequence[str],
-        snapshots: Sequence[str],
-        gpu: int | None,
-    ) -> None: ...
-
-
-def _by_torch(
-    solvers: list[str],
-    log: str,
+def _start(
+    engine: str,
+    solvers: Sequence[Path],
+    log: Path,
     weights: Sequence[str],
     snapshots: Sequence[str],
     gpu: int | None,
 ) -> None:
+    """Train by `solvers`, the second a discriminator's, from `weights` or from `snapshots`."""
+    first, *second = map(str, solvers)
+    if engine == "caffe":
+        caffe_tool.train(first, str(log), weights, ",".join(snapshots), gpu, *second)
+        return
     from gcnet_caffe.engine import import_torch
 
     import_torch()
     from gcnet_caffe.engine.commands import train
 
-    second = solvers[1] if solvers[1:] else ""
     gpus = None if gpu is None else [gpu]
-    train(solvers[0], weights, snapshots, gpus, discriminator_solver=second, log=log)
-
-
-def _by_caffe(
-    solvers: list[str],
-    log: str,
-    weights: Sequence[str],
-    snapshots: Sequence[str],
-    gpu: int | None,
-) -> None:
-    caffe_tool.train(solvers[0], log, weights, ",".join(snapshots), gpu, *solvers[1:])
-
-
-#: Engine -> how it trains.
-ENGINES: dict[str, _Train] = {"torch": _by_torch, "caffe": _by_caffe}
+    train(first, weights, snapshots, gpus, discriminator_solver="".join(second), log=str(log))
 
 
 def _newest(engine: str, prefixes: Sequence[str]) -> list[str]:
     """The newest snapshots of one iteration, one per solver; none if there are none."""
-    below = None
-    while newest := _newest_of(engine, prefixes[0], below):
-        below = iteration_of(newest) or 0
-        found = [_newest_of(engine, prefix, below + 1) for prefix in prefixes]
-        if all(path and iteration_of(path) == below for path in found):
+    for iteration, _ in states_of(prefixes[0]):
+        found = [f"{prefix}_iter_{iteration}.solverstate" for prefix in prefixes]
+        if all(_is_whole(engine, path) for path in found):
             return found
     return []
 
 
-def _newest_of(engine: str, prefix: str, below: int | None) -> str:
+def _is_whole(engine: str, path: str) -> bool:
     if engine == "torch":
-        from gcnet_caffe.engine.snapshot import newest_snapshot
+        from gcnet_caffe.engine.snapshot import can_resume
 
-        return newest_snapshot(prefix, below)
-    for _, path in states_of(prefix, below):
-        with contextlib.suppress(SchemaError, OSError):
-            state: Any = read_binary(path, caffe_pb.SolverState)
-            read_binary(state.learned_net, caffe_pb.NetParameter)
-            return str(path)
-    return ""
+        return can_resume(path)
+    with contextlib.suppress(SchemaError, OSError):
+        state: Any = read_binary(path, caffe_pb.SolverState)
+        read_binary(state.learned_net, caffe_pb.NetParameter)
+        return True
+    return False
 
 
 def _origin(
@@ -170,15 +150,11 @@ def _origin(
 ) -> dict[str, str]:
     """What the snapshots are made with: the engine, and the SHA-256 of each file."""
     made_with: list[str | Path] = [*folder.nets, *folder.solvers, *weights]
-    made_with += [Path(data) / "packed.json"] if data else []
-    return {"engine": engine, **{str(path): _sha256(path) for path in made_with}}
-
-
-def _sha256(path: str | Path) -> str:
+    made_with += [Path(data) / PACKED] if data else []
     try:
-        return files.sha256(path)
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; training starts from it") from None
+        return {"engine": engine, **{str(path): files.sha256(path) for path in made_with}}
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename}: no such file; training starts from it") from None
 
 
 def _forget_others(snapshots: Path, origin: dict[str, str]) -> None:
@@ -188,22 +164,6 @@ def _forget_others(snapshots: Path, origin: dict[str, str]) -> None:
         shutil.rmtree(snapshots, ignore_errors=True)
         snapshots.mkdir()
         files.write_text(path, json.dumps(origin, indent=2) + "\n")
-
-
-def _cut_log(log: Path, iteration: int) -> None:
-    """Cut the log at the snapshot's iteration: the later ones are done and logged again."""
-    if not log.is_file():
-        return
-    files.write_text(log, text_before(log.read_text(encoding="utf-8"), iteration))
-
-
-@contextlib.contextmanager
-def _alone(folder: Path, patience: float = 60) -> Iterator[None]:
-    """Lock the folder; the lock ends with the process."""
-    with files.locked(folder / ".lock", patience) as ours:
-        if not ours:
-            raise GcnetError(f"{folder}: another process trains here")
-        yield
 
 
 @contextlib.contextmanager

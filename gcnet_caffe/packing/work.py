@@ -48,9 +48,8 @@ def open_work(out: str | Path, digest: str) -> Iterator[Work]:
     folder = Path(out) / f"{_PREFIX}{digest[:12]}"
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    with files.locked(folder / "lock") as ours:
-        if not ours:
-            raise UsageError(f"{folder.parent}: another process runs the same packing there")
+    packs = UsageError(f"{folder.parent}: another process runs the same packing there")
+    with files.alone(folder / "lock", packs):
         _mention_others(folder)
         killed = [*folder.parent.glob(f"{_PREFIX}*{_DONE}"), *folder.glob(".*")]
         for leftover in killed:  # a removal, and scratch files of workers, that were cut off

@@ -64,7 +64,7 @@ def test_missing_keys_files_and_yaml(tmp_path):
         path.write_text(text)
         with pytest.raises(UsageError, match=message):
             read_experiment(path)
-    with pytest.raises(UsageError, match="no such experiment"):
+    with pytest.raises(UsageError, match="none.yaml: No such file or directory; wanted"):
         read_experiment(tmp_path / "none.yaml")
 
 
