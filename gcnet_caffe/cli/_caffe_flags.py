@@ -67,6 +67,7 @@ _NO_EFFECT = {
     "v": 0,
     "vmodule": "",
 }
+_UNLISTED = sorted(set(_NO_EFFECT) - {"lt"})
 _GLOG = {**LogFlags()._asdict(), **_NO_EFFECT}
 _VALUES = {**dict.fromkeys(_HELP, ""), **_DEFAULTS, **_GLOG}
 #: What gflags reads other flags from.
@@ -93,8 +94,11 @@ class CaffeParser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
 
-def add_caffe_flags(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add the flags `names` with Caffe's defaults, and glog's."""
+def add_caffe_flags(parser: argparse.ArgumentParser, *names: str, writes_log: bool = True) -> None:
+    """Add the flags `names` with Caffe's defaults, and glog's.
+
+    A command that writes no log takes glog's flags, too; they are not in its --help.
+    """
     for name in names:
         default = _DEFAULTS.get(name, "")
         parser.add_argument(
@@ -105,17 +109,19 @@ def add_caffe_flags(parser: argparse.ArgumentParser, *names: str) -> None:
             help=_HELP[name],
             metavar=name.upper(),
         )
-    group = parser.add_argument_group(
-        "glog's flags",
-        "As in Caffe; the environment variable GLOG_name gives another default. Without effect:\n  "
-        + textwrap.fill(", ".join(sorted(set(_NO_EFFECT) - {"lt"})), 78).replace("\n", "\n  "),
-    )
+    group = parser.add_argument_group()
+    if writes_log:
+        group.title = "glog's flags"
+        group.description = (
+            "As in Caffe; the environment variable GLOG_name gives another default. Without effect:"
+            + textwrap.indent("\n" + textwrap.fill(", ".join(_UNLISTED), 78), "  ")
+        )
     for name, default in _GLOG.items():
         group.add_argument(
             f"--{name}",
             default=_from_environment(name, default),
             type=_type(default),
-            help=_GLOG_HELP.get(name, argparse.SUPPRESS),
+            help=_GLOG_HELP.get(name, argparse.SUPPRESS) if writes_log else argparse.SUPPRESS,
             metavar="DIR" if isinstance(default, str) else "N",
         )
 

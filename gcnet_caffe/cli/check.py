@@ -13,7 +13,7 @@ from gcnet_caffe.cli._caffe_flags import add_caffe_flags, split_stages
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prototxt", help="a solver, or a net", metavar="PROTOTXT")
-    add_caffe_flags(parser, "level", "stage")
+    add_caffe_flags(parser, "level", "stage", writes_log=False)
 
 
 def run(args: argparse.Namespace) -> None:

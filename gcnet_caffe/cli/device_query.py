@@ -11,7 +11,7 @@ Parser = CaffeParser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_caffe_flags(parser, "gpu")
+    add_caffe_flags(parser, "gpu", writes_log=False)
 
 
 def run(args: argparse.Namespace) -> None:

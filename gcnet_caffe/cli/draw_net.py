@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHASE",
         help="draw the layers of one phase, TRAIN or TEST; default: both in one picture",
     )
-    add_caffe_flags(parser, "level", "stage")
+    add_caffe_flags(parser, "level", "stage", writes_log=False)
 
 
 def run(args: argparse.Namespace) -> None:

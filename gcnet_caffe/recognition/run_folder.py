@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from gcnet_caffe.inference.model import (
     preprocessing,
     read_model_folder,
 )
+from gcnet_caffe.packing.provenance import PACKED, read_packed
 from gcnet_caffe.text import check_name
 
 
@@ -76,7 +76,7 @@ def read_run_folder(folder: str | Path) -> TrainedModel:
         data = run.path / job["data"]
     except (KeyError, TypeError):
         raise ModelError(f"{run.plan_file}: nothing about {place}") from None
-    training = {**_of_run(run), **_of_training(found, place, job), "data": _of_data(data)}
+    training = {**_of_run(run), **_of_training(found, place, job)}
     return _model(found.deploy, found.weights, data, training)
 
 
@@ -94,28 +94,35 @@ def read_files(net: str | Path, weights: str | Path, data: str | Path) -> Traine
     ------
     UsageError
         There is no such file.
-    ModelError
+    LmdbError, ModelError
         packed.json cannot be read, or is of another preprocessing.
     """
     for path in (net, weights):
         if not Path(path).is_file():
             raise UsageError(f"{path}: no such file")
-    return _model(net, weights, Path(data), {"data": _of_data(Path(data))})
+    return _model(net, weights, Path(data), {})
 
 
 def _model(
     net: str | Path, weights: str | Path, data: Path, training: dict[str, Any]
 ) -> TrainedModel:
-    packed = data / "packed.json"
-    found = _read_packed(packed)
-    prepared = {**preprocessing(), **{key: found["crop"].get(key) for key in _PACKED}}
-    check_preprocessing(prepared, packed)
+    path, packed = data / PACKED, read_packed(data)
+    prepared = {**preprocessing(), **{key: packed["crop"].get(key) for key in _PREPARED}}
+    check_preprocessing(prepared, path)
+    if "classes" not in packed["options"]:
+        raise ModelError(f"{path}: no options.classes; wanted what make-lmdb pairs writes")
+    training["data"] = {
+        "manifest": packed["manifest"],
+        "options": packed["options"],
+        "lmdbs": packed["lmdbs"],
+        "versions": packed["versions"],
+    }
     name = read_net(net).name
-    return make_model(net, weights, model_facts(name, found["options"]["classes"], training))
+    return make_model(net, weights, model_facts(name, packed["options"]["classes"], training))
 
 
 #: What packed.json has about the preprocessing.
-_PACKED = ("size", "five_points", "clahe_clip_limit", "clahe_tiles")
+_PREPARED = ("size", "five_points", "clahe_clip_limit", "clahe_tiles")
 
 
 def _only_training(folder: Path) -> ResultFolder:
@@ -163,25 +170,3 @@ def _of_training(folder: ResultFolder, place: str, job: dict[str, Any]) -> dict[
         names = ("images", "accuracy", "chance", "sequences", "sequence_accuracy")
         facts["held_out"] = {key: found[key] for key in names if key in found}
     return facts
-
-
-def _of_data(data: Path) -> dict[str, Any]:
-    found = _read_packed(data / "packed.json")
-    names = ("manifest", "options", "lmdbs", "versions")
-    return {key: found[key] for key in names if key in found}
-
-
-def _read_packed(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ModelError(f"{path}: not JSON: {error}") from None
-    wanted = (("options", "classes"), ("crop", "size"), ("manifest", "sha256"))
-    try:
-        for key, inner in wanted:
-            found[key][inner]
-    except (KeyError, TypeError):
-        raise ModelError(f"{path}: no {key}.{inner}; wanted what make-lmdb pairs writes") from None
-    return found

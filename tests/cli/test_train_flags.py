@@ -228,6 +228,19 @@ def test_the_other_verbs_take_them(words, tmp_path, monkeypatch, capfd):
     assert status == (words[0] == "test") and ("none.caffemodel: No such file" in said) == status
 
 
+@pytest.mark.parametrize("verb", ["train", "check", "draw-net", "device-query"])
+def test_help_lists_glogs_flags_only_where_a_log_is_written(verb, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([verb, "--help"])
+    assert ("logtostderr" in capsys.readouterr().out) == (verb == "train")
+
+
+def test_a_verb_that_writes_no_log_takes_glogs_flags(tmp_path):
+    (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "DummyData" top: "x" }')
+    words = [str(tmp_path / "net.prototxt"), "--logtostderr=1", "--v=1"]
+    assert cli.main(["draw-net", *words, "-o", str(tmp_path / "net.png")]) == 0
+
+
 def test_a_log_folder_that_is_missing_does_not_stop_the_training(tmp_path, monkeypatch, capfd):
     _job(tmp_path)
     monkeypatch.chdir(tmp_path)
