@@ -144,9 +144,8 @@ def _number(flags: str, flag: str, default: int) -> int:
 
 def _files(folder: ResultFolder) -> list[str]:
     """The options of make-solver for the files of a training."""
-    paths = {"-o": folder.path, "--net": folder.train_test}
-    paths["--snapshot-prefix"] = folder.snapshots / "net"
-    return [word for option, path in paths.items() for word in (option, str(path))]
+    prefix = str(folder.snapshots / "net")
+    return ["-o", str(folder.path), "--net", str(folder.train_test), "--snapshot-prefix", prefix]
 
 
 def _write_data(folder: Path, variant: str, count: int) -> None:
