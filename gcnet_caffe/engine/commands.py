@@ -20,18 +20,19 @@ from tqdm import tqdm
 
 from gcnet_caffe.engine import distributed, signals
 from gcnet_caffe.engine.alternation import Alternation
-from gcnet_caffe.engine.device import choose_device, gpu_name, prepare_torch
+from gcnet_caffe.engine.device import choose_device, prepare_torch
+from gcnet_caffe.engine.layers import TEST
 from gcnet_caffe.engine.log import Log, LogFlags
-from gcnet_caffe.engine.net import Net, open_net
+from gcnet_caffe.engine.net import PHASES, Net, open_net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.records import FeedOptions
-from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.engine.rng import CaffeRng, random_seed
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.snapshots import SnapshotFiles
 
 AnyPath = Union[str, "os.PathLike[str]"]
@@ -159,7 +160,7 @@ def _train(given: _Given) -> SnapshotFiles | None:
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(distributed.group(device))
         log = stack.enter_context(_log(given, param.max_iter, silent=group.rank > 0))
-        log("Use CPU." if device.type == "cpu" else f"Using GPUs {gpus} ({gpu_name(device)})")
+        log(f"Using GPUs {gpus} ({torch.cuda.get_device_name(device)})" if gpus else "Use CPU.")
         requested = stack.enter_context(signals.listening(given.sigint_effect, given.sighup_effect))
         options = given.options
         if len(given.solvers) == 1:
@@ -210,12 +211,11 @@ def _read(given: _Given, index: int) -> Any:
 
 def _gpus_of(given: _Given, param: Any) -> Sequence[int] | None:
     """Return the GPUs to use: those given, else the solver file's solver_mode and device_id."""
-    if given.gpus is not None or not param.HasField("solver_mode"):
-        if given.gpus is not None and not len(given.gpus):
-            raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
+    if given.gpus is not None and not len(given.gpus):
+        raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
+    wants_gpu = param.HasField("solver_mode") and param.solver_mode == param.GPU
+    if given.gpus or not wants_gpu:
         return given.gpus
-    if param.solver_mode != caffe_pb.SolverParameter.GPU:
-        return None
     if not torch.cuda.device_count():
         print(
             f"gcnet train: {given.solvers[0]}: solver_mode: GPU, and PyTorch sees no GPU here: "
@@ -248,23 +248,26 @@ def _log(given: _Given, iterations: int, silent: bool) -> Iterator[Log]:
 def _open(
     model: AnyPath,
     phase: int,
+    iterations: int,
     gpus: Sequence[int] | None,
+    options: EngineOptions | None,
     level: int,
     stages: Sequence[str],
-    options: EngineOptions | None,
     log: Callable[[str], None],
     weights: AnyPath | Sequence[AnyPath] = (),
 ) -> tuple[Net, torch.device]:
+    """Open the net that `test` or `time` runs, as they say."""
+    if iterations < 1:
+        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")
     options = options or EngineOptions()
     device = choose_device(gpus[0] if gpus else None)
     prepare_torch(options, device)
     log(f"Use GPU with device ID {gpus[0]}" if gpus else "Use CPU.")
-    draws = CaffeRng(int.from_bytes(os.urandom(4), "little"))
     if options.summation == "caffe":
         from gcnet_caffe.engine import caffe_order
 
         caffe_order.prepare(device, log)
-    feed = FeedOptions.of(options, device)
+    feed, draws = FeedOptions.of(options, device), CaffeRng(random_seed())
     net = open_net(model, phase, draws, level, stages, feed=feed, summation=options.summation)
     for path in _paths(weights):
         copy_weights(net, path, log)
@@ -320,8 +323,7 @@ def test(
         A file cannot be read, or what it holds cannot be executed or does not fit.
     """
     log = log or Log()
-    _check_iterations(iterations)
-    net, _ = _open(model, caffe_pb.TEST, gpus, level, stages, options, log, weights)
+    net, _ = _open(model, TEST, iterations, gpus, options, level, stages, log, weights)
     return score(net, iterations, log)
 
 
@@ -357,14 +359,7 @@ def time(
         The net cannot be read or executed.
     """
     log = log or Log()
-    _check_iterations(iterations)
-    if phase not in ("TRAIN", "TEST"):
+    if phase not in PHASES:
         raise UsageError(f'phase must be "TRAIN" or "TEST": found {phase!r}')
-    number = caffe_pb.TRAIN if phase == "TRAIN" else caffe_pb.TEST
-    net, device = _open(model, number, gpus, level, stages, options, log)
+    net, device = _open(model, PHASES[phase], iterations, gpus, options, level, stages, log)
     time_net(net, iterations, log, device)
-
-
-def _check_iterations(iterations: int) -> None:
-    if iterations < 1:
-        raise UsageError(f"-iterations: found {iterations}, wanted 1 or more")

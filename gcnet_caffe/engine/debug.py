@@ -7,7 +7,7 @@ the sum of its gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -75,21 +75,13 @@ def _log_norms(net: Net, log: Callable[[str], None]) -> None:
         torch.zeros_like(data) if learnable.param.grad is None else learnable.param.grad
         for data, learnable in zip(datas, net.learnable)
     ]
-    sums = [
-        number(function(tensors)) for function in (_l1_norm, _l2_norm) for tensors in (datas, diffs)
-    ]
+    both = (datas, diffs)
+    l1 = [number(sum(float(one.abs().sum()) for one in tensors)) for tensors in both]
+    l2 = [number(sum(float((one * one).sum()) for one in tensors) ** 0.5) for tensors in both]
     log(
-        f"    [Backward] All net params (data, diff): L1 norm = ({sums[0]}, {sums[1]}); "
-        f"L2 norm = ({sums[2]}, {sums[3]})"
+        f"    [Backward] All net params (data, diff): L1 norm = ({l1[0]}, {l1[1]}); "
+        f"L2 norm = ({l2[0]}, {l2[1]})"
     )
-
-
-def _l1_norm(tensors: Sequence[torch.Tensor]) -> float:
-    return sum(float(tensor.abs().sum()) for tensor in tensors)
-
-
-def _l2_norm(tensors: Sequence[torch.Tensor]) -> float:
-    return float(sum(float((tensor * tensor).sum()) for tensor in tensors) ** 0.5)
 
 
 def first_bad_blob(net: Net, batch: Blobs) -> str:

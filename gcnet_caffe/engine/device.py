@@ -50,11 +50,6 @@ def prepare_torch(options: EngineOptions, device: torch.device) -> None:
         torch.backends.cudnn.benchmark = True
 
 
-def gpu_name(device: torch.device) -> str:
-    """Return the name of the GPU `device`, as its driver gives it."""
-    return torch.cuda.get_device_name(device)
-
-
 def describe_gpus(numbers: Iterable[int]) -> list[str]:
     """Return one line for each GPU of `numbers`: name, memory, capability.
 

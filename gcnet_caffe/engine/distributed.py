@@ -51,6 +51,15 @@ class Group:
         return value
 
 
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, dist.DistError) as error:
+        rank, said = os.environ.get("RANK"), str(error).splitlines()[0]
+        raise TrainingError(f"rank {rank}: the other ranks do not answer: {said}") from None
+
+
 class TorchGroup(Group):
     """The solvers of a torch.distributed process group.
 
@@ -63,44 +72,37 @@ class TorchGroup(Group):
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
+    @_one_line()
+    @torch.no_grad()
     def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
-        with _one_line(), torch.no_grad():
-            for tensor in tensors:
-                dist.broadcast(tensor.data, 0)
+        for tensor in tensors:
+            dist.broadcast(tensor.data, 0)
 
+    @_one_line()
+    @torch.no_grad()
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
-        with _one_line(), torch.no_grad():
-            flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-            dist.all_reduce(flat)
-            flat /= self.size
-            for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors])):
-                tensor.copy_(part.view(tensor.shape))
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors])):
+            tensor.copy_(part.view(tensor.shape))
 
+    @_one_line()
     def gather(self, value: Any) -> list[Any] | None:
-        found: list[Any] = [None] * self.size
-        with _one_line():
-            dist.gather_object(value, found if self.rank == 0 else None)
-        return found if self.rank == 0 else None
+        found = [None] * self.size if self.rank == 0 else None
+        dist.gather_object(value, found)
+        return found
 
+    @_one_line()
     def agree(self, value: _T) -> _T:
         holder = [value]
-        with _one_line():
-            dist.broadcast_object_list(holder, 0)
+        dist.broadcast_object_list(holder, 0)
         return holder[0]
 
 
-@contextlib.contextmanager
-def _one_line() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, dist.DistError) as error:
-        rank, said = os.environ.get("RANK"), str(error).splitlines()[0]
-        raise TrainingError(f"rank {rank}: the other ranks do not answer: {said}") from None
-
-
 def launched() -> bool:
-    """Return whether torchrun started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ or "LOCAL_RANK" in os.environ
+    """Return whether torchrun, or `spawning.run_ranks`, started this process."""
+    return "LOCAL_RANK" in os.environ
 
 
 @contextlib.contextmanager

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-_LEVELS = ("INFO", "WARNING", "ERROR")
-_COLOURS = {"WARNING": "\033[0;33m", "ERROR": "\033[0;31m"}
+_LEVELS = ("INFO", "WARNING")
 
 
 class LogFlags(NamedTuple):
@@ -76,23 +74,20 @@ class LogFiles:
                     stream.write(f"{line}\n")
 
     def _create(self, level: str) -> Path | None:
-        now = time.localtime()
-        host = socket.gethostname()
-        made = f"gcnet.{host}.{_user()}.log.{level}.{time.strftime('%Y%m%d-%H%M%S', now)}"
-        path = Path(self._flags.log_dir, f"{made}.{os.getpid()}")
+        now, host = datetime.now(), socket.gethostname()
+        name = f"gcnet.{host}.{_user()}.log.{level}.{now:%Y%m%d-%H%M%S}.{os.getpid()}"
+        path = Path(self._flags.log_dir, name)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                os.fchmod(descriptor, self._flags.logfile_mode)
+            with open(path, "a", encoding="utf-8") as stream:
+                path.chmod(self._flags.logfile_mode)
                 stream.write(
-                    f"Log file created at: {time.strftime('%Y/%m/%d %H:%M:%S', now)}\n"
+                    f"Log file created at: {now:%Y/%m/%d %H:%M:%S}\n"
                     f"Running on machine: {host}\n"
                     "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg\n"
                 )
             for folder in filter(None, {self._flags.log_dir, self._flags.log_link}):
                 link = Path(folder, f"gcnet.{level}")
-                with contextlib.suppress(FileNotFoundError):
-                    link.unlink()
+                link.unlink(missing_ok=True)
                 same = folder == self._flags.log_dir
                 link.symlink_to(path.name if same else path.absolute())
         except OSError as error:
@@ -109,7 +104,7 @@ def _user() -> str:
 
 
 class Log:
-    """Writes lines to a stream; a silent one (rank 1 and up) writes only errors.
+    """Writes lines to a stream; a silent one (rank 1 and up) writes none.
 
     Parameters
     ----------
@@ -140,13 +135,11 @@ class Log:
 
     def __call__(self, text: str) -> None:
         """Write `text` as an information."""
-        if not self._silent:
-            self._write(0, text)
+        self._write(0, text)
 
     def warning(self, text: str) -> None:
         """Write `text` as a warning."""
-        if not self._silent:
-            self._write(1, text)
+        self._write(1, text)
 
     def of(self, speaker: str) -> Log:
         """Return a log on the same stream, each text of which starts with `speaker`."""
@@ -156,27 +149,20 @@ class Log:
 
     def _write(self, level: int, text: str) -> None:
         flags = self._flags
-        if level < flags.minloglevel:
+        if self._silent or level < flags.minloglevel:
             return
         line = f"{self._header(level) if flags.log_prefix else ''}{self._speaker}{text}"
         if self._stream:
             print(line, file=self._stream, flush=True)
         elif flags.logtostderr or flags.alsologtostderr or level >= flags.stderrthreshold:
-            print(self._coloured(level, line), file=sys.stderr, flush=True)
+            coloured = flags.colorlogtostderr and level > 0 and sys.stderr.isatty()
+            print(f"\033[0;33m{line}\033[m" if coloured else line, file=sys.stderr, flush=True)
         if flags.log_dir and not flags.logtostderr:
             self._files.write(level, line)
-
-    def _coloured(self, level: int, line: str) -> str:
-        colour = _COLOURS.get(_LEVELS[level], "")
-        if not (colour and self._flags.colorlogtostderr and sys.stderr.isatty()):
-            return line
-        return f"{colour}{line}\033[m"
 
     @staticmethod
     def _header(level: int) -> str:
         frame = sys._getframe(3)
         where = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
-        now = time.time()
-        date = time.strftime("%m%d %H:%M:%S", time.localtime(now))
-        thread = threading.get_native_id()
-        return f"{_LEVELS[level][0]}{date}.{int(now % 1 * 1e6):06d} {thread:5d} {where}] "
+        date = f"{datetime.now():%m%d %H:%M:%S.%f}"
+        return f"{_LEVELS[level][0]}{date} {threading.get_native_id():5d} {where}] "

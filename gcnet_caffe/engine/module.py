@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from gcnet_caffe.engine.layers import TEST, TRAIN
-from gcnet_caffe.engine.net import Net, open_trained
+from gcnet_caffe.engine.net import PHASES, Net, open_trained
 from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.errors import UsageError
-
-_PHASES = {"TRAIN": TRAIN, "TEST": TEST}
 
 
 class CaffeModule(nn.Module):
@@ -144,6 +141,6 @@ def load_net(
     >>> net(torch.zeros(2, 3, 224, 224))["fc7"].shape
     torch.Size([2, 4096])
     """
-    if phase not in _PHASES:
+    if phase not in PHASES:
         raise UsageError(f"phase: found {phase!r}, wanted TEST or TRAIN")
-    return CaffeModule(open_trained(net, weights, outputs, _PHASES[phase], seed))
+    return CaffeModule(open_trained(net, weights, outputs, PHASES[phase], seed))

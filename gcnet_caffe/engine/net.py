@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gcnet_caffe.engine import fusion
-from gcnet_caffe.engine.layers import TEST, Context, Layer, create_layer
+from gcnet_caffe.engine.layers import TEST, TRAIN, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.layers.data import Data, Input
 from gcnet_caffe.engine.layers.pooling import Pooling
@@ -23,12 +23,14 @@ from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.engine.weights import copy_weights
 from gcnet_caffe.errors import NetError
-from gcnet_caffe.formats import read_net
+from gcnet_caffe.formats import caffe_pb, read_net
 from gcnet_caffe.formats.data_layer import check_layer_labels
 from gcnet_caffe.formats.in_place import in_place_fault
 from gcnet_caffe.formats.labels import label_sources
 from gcnet_caffe.formats.net_state import merged_state, select_layers
 from gcnet_caffe.formats.wiring import Wiring
+
+PHASES = {"TRAIN": TRAIN, "TEST": TEST}
 
 #: Number of a blob (see `Net.steps`) -> its tensor.
 Blobs = dict[int, torch.Tensor]
@@ -99,9 +101,10 @@ class Net(nn.Module):
         shapes = layer.setup(given)
         fault = in_place_fault(layer_param, given, [tuple(shape) for shape in shapes])
         layer.check(not fault, fault)
-        for index, shape in enumerate(shapes[: len(tops)]):
-            _check_shape(layer, index, shape)
-            self.blob_shapes.append(tuple(shape))
+        for index, shape in enumerate(map(tuple, shapes[: len(tops)])):
+            fits = math.prod(shape) <= MAX_COUNT and min(shape, default=0) >= 0
+            layer.check(fits, f"top {index} would be of shape {shape}: too large or negative")
+            self.blob_shapes.append(shape)
         blobs.add(layer)
         self.layers.append(layer)
         self.steps.append(fusion.Step(layer, bottoms, tops, tuple(_loss_weights(layer))))
@@ -110,20 +113,17 @@ class Net(nn.Module):
         for learnable in self.learnable:
             learnable.param.requires_grad_(learnable.lr_mult != 0 or self.force_backward)
         self._final, self.output_numbers = wiring.final(), wiring.outputs()
-        weights: dict[int, float] = {}
-        for step in self.steps:
-            weights.update(zip(step.tops, step.loss_weights))
         self.outputs = [self.blob_names[number] for number in self.output_numbers]
+        weights = {n: w for step in self.steps for n, w in zip(step.tops, step.loss_weights)}
         self.loss_weights = {
             self.blob_names[number]: weights[number]
             for number in self.output_numbers
             if weights.get(number)
         }
-        sources = [step for step in self.steps if step.layer.is_source]
         self._sources_and_draws = [s for s in self.steps if s.layer.is_source or s.layer.draws]
         self.inputs = [
             self.blob_names[number]
-            for step in sources
+            for step in self.steps
             if isinstance(step.layer, Input)
             for number in step.tops
         ]
@@ -361,19 +361,13 @@ def _channels_last(tensor: torch.Tensor, one_channel: bool) -> torch.Tensor:
 
 
 def _check_arity(layer: Layer) -> None:
-    for what, limits, found in (
+    for what, (fewest, most), found in (
         ("bottoms", layer.bottoms, len(layer.param.bottom)),
         ("tops", layer.tops, layer.num_tops),
     ):
-        fewest, most = limits
         if found < fewest or (most is not None and found > most):
             wanted = fewest if fewest == most else f"{fewest} to {most or 'any number'}"
             raise layer.error(f"found {found} {what}, wanted {wanted}")
-
-
-def _check_shape(layer: Layer, index: int, shape: Sequence[int]) -> None:
-    if math.prod(shape) > MAX_COUNT or any(size < 0 for size in shape):
-        raise layer.error(f"top {index} would be of shape {tuple(shape)}: too large or negative")
 
 
 def _loss_weights(layer: Layer) -> list[float]:
@@ -417,10 +411,8 @@ def open_net(
         The file cannot be read, or the net cannot be executed.
     """
     param = read_net(os.fspath(path))
-    param.state.CopyFrom(merged_state(phase, param.state))
-    param.state.phase = phase
-    param.state.level = level
-    param.state.stage.extend(stages)
+    given = caffe_pb.NetState(phase=phase, level=level, stage=stages)
+    param.state.CopyFrom(merged_state(phase, param.state, given))
     return Net(param, Context(phase=phase, rng=rng, origin=str(path), **place))
 
 

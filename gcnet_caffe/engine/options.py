@@ -63,16 +63,13 @@ class EngineOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"--precision: found {self.precision!r}, wanted {', '.join(PRECISIONS)}"
-            )
-        if self.rng not in ("", *RNGS):
-            raise UsageError(f"--rng: found {self.rng!r}, wanted {', '.join(RNGS)}")
-        if self.summation not in SUMMATIONS:
-            raise UsageError(
-                f"--summation: found {self.summation!r}, wanted {', '.join(SUMMATIONS)}"
-            )
+        for option, found, wanted in (
+            ("precision", self.precision, PRECISIONS),
+            ("rng", self.rng or "caffe", RNGS),
+            ("summation", self.summation, SUMMATIONS),
+        ):
+            if found not in wanted:
+                raise UsageError(f"--{option}: found {found!r}, wanted {', '.join(wanted)}")
         if self.summation == "caffe" and (self.compile or self.precision != "fp32"):
             raise UsageError("--summation caffe: cannot be used with --compile or --precision")
         if self.threads < 0 or self.data_limit < 0:

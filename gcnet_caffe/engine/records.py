@@ -87,10 +87,9 @@ class Records:
         self._file = self._fingerprint()
         self.labels = self._survey()
         self.held_bytes, self._limit = 0, options.limit_bytes
-        self._threads = min(cores(), _MOST_THREADS)
-        self._pool = ThreadPoolExecutor(self._threads)
-        self._coming: list[tuple[list[int], Future[dict[int, NDArray[Any]]]]] = []
-        first = self._decoded_now([0])[0]
+        self._pool = ThreadPoolExecutor(min(cores(), _MOST_THREADS))
+        self._coming: dict[int, Future[NDArray[Any]]] = {}
+        first = self._fresh([0])[0]
         self.stack = torch.empty(
             (min(len(self), self._limit // first.nbytes), *first.shape),
             dtype=torch.from_numpy(np.empty(0, first.dtype)).dtype,
@@ -129,8 +128,7 @@ class Records:
         LmdbError
             See the class; or the LMDB was written anew.
         """
-        missing = self._missing(indices)
-        fresh = self._fresh(missing) if missing else {}
+        fresh = self._fresh(self._missing(indices))
         self._hold(fresh)
         if self._in_stack[indices].all():
             return self.stack
@@ -150,45 +148,32 @@ class Records:
         return fresh[index] if index in fresh else self._others[index]
 
     def _fresh(self, missing: list[int]) -> dict[int, NDArray[Any]]:
-        """Return the images of at least the records `missing`, which are not held."""
-        coming, self._coming, found = self._coming, [], {}
-        for indices, images in coming:
-            if not set(indices).isdisjoint(missing):
-                found.update(images.result())
-        rest = [index for index in missing if index not in found]
-        found.update(self._decoded_now(rest))
-        return found
+        """Return the images of the records `missing`, which are not held."""
+        coming = self._coming
+        coming.update(self._start([index for index in missing if index not in coming]))
+        self._coming = {}
+        return {index: coming[index].result() for index in missing}
 
-    def _decoded_now(self, indices: list[int]) -> dict[int, NDArray[Any]]:
-        found = {}
-        for _, images in self._start(indices):
-            found.update(images.result())
-        return found
-
-    def _start(self, indices: list[int]) -> list[tuple[list[int], Future[dict[int, NDArray[Any]]]]]:
-        """Read the records `indices` and let threads decode them, each its share.
+    def _start(self, indices: list[int]) -> dict[int, Future[NDArray[Any]]]:
+        """Read the records `indices` and let threads decode them.
 
         The LMDB is read here, and closed: a process may not open one twice, and the pages of it
         that were read count as this process's memory while it is open.
         """
         if not indices:
-            return []
+            return {}
         with open_lmdb(self.source) as env, env.begin() as transaction:
             if self._fingerprint() != self._file:
                 raise LmdbError(f"{self.source}: was written anew while it was being read")
             values = [transaction.get(self._keys[index], b"") for index in indices]
-        shares = [slice(n, None, self._threads) for n in range(min(self._threads, len(indices)))]
-        return [
-            (indices[share], self._pool.submit(self._decode, indices[share], values[share]))
-            for share in shares
-        ]
+        return {
+            index: self._pool.submit(self._decode, index, value)
+            for index, value in zip(indices, values)
+        }
 
-    def _decode(self, indices: list[int], values: list[bytes]) -> dict[int, NDArray[Any]]:
-        images = {}
-        for index, value in zip(indices, values):
-            datum = parse_datum(value, self.source, self._keys[index])
-            images[index] = decode(datum, self._color, self.name(index))
-        return images
+    def _decode(self, index: int, value: bytes) -> NDArray[Any]:
+        datum = parse_datum(value, self.source, self._keys[index])
+        return decode(datum, self._color, self.name(index))
 
     def _hold(self, images: dict[int, NDArray[Any]]) -> None:
         """Keep `images`, which are not held, as far as the limit allows."""

@@ -5,6 +5,7 @@ Source: Caffe src/caffe/util/math_functions.cpp (caffe_rng_*) over boost::mt1993
 
 from __future__ import annotations
 
+import os
 from typing import Any, Union
 
 import numpy as np
@@ -16,6 +17,11 @@ from gcnet_caffe.engine.ziggurat import standard_normal
 _F = np.float32
 _MAX = np.finfo(_F).max
 _BLOCK = 2**17  # numbers drawn at a time: what they need stays in the processor's cache
+
+
+def random_seed() -> int:
+    """Return 32 bits of the operating system's."""
+    return int.from_bytes(os.urandom(4), "little")
 
 
 class CaffeRng:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.engine.weights import write_caffemodel
-from gcnet_caffe.errors import GcnetError, NetError, SchemaError, WeightsError
+from gcnet_caffe.errors import GcnetError, NetError, WeightsError
 from gcnet_caffe.formats import caffe_pb, read_binary
 from gcnet_caffe.formats.blobs import MAX_BYTES, Blob, blob_from_proto, with_blobs
 from gcnet_caffe.formats.hdf5 import is_hdf5, opened
@@ -78,12 +78,12 @@ def check_snapshots(solver: Solver) -> None:
     if not (solver.param.snapshot or solver.param.snapshot_after_train):
         return
     _check_format(solver)
-    names = Counter(layer.name for layer in solver.net.layers)
-    for name in {layer.name: 0 for layer in solver.net.layers if layer.blobs}:
-        if names[name] > 1:
+    net = solver.net
+    for name, count in Counter(layer.name for layer in net.layers).items():
+        if count > 1 and any(layer.blobs for layer in net.layers if layer.name == name):
             solver.log.warning(
-                f"{solver.net.origin}: {names[name]} layers are called {name!r}, and a snapshot's "
-                "weights are copied by name: theirs cannot be restored"
+                f"{net.origin}: {count} layers are called {name!r}, and a snapshot's weights are "
+                "copied by name: theirs cannot be restored"
             )
 
 
@@ -184,19 +184,26 @@ def read_snapshot(path: str, history: Sequence[torch.Tensor]) -> Snapshot:
         snapshot. The message names the snapshot before it.
     """
     try:
-        found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
+        found = _read(path)
         _check_history(path, found, history)
-        model = _find_model(path, found.learned_net)
-        return found._replace(learned_net=model, exact=_read_side(path, model))
     except GcnetError as error:
-        raise WeightsError(f"{error}{_offer(path)}") from None
+        iteration = iteration_of(path)
+        prefix = path.rpartition("_iter_")[0]
+        earlier = newest_snapshot(prefix, iteration) if iteration is not None else ""
+        offer = f"; the snapshot before it: {earlier}" if earlier else ""
+        raise WeightsError(f"{error}{offer}") from None
+    return found
+
+
+def _read(path: str | Path) -> Snapshot:
+    """Read the .solverstate at `path`, and find the weights and the side file."""
+    found = _read_hdf5(path) if is_hdf5(path) else _read_binary(path)
+    model = _find_model(path, found.learned_net)
+    return found._replace(learned_net=model, exact=_read_side(path, model))
 
 
 def _read_binary(path: str | Path) -> Snapshot:
-    try:
-        state: Any = read_binary(path, caffe_pb.SolverState)
-    except SchemaError as error:
-        raise WeightsError(str(error)) from None
+    state: Any = read_binary(path, caffe_pb.SolverState)
     if not state.HasField("iter"):
         raise WeightsError(f"{path}: not a .solverstate (is it the .caffemodel?)")
     try:
@@ -242,12 +249,8 @@ def _find_model(path: str | Path, learned_net: str) -> str:
     raise WeightsError(f"{path}: its weights {learned_net} do not exist")
 
 
-def _side_of(path: str | Path) -> Path:
-    return Path(re.sub(r"\.solverstate(\.h5)?$", "", str(path)) + ".resume.json")
-
-
 def _read_side(path: str | Path, model: str) -> list[Any] | None:
-    side = _side_of(path)
+    side = Path(re.sub(r"\.solverstate(\.h5)?$", "", str(path)) + ".resume.json")
     if not side.is_file():
         return None
     try:
@@ -277,16 +280,7 @@ def newest_snapshot(prefix: str, below: int | None = None) -> str:
 def can_resume(path: str | Path) -> bool:
     """Return whether the .solverstate at `path` can be read, and its side file fits it."""
     try:
-        state = (_read_hdf5 if is_hdf5(path) else _read_binary)(path)
-        _read_side(path, _find_model(path, state.learned_net))
+        _read(path)
     except GcnetError:
         return False
     return True
-
-
-def _offer(path: str) -> str:
-    """Name the newest snapshot before the one at `path` that can be read."""
-    iteration = iteration_of(path)
-    prefix = path.rpartition("_iter_")[0]
-    earlier = newest_snapshot(prefix, iteration) if iteration is not None else ""
-    return f"; the snapshot before it: {earlier}" if earlier else ""

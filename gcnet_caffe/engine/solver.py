@@ -5,7 +5,6 @@ Source: Caffe src/caffe/solver.cpp and src/caffe/solvers/*.cpp.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import time
@@ -24,7 +23,7 @@ from gcnet_caffe.engine.net import Blobs, Loss, Net
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.rates import learning_rate
 from gcnet_caffe.engine.records import FeedOptions
-from gcnet_caffe.engine.rng import CaffeRng, DeviceRng, Rng
+from gcnet_caffe.engine.rng import CaffeRng, DeviceRng, Rng, random_seed
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
 from gcnet_caffe.engine.updates import create_updater
@@ -112,7 +111,10 @@ class Solver:
         self._stopped = False
         self._graph: GraphedPass | None = None
         self._unread: list[tuple[int, Loss]] = []
-        self._check()
+        check_fields(param, self.origin)
+        if self.options.cuda_graphs and (self.device.type != "cuda" or param.iter_size > 1):
+            raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
+        check_folder(param, self.origin)
         if self.options.summation == "caffe":
             from gcnet_caffe.engine import caffe_order
 
@@ -121,9 +123,8 @@ class Solver:
         self.net = self._make_net(train_net(param, self.origin))
         sources = test_nets(param, self.origin) if self.group.rank == 0 else []
         self.test_nets = [self._make_net(source) for source in sources]
-        for words in param.weights:
-            for path in filter(None, map(str.strip, words.split(","))):
-                weights.copy_weights(self.net, path, self.log)
+        for path in filter(None, map(str.strip, ",".join(param.weights).split(","))):
+            weights.copy_weights(self.net, path, self.log)
         for net in self.test_nets:
             share_trained_layers(net, self.net)
         self.group.broadcast([learnable.param for learnable in self.net.learnable])
@@ -134,21 +135,12 @@ class Solver:
             self.net.use_torch_compile()
         self.log("Solver scaffolding done.")
 
-    def _check(self) -> None:
-        check_fields(self.param, self.origin)
-        if self.options.cuda_graphs and (self.device.type != "cuda" or self.param.iter_size > 1):
-            raise UsageError("--cuda-graphs: needs a GPU, and a solver with iter_size 1")
-        check_folder(self.param, self.origin)
-
     def _make_rng(self, draws: Rng | None) -> Rng:
-        kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
         seed = self.param.random_seed
-        if seed >= 0:
-            seed += self.group.rank
-        elif draws is not None:
+        if seed < 0 and draws is not None:
             return draws
-        else:
-            seed = int.from_bytes(os.urandom(4), "little")
+        seed = seed + self.group.rank if seed >= 0 else random_seed()
+        kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
         made: Any = CaffeRng(seed) if kind == "caffe" else DeviceRng(seed, self.device)
         if draws is None:
             return made
@@ -181,19 +173,18 @@ class Solver:
 
     def finish(self, stopped: bool) -> None:
         """Do what follows the last iteration: a snapshot; unless `stopped`, the loss and a test."""
-        every = self.param.snapshot
-        if self.param.snapshot_after_train and (not every or self.iteration % every):
+        if self.param.snapshot_after_train and not self._is_due(self.param.snapshot):
             self.snapshot()
         if stopped:
             self.log("Optimization stopped early.")
             return
-        if self.param.display and self.iteration % self.param.display == 0:
+        if self._is_due(self.param.display):
             with torch.no_grad():
                 loss, _ = self._forward(self.net)
             self._read_losses()
             self._smoothed.add(float(loss), self.iteration)
             self.log(loss_line(self.iteration, self._smoothed.value))
-        if self.param.test_interval and self.iteration % self.param.test_interval == 0:
+        if self._is_due(self.param.test_interval):
             self.test_all()
         self.log("Optimization Done.")
 
@@ -211,26 +202,26 @@ class Solver:
 
     def advance(self) -> None:
         """Do one update, with the test before it and the snapshot after it that are due."""
-        self._test_if_due()
+        if self._is_due(self.param.test_interval) and (
+            self.iteration > 0 or self.param.test_initialization
+        ):
+            self.test_all()
         if self.group.agree(self._stopped):
             self._stopped = True
             return
         self._one_iteration()
         self.log.iteration_done(self.iteration)
-        self._obey(self.group.agree(self.requested()))
+        self._obey(self.group.agree(self.requested()), self._is_due(self.param.snapshot))
 
-    def _test_if_due(self) -> None:
-        interval = self.param.test_interval
-        if interval and self.iteration % interval == 0:
-            if self.iteration > 0 or self.param.test_initialization:
-                self.test_all()
+    def _is_due(self, every: int) -> bool:
+        """Whether this iteration is one of those `every` so many; 0 is never."""
+        return every != 0 and self.iteration % every == 0
 
     def _one_iteration(self) -> None:
-        display = bool(self.param.display) and self.iteration % self.param.display == 0
+        display = self._is_due(self.param.display)
         for learnable in self.net.learnable:
             learnable.param.grad = None
-        show_all = display and self.param.debug_info
-        loss, outputs = self.forward_backward(debugged=show_all)
+        loss, outputs = self.forward_backward(debugged=display and self.param.debug_info)
         self._unread.append((self.iteration, loss))
         if display or self.device.type == "cpu" or len(self._unread) >= _READ_EVERY:
             self._read_losses()
@@ -281,8 +272,7 @@ class Solver:
     ) -> tuple[Loss, dict[str, torch.Tensor]]:
         batch = net.next_batch() if batch is None else batch
         reduced = self.options.precision == "bf16"
-        autocast = torch.autocast(self.device.type, torch.bfloat16)
-        with autocast if reduced else contextlib.nullcontext():
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
             return net.run(batch)
 
     def _read_losses(self) -> None:
@@ -329,9 +319,8 @@ class Solver:
         for line in output_lines("Train net", values, self.net.loss_weights):
             self.log(line)
 
-    def _obey(self, request: str) -> None:
-        every = self.param.snapshot
-        if (every and self.iteration % every == 0) or request == signals.SNAPSHOT:
+    def _obey(self, request: str, snapshot_due: bool = False) -> None:
+        if snapshot_due or request == signals.SNAPSHOT:
             self.snapshot()
         if request == signals.STOP:
             self._stopped = True
@@ -355,7 +344,8 @@ class Solver:
         loss = np.float32(0)
         sums: list[NDArray[np.float32]] | None = None
         for _ in range(batches):
-            self._obey_while_testing()
+            while (request := self.requested()) != signals.NONE:
+                self._obey(request)
             if self._stopped:
                 self.log("Test interrupted.")
                 return None
@@ -371,15 +361,6 @@ class Solver:
         for line in output_lines("Test net", scores, net.loss_weights):
             self.log(line)
         return {name: values.tolist() for name, values in scores.items()}
-
-    def _obey_while_testing(self) -> None:
-        request = self.requested()
-        while request != signals.NONE:
-            if request == signals.SNAPSHOT:
-                self.snapshot()
-            else:
-                self._stopped = True
-            request = self.requested()
 
     def snapshot(self) -> None:
         """Write the weights, the solver's state and the side file for an exact resume."""
@@ -407,14 +388,18 @@ class Solver:
         with torch.no_grad():
             for mine, theirs in zip(self.updater.history, found.history):
                 mine.copy_(torch.from_numpy(theirs))
-        states = found.exact
-        if states is None or len(states) != self.group.size:
+        if found.exact is None or len(found.exact) != self.group.size:
             self.log(
                 f"{path}: it has no resume file for this number of solvers: the data start "
                 "from the first record"
             )
             return
-        self._restore_exact(states[self.group.rank])
+        exact = found.exact[self.group.rank]
+        self.rng.set_state(exact["rng"])
+        self._smoothed.state = exact["smoothed_loss"]
+        for net, places in zip([self.net, *self.test_nets], exact["data"]):
+            for layer, place in zip(net.data_layers, places):
+                layer.set_state(place)
 
     def _exact_state(self) -> dict[str, Any]:
         return {
@@ -424,13 +409,6 @@ class Solver:
                 [layer.state() for layer in net.data_layers] for net in [self.net, *self.test_nets]
             ],
         }
-
-    def _restore_exact(self, state: dict[str, Any]) -> None:
-        self.rng.set_state(state["rng"])
-        self._smoothed.state = state["smoothed_loss"]
-        for net, layers in zip([self.net, *self.test_nets], state["data"]):
-            for layer, place in zip(net.data_layers, layers):
-                layer.set_state(place)
 
 
 def _values(blob: torch.Tensor) -> NDArray[np.float32]:

@@ -6,9 +6,10 @@ and to those bottoms that Caffe's net says (bottom_need_backward).
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -55,24 +56,22 @@ def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torc
         name = step.layer.name
         log(f"{name:>10}\tforward: {forward.milliseconds(name, iterations):.6g} ms.")
         log(f"{name:>10}\tbackward: {backward.milliseconds(name, iterations):.6g} ms.")
-    passes = {"Forward pass": 0.0, "Backward pass": 0.0}
+    passes = {"Forward pass": 0.0, "Backward pass": 0.0}  # milliseconds
     for index in range(iterations):
-        with forward.measure(None):
+        with forward.measure("Forward pass"):
             loss, _ = net.run(net.next_batch())
+        spent = [forward.last, alone[index]]
         if trains:
-            with backward.measure(None):
+            with backward.measure("Backward pass"):
                 torch.as_tensor(loss).backward()
-        spent = {"Forward pass": forward.last, "Backward pass": alone[index]}
-        if trains:
-            spent["Backward pass"] = backward.last
-        log(f"Iteration: {index + 1} forward-backward time: {sum(spent.values()) * 1e3:.6g} ms.")
-        for name, seconds in spent.items():
+            spent[1] = backward.last
+        log(f"Iteration: {index + 1} forward-backward time: {sum(spent) * 1e3:.6g} ms.")
+        for name, seconds in zip(passes, spent):
             passes[name] += seconds * 1e3
+    passes["Forward-Backward"] = sum(passes.values())
     for name, milliseconds in passes.items():
         log(f"Average {name}: {milliseconds / iterations:.6g} ms.")
-    total = sum(passes.values())
-    log(f"Average Forward-Backward: {total / iterations:.6g} ms.")
-    log(f"Total Time: {total:.6g} ms.")
+    log(f"Total Time: {passes['Forward-Backward']:.6g} ms.")
     log("*** Benchmark ends ***")
 
 
@@ -88,9 +87,9 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
     for step in net.steps:
         param = step.layer.param
         reached = [number in moving for number in step.bottoms]
-        rates = [spec.lr_mult for spec in param.param]
-        rates += [1.0] * (len(step.layer.blobs) - len(rates))
-        learns.append(any(reached) or any(rates[: len(step.layer.blobs)]))
+        without_spec = len(step.layer.blobs) > len(param.param)  # their lr_mult is 1
+        learned = without_spec or any(spec.lr_mult for spec in param.param)
+        learns.append(any(reached) or learned)
         flags.append(list(param.propagate_down) or reached)
         if learns[-1]:
             moving.update(step.tops)
@@ -138,23 +137,20 @@ def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -
         ran.append((step, bottoms, tops, part))
     gradients: dict[int, torch.Tensor] = {}
     for step, bottoms, tops, part in reversed(ran):
-        roots: list[torch.Tensor] = []
-        seeds: list[torch.Tensor] = []
-        for number, top in zip(step.tops, tops):
-            if top.requires_grad and step.layer.has_backward:
-                roots.append(top)
-                seeds.append(gradients.get(number, torch.zeros_like(top)))
+        seeded = [
+            (top, gradients.get(number, torch.zeros_like(top)))
+            for number, top in zip(step.tops, tops)
+            if top.requires_grad and step.layer.has_backward
+        ]
         if isinstance(part, torch.Tensor) and part.requires_grad:
-            roots.append(part)
-            seeds.append(torch.ones_like(part))
+            seeded.append((part, torch.ones_like(part)))
         with backward.measure(step.layer.name):
-            if roots:
-                torch.autograd.backward(roots, seeds)
+            if seeded:
+                torch.autograd.backward(*zip(*seeded))
         spent += backward.last
         for number, bottom in zip(step.bottoms, bottoms):
             if bottom.grad is not None:
-                known = gradients.get(number)
-                gradients[number] = bottom.grad if known is None else known + bottom.grad
+                gradients[number] = gradients.get(number, 0) + bottom.grad
     return spent
 
 
@@ -167,39 +163,24 @@ class _Clock:
     """Adds up seconds by name; waits for the device on both sides."""
 
     def __init__(self, device: torch.device) -> None:
-        self.wait: Callable[[], None] = lambda: None
-        if device.type == "cuda":
-            self.wait = torch.cuda.synchronize
-        self._spent: dict[str | None, float] = {}
+        self._device = device
+        self._spent: defaultdict[str, float] = defaultdict(float)
         self.last = 0.0
 
     def milliseconds(self, name: str, iterations: int) -> float:
         """Return the mean over `iterations`; layers that did not run took nothing."""
-        return self._spent.get(name, 0.0) / iterations * 1e3
+        return self._spent[name] / iterations * 1e3
 
-    def measure(self, name: str | None) -> _Measure:
-        """Context manager: add what its block takes to `name`."""
-        return _Measure(self, name)
+    @contextlib.contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Add the seconds that the block takes to `name`; `last` has them, too."""
+        self._wait()
+        start = time.perf_counter()
+        yield
+        self._wait()
+        self.last = time.perf_counter() - start
+        self._spent[name] += self.last
 
-    def add(self, name: str | None, seconds: float) -> None:
-        """Add `seconds` to `name`."""
-        self.last = seconds
-        self._spent[name] = self._spent.get(name, 0.0) + seconds
-
-
-class _Measure:
-    def __init__(self, clock: _Clock, name: str | None) -> None:
-        self._clock, self._name = clock, name
-
-    def __enter__(self) -> None:
-        self._clock.wait()
-        self._start = time.perf_counter()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._clock.wait()
-        self._clock.add(self._name, time.perf_counter() - self._start)
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()

@@ -30,22 +30,19 @@ class Transformer:
 
     Attributes
     ----------
-    draws : bool
-        Whether random numbers are needed.
     rng : CaffeRng or None
-        Its own stream, once `seed` has started it.
+        Its own stream, once `seed` has started it; None where no random numbers are needed.
     """
 
     def __init__(self, layer: Layer, rules: DataRules) -> None:
         self.param = layer.param.transform_param
         self._train = layer.phase == TRAIN
         self._mean = rules.mean
-        self.draws = self.param.mirror or (self._train and self.param.crop_size > 0)
         self.rng: CaffeRng | None = None
 
     def seed(self, rng: Rng) -> None:
         """Start the own stream of random numbers with one of `rng`, if it is needed (InitRand)."""
-        if self.draws:
+        if self.param.mirror or (self._train and self.param.crop_size > 0):
             self.rng = CaffeRng(rng.seed())
 
     def draw(
@@ -57,8 +54,8 @@ class Transformer:
         mirrors, offsets = np.zeros(count, bool), np.zeros((2, count), np.int64)
         random_crop = crop and self._train
         if self.rng is not None:
-            words = self.rng.raw(count * (int(mirror) + 2 * bool(random_crop))).astype(np.int64)
-            words = words.reshape(count, -1)
+            words = self.rng.raw(count * (int(mirror) + 2 * bool(random_crop)))
+            words = words.astype(np.int64).reshape(count, -1)
             if mirror:
                 mirrors = words[:, 0] % 2 == 1
         if crop:
