@@ -146,7 +146,8 @@ def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -
             seeded.append((part, torch.ones_like(part)))
         with backward.measure(step.layer.name):
             if seeded:
-                torch.autograd.backward(*zip(*seeded))
+                tensors, seeds = zip(*seeded)
+                torch.autograd.backward(tensors, seeds)
         spent += backward.last
         for number, bottom in zip(step.bottoms, bottoms):
             if bottom.grad is not None:

@@ -54,8 +54,8 @@ class Transformer:
         mirrors, offsets = np.zeros(count, bool), np.zeros((2, count), np.int64)
         random_crop = crop and self._train
         if self.rng is not None:
-            words = self.rng.raw(count * (int(mirror) + 2 * bool(random_crop)))
-            words = words.astype(np.int64).reshape(count, -1)
+            per_image = int(mirror) + 2 * bool(random_crop)
+            words = self.rng.raw(count * per_image).astype(np.int64).reshape(count, per_image)
             if mirror:
                 mirrors = words[:, 0] % 2 == 1
         if crop:
