@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gcnet_caffe.errors import GcnetError, extra
+from gcnet_caffe.errors import GcnetError
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.commands import test, train
@@ -54,14 +54,17 @@ _HOMES = {
     "train": "engine.commands",
     "write_binary": "formats",
 }
+_WITH_TORCH = ("load_net", "test", "train")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with extra("predict" if name == "Recognizer" else "torch", f"gcnet_caffe.{name}"):
-        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return getattr(home, name)
+    if name in _WITH_TORCH:
+        from gcnet_caffe.engine import import_torch
+
+        import_torch(f"gcnet_caffe.{name}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

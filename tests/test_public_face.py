@@ -91,6 +91,11 @@ for name in ("load_net", "train", "test"):
         getattr(gcnet_caffe, name)
     except gcnet_caffe.GcnetError as error:
         print(type(error).__name__, error)
+sys.modules["lmdb"] = None  # a library that is no extra's
+try:
+    gcnet_caffe.pack_pairs
+except ModuleNotFoundError as error:
+    print(error.name)
 """
 
 
@@ -102,6 +107,6 @@ def test_a_missing_torch_is_one_line_with_the_command() -> None:
     assert done.stdout.splitlines() == [
         f"UsageError gcnet_caffe.{name} needs torch: pip install 'gcnet-caffe[torch]'"
         for name in ("load_net", "train", "test")
-    ]
+    ] + ["lmdb"]
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):
         gcnet_caffe.fly  # noqa: B018

@@ -15,13 +15,18 @@ from gcnet_caffe.errors import extra
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def import_torch() -> None:
+def import_torch(what: str = "the engine") -> None:
     """Import PyTorch with the settings above.
+
+    Parameters
+    ----------
+    what : str
+        What needs it: the first words of the message.
 
     Raises
     ------
     UsageError
         It is not installed; the message has the command that installs it.
     """
-    with extra("torch", "the engine"):
+    with extra("torch", what):
         import torch  # noqa: F401

@@ -6,8 +6,7 @@ Source: Caffe src/caffe/net.cpp (CopyTrainedLayersFrom..., ToProto, ToHDF5), src
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from gcnet_caffe import files
 from gcnet_caffe.errors import SchemaError, WeightsError
 from gcnet_caffe.formats import caffe_pb, read_weights
 from gcnet_caffe.formats.blobs import OLD_AXES, Blob, blob_from_proto, embedded, with_blobs
-from gcnet_caffe.formats.hdf5 import Path, holds_hdf5, is_hdf5, opened
+from gcnet_caffe.formats.hdf5 import Path, holds_hdf5, is_hdf5, opened, read_layers
 from gcnet_caffe.formats.snapshots import check_hdf5_names
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]
         The file cannot be read, or is no caffemodel.
     """
     if holds_hdf5(path):
-        return _read_hdf5(path)
+        return [(name, blobs, False) for name, blobs in read_layers(path)]
     try:
         net = read_weights(os.fspath(path))
     except SchemaError as error:
@@ -58,29 +57,6 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]
     if not any(blobs for _, blobs, _ in found):
         raise WeightsError(f"{path}: holds no weights; wanted a .caffemodel")
     return found
-
-
-def _read_hdf5(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]], bool]]:
-    with opened(path) as file:
-        return [(name, blobs, False) for name, blobs in _layers_in(file["data"], path)]
-
-
-def _layers_in(groups: Any, path: Path) -> Iterator[tuple[str, dict[int, NDArray[np.float32]]]]:
-    """Yield (layer name, {blob index: array}) of the groups of an HDF5 file.
-
-    A group in a group is a layer whose name has a ``/``: Caffe writes none, and earlier versions of
-    this package did.
-    """
-    for name, group in groups.items():
-        inner = {key: value for key, value in group.items() if hasattr(value, "items")}
-        found = {key: value for key, value in group.items() if key not in inner}
-        if wrong := [key for key in found if not key.isdecimal()]:
-            raise WeightsError(
-                f"{path}: layer {name!r}: found {wrong[0]!r}, wanted blobs numbered 0, 1, ..."
-            )
-        if found or not inner:
-            yield name, {int(key): np.array(found[key], np.float32) for key in found}
-        yield from _layers_in({f"{name}/{key}": value for key, value in inner.items()}, path)
 
 
 def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:

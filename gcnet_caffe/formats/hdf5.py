@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
 
 from gcnet_caffe.errors import WeightsError, extra
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -24,7 +29,7 @@ def holds_hdf5(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(len(_SIGNATURE)) == _SIGNATURE
-    except OSError:
+    except (OSError, ValueError):  # no such file, or no file's name
         return False
 
 
@@ -57,3 +62,35 @@ def opened(path: Path, mode: str = "r") -> Iterator[Any]:
             raise
         text = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path}: truncated, or not the HDF5 file wanted: {text}") from None
+
+
+def read_layers(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]]]]:
+    """Return (layer name, {blob index: array}) of each layer in the HDF5 weights at `path`.
+
+    A blob that layers share is there once, in its owner's layer.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, or holds something else.
+    """
+    with opened(path) as file:
+        return list(_layers_in(file["data"], path))
+
+
+def _layers_in(groups: Any, path: Path) -> Iterator[tuple[str, dict[int, NDArray[np.float32]]]]:
+    """Yield the layers of the groups of an HDF5 file.
+
+    A group in a group is a layer whose name has a ``/``: Caffe writes none, and earlier versions of
+    this package did.
+    """
+    for name, group in groups.items():
+        inner = {key: value for key, value in group.items() if hasattr(value, "items")}
+        found = {key: value for key, value in group.items() if key not in inner}
+        if wrong := [key for key in found if not key.isdecimal()]:
+            raise WeightsError(
+                f"{path}: layer {name!r}: found {wrong[0]!r}, wanted blobs numbered 0, 1, ..."
+            )
+        if found or not inner:
+            yield name, {int(key): np.array(found[key], np.float32) for key in found}
+        yield from _layers_in({f"{name}/{key}": value for key, value in inner.items()}, path)

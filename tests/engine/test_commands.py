@@ -11,7 +11,7 @@ import pytest
 
 import gcnet_caffe
 from gcnet_caffe.engine.weights import read_caffemodel
-from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.errors import NetError, SchemaError, UsageError
 from gcnet_caffe.formats.snapshots import SnapshotFiles
 from tests.engine.small import write_small
 
@@ -102,6 +102,8 @@ def test_what_cannot_be_is_an_error(folder: Path) -> None:
     assert made is not None
     with pytest.raises(UsageError, match="weights to finetune but not both"):
         gcnet_caffe.train("solver.prototxt", made.model, made.state)
+    with pytest.raises(SchemaError, match="a file's name is empty"):
+        gcnet_caffe.train("")
     with pytest.raises(UsageError, match="wanted one$"):
         gcnet_caffe.train("solver.prototxt", snapshot=[made.state, made.state])
     with pytest.raises(UsageError, match="wanted two, GENERATOR"):

@@ -19,7 +19,7 @@ from gcnet_caffe.engine.snapshot import newest_snapshot
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.weights import copy_weights, read_caffemodel, write_caffemodel
 from gcnet_caffe.errors import NetError, WeightsError
-from gcnet_caffe.formats import caffe_pb, parse_text, read_net
+from gcnet_caffe.formats import caffe_pb, parse_text, read_net, read_weights
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
 #: Names of layers, as a prototxt writes them, that no HDF5 snapshot can hold: with some of them
@@ -179,6 +179,14 @@ def test_the_format_of_weights_is_known_by_content(folder):
     for name in ("hdf5.caffemodel", "binary.h5"):
         found = {name: blobs for name, blobs, _ in read_caffemodel(name)}["fc"]
         assert np.array_equal(found[0], net.layers[1].blobs[0].detach())
+    binary, hdf5 = [
+        {layer.name: layer.blobs for layer in read_weights(name).layer if layer.blobs}
+        for name in ("binary.h5", "hdf5.caffemodel")
+    ]
+    assert binary == hdf5 and [len(blob.data) for blob in hdf5["fc"]] == [9, 3]
+    write_hdf5("shared.h5", other={"1": BIAS})  # its first blob is another layer's
+    (other,) = read_weights("shared.h5").layer
+    assert [list(blob.data) for blob in other.blobs] == [[], [0, 1, 2]]
 
 
 def test_a_name_that_two_layers_with_weights_have_is_warned_of(folder):
