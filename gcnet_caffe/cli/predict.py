@@ -110,7 +110,8 @@ def _show(
     picture: Picture, found: list[Face] | GcnetError, printer: Text, folder: str | None
 ) -> bool:
     """Print and draw what was found; return whether the picture could not be read."""
-    from gcnet_caffe.recognition.drawing import write_drawing
+    from gcnet_caffe.packing.pictures import save
+    from gcnet_caffe.recognition.drawing import draw_faces
 
     if isinstance(found, GcnetError):
         print(f"gcnet predict: {found}", file=sys.stderr)
@@ -118,7 +119,7 @@ def _show(
         return True
     _write(printer.faces(picture.name, found))
     if folder:
-        write_drawing(Path(folder) / picture.place, picture.colours(), found)
+        save(draw_faces(picture.colours(), found), Path(folder) / picture.place)
     return False
 
 

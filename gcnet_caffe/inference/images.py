@@ -80,25 +80,21 @@ def _centre(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[..., top : top + CROP, left : left + CROP]
 
 
-def sheet(
-    rows: Sequence[Sequence[NDArray[np.float32]]], scale: int = 2, gap: int = 2
-) -> NDArray[np.uint8]:
-    """Return rows of images as one picture.
+def sheet(rows: Sequence[Sequence[NDArray[np.float32]]], scale: int = 2) -> NDArray[np.uint8]:
+    """Return rows of images as one picture, with two white pixels around each image.
 
     Parameters
     ----------
     rows : sequence of sequences of (64, 64) array
         Values 0..1. All rows are of one length.
     scale : int
-        Each pixel becomes `scale` x `scale` of them.
-    gap : int
-        Pixels around each image, before it is enlarged.
+        Each pixel becomes `scale` x `scale` of them, at last.
 
     Returns
     -------
     (H, W) array of uint8
         Grey, 0..255.
     """
-    tall = [np.hstack([np.pad(im, gap, constant_values=1) for im in row]) for row in rows]
+    tall = [np.hstack([np.pad(im, 2, constant_values=1) for im in row]) for row in rows]
     picture = np.clip(np.vstack(tall) * 255 + 0.5, 0, 255).astype(np.uint8)
     return picture.repeat(scale, 0).repeat(scale, 1)

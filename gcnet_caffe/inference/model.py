@@ -170,8 +170,8 @@ def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> Train
     outputs = tuple(blob for blob in OUTPUTS if blob in made_by)
     if PROB not in outputs:
         raise ModelError(f"{net}: no blob 'prob'; wanted the deploy net of a classifier")
-    score = made_by[PROB].bottom[0]
-    count = made_by[score].inner_product_param.num_output if score in made_by else 0
+    scores = [made_by[blob] for blob in made_by[PROB].bottom if blob in made_by]
+    count = sum(layer.inner_product_param.num_output for layer in scores)
     if count != len(facts["classes"]):
         raise ModelError(f"{net}: classes: found {count}, wanted {len(facts['classes'])}")
     return TrainedModel(Path(net), Path(weights), tuple(facts["classes"]), facts, outputs)

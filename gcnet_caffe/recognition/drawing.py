@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.files import atomic
 from gcnet_caffe.packing.pictures import CELL, GAP, blank, framed, write
 from gcnet_caffe.recognition.recognizer import Face
 
@@ -46,11 +44,17 @@ def draw_faces(picture: _Picture, faces: Sequence[Face]) -> _Picture:
     return _stacked([drawn, *(_strip(number, face) for number, face in enumerate(faces, 1))])
 
 
-def write_drawing(path: str | Path, picture: _Picture, faces: Sequence[Face]) -> None:
-    """Write `draw_faces` of a picture as the PNG `path`, whole or not at all."""
-    data = cv2.imencode(".png", draw_faces(picture, faces))[1].tobytes()
-    with atomic(path, overwrite=True) as scratch:
-        scratch.write_bytes(data)
+def face_pictures(face: Face) -> dict[str, _Picture]:
+    """Return what the network saw and gave: "query", "generated", "delta"; those that it has.
+
+    Each is a (132, 132, 3) ndarray of uint8.
+    """
+    pictures = {"query": enlarged(face.query)}
+    if face.reference is not None:
+        pictures["generated"] = enlarged(face.reference)
+    if face.delta is not None:
+        pictures["delta"] = delta_heat(face.delta)
+    return pictures
 
 
 def enlarged(image: NDArray[np.float32]) -> _Picture:
@@ -70,13 +74,8 @@ def delta_heat(delta: NDArray[np.float32]) -> _Picture:
 
 
 def _strip(number: int, face: Face) -> _Picture:
-    cells = [("query", enlarged(face.query))]
-    if face.reference is not None:
-        cells.append(("generated", enlarged(face.reference)))
-    if face.delta is not None:
-        cells.append(("delta", delta_heat(face.delta)))
     columns = []
-    for name, cell in cells:
+    for name, cell in face_pictures(face).items():
         title = blank(_LINE, CELL + GAP)
         write(title, name, (GAP, 18))
         columns.append(np.vstack([title, framed(cell)]))
@@ -84,11 +83,10 @@ def _strip(number: int, face: Face) -> _Picture:
 
 
 def _ranking(number: int, face: Face, height: int) -> _Picture:
-    lines = sorted(face.probabilities.items(), key=lambda item: -item[1])
     text = blank(height, 2 * CELL)
-    write(text, f"face {number}", (GAP, 18))
-    for i, (name, value) in enumerate(lines[: height // _LINE - 1], 2):
-        write(text, f"{value:.2f} {name}", (GAP, 18 + _LINE * (i - 1)))
+    lines = [f"face {number}", *(f"{value:.2f} {name}" for name, value in face.ranking())]
+    for i, line in enumerate(lines[: height // _LINE]):
+        write(text, line, (GAP, 18 + _LINE * i))
     return text
 
 

@@ -120,8 +120,6 @@ def _of_pil(image: Image.Image) -> NDArray[np.uint8]:
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):
             return (np.asarray(image) >> 8).astype(np.uint8)
-        if image.mode in ("1", "L"):
-            return np.array(image.convert("L"))
         return _grey(np.array(image.convert("RGB")), "rgb")
     except Exception as error:  # of many kinds: Pillow reads the file only now
         raise ImageError(f"{name}: not a whole image: {error}") from None
@@ -138,7 +136,6 @@ def _of_array(image: NDArray[Any], colour: str | None) -> NDArray[np.uint8]:
         raise UsageError(f"array: found the shape {image.shape}, wanted (H, W) or (H, W, 3)")
     if colour is None:
         raise UsageError("colour: found None, wanted 'rgb' or 'bgr' for an (H, W, 3) array")
-    check_colour(colour)
     return _grey(np.ascontiguousarray(image), colour)
 
 

@@ -90,10 +90,9 @@ def deploy_weights(net: str | Path, weights: str | Path) -> Any:
         if layer.name not in found:
             raise ModelError(f"{weights}: no weights of layer {layer.name!r}, which {net} has")
         saved = deployed.layer.add(name=layer.name, type=layer.type)
-        for blob in found[layer.name].blobs:
-            kept = saved.blobs.add()
-            kept.CopyFrom(blob)
-            kept.ClearField("diff")
+        saved.blobs.extend(found[layer.name].blobs)
+        for blob in saved.blobs:
+            blob.ClearField("diff")
     return deployed
 
 

@@ -41,21 +41,18 @@ class Picture(NamedTuple):
     place: Path
 
     def colours(self) -> NDArray[np.uint8]:
-        """Return the picture as an (H, W, 3) array of uint8: blue, green, red.
+        """Return a picture with an `image` as an (H, W, 3) array of uint8: blue, green, red.
 
         Raises
         ------
         ImageError
             It cannot be read.
         """
-        if isinstance(self.image, bytes):
-            return decode(self.image, self.name, colour=True)
-        if isinstance(self.image, Path):
-            return decode(read_file(self.image), self.name, colour=True)
-        if isinstance(self.image, ImageError):
-            raise self.image
-        assert self.image is not None
-        return self.image
+        image = read_file(self.image) if isinstance(self.image, Path) else self.image
+        if isinstance(image, bytes):
+            return decode(image, self.name, colour=True)
+        assert isinstance(image, np.ndarray)
+        return image
 
 
 class Source(NamedTuple):
@@ -105,7 +102,7 @@ def _folder(folder: str, every: int) -> Source:
     if not found and not failures:
         raise UsageError(f"{folder}: no image or video in it")
     sources = [_file(file, file.relative_to(folder), kind, every) for file, kind in found]
-    sources += [_failed(Path(error.filename), error) for error in failures]
+    sources += [_unread(error.filename, f"cannot be read: {error.strerror}") for error in failures]
     pictures = (picture for source in sources for picture in source.pictures)
     return Source(sum(source.total for source in sources), pictures)
 
@@ -140,18 +137,16 @@ def _kind(path: str | Path) -> Kind | OSError | None:
 def _file(path: Path, place: Path, kind: Kind | OSError | None, every: int) -> Source:
     """The pictures of one file: itself, or the frames of a video."""
     if isinstance(kind, OSError):
-        return _failed(path, kind)
+        return _unread(path, f"cannot be read: {kind.strerror}")
     if kind is not None and kind.sort == VIDEO:
         return _video(path, place, every)
     if kind is not None and kind.sort != IMAGE:
-        error = ImageError(f"{path}: {not_read(kind)}")
-        return Source(1, [Picture(str(path), error, Path())])
+        return _unread(path, not_read(kind))
     return Source(1, [Picture(str(path), path, place.with_name(f"{place.name}.png"))])
 
 
-def _failed(path: Path, error: OSError) -> Source:
-    wrong = ImageError(f"{path}: cannot be read: {error.strerror}")
-    return Source(1, [Picture(str(path), wrong, Path())])
+def _unread(path: str | Path, why: str) -> Source:
+    return Source(1, [Picture(str(path), ImageError(f"{path}: {why}"), Path())])
 
 
 def _video(path: Path, place: Path, every: int) -> Source:
@@ -162,8 +157,7 @@ def _video(path: Path, place: Path, every: int) -> Source:
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     video.release()
     if width * height > MAX_PIXELS:
-        error = ImageError(f"{path}: frames of more than {MAX_PIXELS // 10**6} million pixels")
-        return Source(1, [Picture(str(path), error, Path())])
+        return _unread(path, f"frames of more than {MAX_PIXELS // 10**6} million pixels")
     return Source(max(0, -(-count // every)), _frames(path, place, every))
 
 

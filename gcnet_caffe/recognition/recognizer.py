@@ -7,6 +7,7 @@ the centre 64x64 times 1/255 (inference/images.py).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Union
@@ -62,6 +63,10 @@ class Face(NamedTuple):
     reference: NDArray[np.float32] | None
     delta: NDArray[np.float32] | None
 
+    def ranking(self) -> list[tuple[str, float]]:
+        """Return the expressions with their probabilities, the most probable first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
 
 #: The detected faces of a picture, each with its crop; or why there are none.
 _Found = Union["list[tuple[Detected, NDArray[np.uint8]]]", ImageError, UsageError]
@@ -88,6 +93,8 @@ class Recognizer:
         folder: str | Path | None = None,
         engine: str = "torch",
         detector: str | Path | None = None,
+        *,
+        backend: str | None = None,
     ) -> Recognizer:
         """Open a trained network.
 
@@ -101,6 +108,8 @@ class Recognizer:
             What runs the network: one of `inference.network.ENGINES`.
         detector : path, optional
             The face detector's model file (YuNet); by default the one of the `landmarks` extra.
+        backend : str, optional
+            The old name of `engine`; the next release does not take it.
 
         Raises
         ------
@@ -111,6 +120,10 @@ class Recognizer:
         NetError, WeightsError, SchemaError
             The network cannot be run, or its files cannot be read.
         """
+        if backend is not None:
+            text = "backend= is now engine=; the next release takes the new spelling only"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            engine = backend
         model = open_model(folder)
         network = open_network(engine, model.net, model.weights, model.outputs, fast=True)
         return cls(model, network, Detector(detector_model(detector)))

@@ -65,8 +65,7 @@ class Text:
 
 
 def _line(face: Face) -> str:
-    ranked = sorted(face.probabilities.items(), key=lambda item: -item[1])[:_SHOWN]
-    said = ", ".join(f"{name} {value:.2f}" for name, value in ranked)
+    said = ", ".join(f"{name} {value:.2f}" for name, value in face.ranking()[:_SHOWN])
     x, y, width, height = (round(value) for value in face.box.tolist())
     return f"  {said}; {width} x {height} pixels at {x}, {y}\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,19 +107,14 @@ def read_files(net: str | Path, weights: str | Path, data: str | Path) -> Traine
 def _model(
     net: str | Path, weights: str | Path, data: Path, training: dict[str, Any]
 ) -> TrainedModel:
-    path, packed = data / PACKED, read_packed(data)
-    prepared = {**preprocessing(), **{key: packed["crop"].get(key) for key in _PREPARED}}
-    check_preprocessing(prepared, path)
+    packed = read_packed(data)
     if "classes" not in packed["options"]:
-        raise ModelError(f"{path}: no options.classes; wanted what make-lmdb pairs writes")
-    training["data"] = {
-        "manifest": packed["manifest"],
-        "options": packed["options"],
-        "lmdbs": packed["lmdbs"],
-        "versions": packed["versions"],
-    }
-    name = read_net(net).name
-    return make_model(net, weights, model_facts(name, packed["options"]["classes"], training))
+        raise ModelError(f"{data / PACKED}: no options.classes; wanted what make-lmdb pairs writes")
+    prepared = {**preprocessing(), **{key: packed["crop"].get(key) for key in _PREPARED}}
+    check_preprocessing(prepared, data / PACKED)
+    origin = {**training, "data": _chosen(packed, "manifest", "options", "lmdbs", "versions")}
+    facts = model_facts(read_net(net).name, packed["options"]["classes"], origin)
+    return make_model(net, weights, facts)
 
 
 #: What packed.json has about the preprocessing.
@@ -146,27 +142,31 @@ def _is_classifier(path: Path) -> bool:
 
 
 def _of_run(run: RunFolder) -> dict[str, Any]:
-    experiment, provenance = run.experiment(), run.provenance()
-    names = ("git_commit", "command", "started", "versions")
+    experiment = run.experiment()
     return {
         "name": experiment.name,
         "protocol": experiment.protocol,
         "synthetic": experiment.synthetic,
-        **{key: provenance[key] for key in names if key in provenance},
+        **_chosen(run.provenance(), "git_commit", "command", "started", "versions"),
     }
 
 
 def _of_training(folder: ResultFolder, place: str, job: dict[str, Any]) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+    facts = {
         "folder": place,
         "variant": job.get("variant"),
         "engine": job.get("engine"),
+        "iterations": read_solver(folder.solver).max_iter,
+        "solver_sha256": sha256(folder.solver),
+        "started_from": job.get("weights", []),
     }
-    facts["iterations"] = read_solver(folder.solver).max_iter
-    facts["solver_sha256"] = sha256(folder.solver)
-    facts["started_from"] = job.get("weights", [])
     if folder.evaluation.is_file():
-        found = folder.scores()
-        names = ("images", "accuracy", "chance", "sequences", "sequence_accuracy")
-        facts["held_out"] = {key: found[key] for key in names if key in found}
+        facts["held_out"] = _chosen(folder.scores(), *_SCORES)
     return facts
+
+
+_SCORES = ("images", "accuracy", "chance", "sequences", "sequence_accuracy")
+
+
+def _chosen(found: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: found[name] for name in names if name in found}
