@@ -52,12 +52,12 @@ def odd_character(text: str) -> str:
     """Return where `text` has a character that looks like another one, or "" where it has none.
 
     Such are a no-break space, an invisible character, a full-width form or a curly quote. What is
-    returned reads ``line 3 holds NO-BREAK SPACE (U+00A0)``. Comments (``#``) are left out.
+    returned reads ``line 3 contains NO-BREAK SPACE (U+00A0)``. Comments (``#``) are left out.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         for char in line.split("#")[0]:
             if ord(char) > 127 and _is_odd(char):
-                return f"line {number} holds {character(char)}"
+                return f"line {number} contains {character(char)}"
     return ""
 
 
@@ -149,14 +149,14 @@ def read(path: str | Path, error: type[GcnetError], wanted: str = "text") -> str
 def check_name(path: object, error: type[GcnetError]) -> None:
     """Raise an `error` where the name of a file holds a NUL character."""
     if "\0" in str(path):
-        raise error(f"{shown(str(path))} holds NUL (U+0000), which no file's name may hold")
+        raise error(f"{shown(str(path))} contains NUL (U+0000), which a file name cannot contain")
 
 
 @contextlib.contextmanager
 def open_lines(
     path: str | Path, error: type[GcnetError], wanted: str = "a CSV file in UTF-8"
 ) -> Iterator[Iterator[str]]:
-    """Yield an iterator over the lines of a file that may be large, as the csv module wants them.
+    """Yield an iterator over the lines of a file that may be large, as the csv module needs them.
 
     Line ends are kept as they are.
 
@@ -187,5 +187,5 @@ def _without_nul(
     for number, line in enumerate(lines, start=1):
         if "\0" in line:
             where = f"row {number - 1}" if number > 1 else "header"
-            raise error(f"{path}: {where}: holds NUL (U+0000); wanted {wanted}")
+            raise error(f"{path}: {where}: contains NUL (U+0000); wanted {wanted}")
         yield line

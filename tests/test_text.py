@@ -52,10 +52,10 @@ def test_a_row_with_nul_is_named(tmp_path):
     whole = (tmp_path / "m.csv").read_text()
     for path, row in (("b.png", "row 2"), ("a.png", "row 1"), ("subject", "header")):
         (tmp_path / "m.csv").write_text(whole.replace(path, f"{path}\0"))
-        with pytest.raises(ManifestError, match=rf"m.csv: {row}: holds NUL \(U\+0000\); wanted"):
+        with pytest.raises(ManifestError, match=rf"m.csv: {row}: contains NUL \(U\+0000\); wanted"):
             read_manifest(tmp_path / "m.csv")
     (tmp_path / "peaks.csv").write_text("session,apex\n1\0,2\n")
-    with pytest.raises(ManifestError, match=r"peaks.csv: row 1: holds NUL"):
+    with pytest.raises(ManifestError, match=r"peaks.csv: row 1: contains NUL"):
         _peaks(tmp_path / "peaks.csv", tmp_path)
 
 
@@ -65,9 +65,9 @@ def test_a_character_that_looks_like_another_is_named(tmp_path):
     with pytest.raises(ManifestError, match=r"'subject' is missing.*ZERO WIDTH SPACE \(U\+200B\)"):
         read_manifest(tmp_path / "m.csv")
     for written, name in (
-        (YAML.replace("title:", "title："), "line 2 holds FULLWIDTH COLON (U+FF1A)"),
-        ("protocol:\u00a0ck7\n", "line 1 holds NO-BREAK SPACE (U+00A0)"),
-        ("# “\ndata: [“a]\n{\n", "line 2 holds LEFT DOUBLE QUOTATION MARK (U+201C)"),
+        (YAML.replace("title:", "title："), "line 2 contains FULLWIDTH COLON (U+FF1A)"),
+        ("protocol:\u00a0ck7\n", "line 1 contains NO-BREAK SPACE (U+00A0)"),
+        ("# “\ndata: [“a]\n{\n", "line 2 contains LEFT DOUBLE QUOTATION MARK (U+201C)"),
     ):
         (tmp_path / "e.yaml").write_text(written, encoding="utf-8")
         with pytest.raises(UsageError) as error:
@@ -79,10 +79,10 @@ def test_a_character_that_looks_like_another_is_named(tmp_path):
 @pytest.mark.parametrize(
     "line, message",
     [
-        (r'data: {reader: ck, root: "/data/a\0b"}', r"data.root: '/data/a\x00b' holds NUL"),
-        (r'data: [{manifest: a}, {reader: ck, root: "/\x00"}]', r"data.1.root: '/\x00' holds NUL"),
-        (r'data: {reader: ck, options: {a: "\0"}}', r"data.options.a: '\x00' holds NUL"),
-        (r'data: {reader: ck, options: {"\0": 1}}', r"data.options: '\x00' holds NUL"),
+        (r'data: {reader: ck, root: "/data/a\0b"}', r"data.root: '/data/a\x00b' contains NUL"),
+        (r'data: [{manifest: a}, {reader: ck, root: "/\x00"}]', r"data.1.root: '/\x00' contains NUL"),
+        (r'data: {reader: ck, options: {a: "\0"}}', r"data.options.a: '\x00' contains NUL"),
+        (r'data: {reader: ck, options: {"\0": 1}}', r"data.options: '\x00' contains NUL"),
         ('data: {}\n"ti\\0tle": x', r"unknown key ti\x00tle; did you mean title?"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_key_with_nul_is_named(line, message, tmp_path):
         read_experiment(tmp_path / "e.yaml")
     assert f"e.yaml: {message}" in str(error.value) and "\0" not in str(error.value)
     (tmp_path / "e.yaml").write_text("protocol: ck7\ndata: {reader: ck, root: /a}\n")
-    with pytest.raises(UsageError, match=r"data.root: '/a\\x00' holds NUL \(U\+0000\)"):
+    with pytest.raises(UsageError, match=r"data.root: '/a\\x00' contains NUL \(U\+0000\)"):
         read_experiment(tmp_path / "e.yaml", [r'data.root="/a\0"'])
 
 
@@ -125,7 +125,7 @@ def test_a_word_with_nul_is_named(words, said, capsys):
     ],
 )
 def test_a_path_with_nul_from_python_is_named(call, error):
-    with pytest.raises(error, match=r"^'a\\x00b' holds NUL \(U\+0000\), which no file's name may"):
+    with pytest.raises(error, match=r"^'a\\x00b' contains NUL \(U\+0000\), which a file"):
         call("a\0b")
 
 

@@ -114,7 +114,7 @@ class Records:
             if shape is not None:
                 self.shapes.setdefault((shape, datum.encoded), index)
         if not self._keys:
-            raise LmdbError(f"{self.source}: holds no records")
+            raise LmdbError(f"{self.source}: has no records")
         return np.array(labels)
 
     def __len__(self) -> int:

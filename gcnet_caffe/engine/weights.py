@@ -55,7 +55,7 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]
                 raise WeightsError(f"{path}: layer {layer.name!r}, blob {index}: {error}") from None
         found.append((layer.name, blobs, old))
     if not any(blobs for _, blobs, _ in found):
-        raise WeightsError(f"{path}: holds no weights; wanted a .caffemodel")
+        raise WeightsError(f"{path}: has no weights; wanted a .caffemodel")
     return found
 
 
@@ -92,7 +92,7 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
         if len(blobs) > len(layer.blobs) or not blobs.keys() >= set(wanted):
             raise WeightsError(
                 f"{path}: Incompatible number of blobs for layer {name!r}: found {len(blobs)}, "
-                f"{net.origin} wants {len(layer.blobs)}"
+                f"{net.origin} needs {len(layer.blobs)}"
             )
         for index, array in blobs.items():
             _copy_blob(layer, index, array, old, path)

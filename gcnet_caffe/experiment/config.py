@@ -113,7 +113,7 @@ def _apply(found: dict[str, Any], change: str) -> None:
     for parent in parents:
         found = found.setdefault(parent, {})
         if not isinstance(found, dict):
-            raise UsageError(f"--set {change}: {parent} holds no keys")
+            raise UsageError(f"--set {change}: {parent} has no keys")
     found[last] = value
 
 
@@ -146,7 +146,7 @@ def _in_words(error: jsonschema.ValidationError) -> str:
         "minimum": lambda: f"{found}, wanted {value} or more",
         "exclusiveMinimum": lambda: f"{found}, wanted more than {value}",
         "minItems": lambda: f"wanted at least {value}",
-        "pattern": lambda: f"{shown(error.instance)} holds NUL (U+0000)",
+        "pattern": lambda: f"{shown(error.instance)} contains NUL (U+0000)",
     }
     return wanted.get(error.validator, lambda: error.message.splitlines()[0])()
 

@@ -40,7 +40,9 @@ def read_index(path: Path) -> dict[int, int]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except FileNotFoundError:
-        raise ManifestError(f"{path}: no such index; wanted beside the .rec file") from None
+        raise ManifestError(
+            f"{path}: no such index; wanted in the folder of the .rec file"
+        ) from None
     except UnicodeDecodeError:
         raise ManifestError(f"{path}: not an index of lines KEY<TAB>OFFSET") from None
     index = {}
@@ -91,7 +93,7 @@ def read_image_record(
     flag, label, _, _ = _HEADER.unpack_from(data)
     end = _HEADER.size + 4 * flag
     if end > len(data):
-        raise ValueError(f"a record announces {flag} labels and holds {len(data)} bytes")
+        raise ValueError(f"a record should have {flag} labels, and has {len(data)} bytes")
     labels = struct.unpack_from(f"<{flag}f", data, _HEADER.size) if flag else (label,)
     return labels, data[end:], flag
 

@@ -106,9 +106,9 @@ def _string(found: bytes, field: str, place: _Place, raw: list[tuple[int, str]])
     value = _ESCAPE.sub(_byte, found[1:-1])
     controls = [chr(byte) for byte in value if is_control(chr(byte))] if field in PATHS else []
     if "\0" in controls:
-        raise refusal(f"holds {character(chr(0))}, which no file's name may hold")
+        raise refusal(f"contains {character(chr(0))}, which a file name cannot contain")
     if controls:
-        raise refusal(f"holds {character(controls[0])}; write / or \\\\")
+        raise refusal(f"contains {character(controls[0])}; write / or \\\\")
     try:
         value.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What a Data layer wants of its records: the same rules for the engine and for `gcnet check`.
+"""What a Data layer needs of its records: the same rules for the engine and for `gcnet check`.
 
 Source: Caffe src/caffe/layers/data_layer.cpp and src/caffe/data_transformer.cpp. The rules are
 stricter than Caffe's, which reads memory that is not there, or stops only at the wrong record: all
@@ -111,7 +111,7 @@ class DataRules:
         """
         crop = self._param.crop_size
         if crop > min(shape[1:]):
-            raise LmdbError(f"{record}: {shape[1]} x {shape[2]}, crop_size wants {crop} x {crop}")
+            raise LmdbError(f"{record}: {shape[1]} x {shape[2]}, crop_size needs {crop} x {crop}")
         if self.mean is not None:
             self._check_mean(self.mean, shape, record)
         return (shape[0], crop, crop) if crop else shape

@@ -122,5 +122,5 @@ def check_labels(
         first = int(wrong.argmax())
         also = "" if wanted.ignored is None else f" or {wanted.ignored}"
         raise LmdbError(
-            f"{record(first)}: label {labels[first]}, {reader} wants 0..{wanted.classes - 1}{also}"
+            f"{record(first)}: label {labels[first]}, {reader} needs 0..{wanted.classes - 1}{also}"
         )

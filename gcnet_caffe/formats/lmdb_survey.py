@@ -57,7 +57,7 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     Raises
     ------
     LmdbError
-        It cannot be read, holds no records, or what a Data layer cannot take.
+        It cannot be read, has no records, or what a Data layer cannot take.
     """
     labels: list[int] = []
     keys: list[bytes] = []
@@ -72,7 +72,7 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
         keys.append(key)
         labels.append(datum.label)
     if not keys:
-        raise LmdbError(f"{source}: holds no records")
+        raise LmdbError(f"{source}: has no records")
     return Survey(source, np.array(labels), keys, shapes)
 
 

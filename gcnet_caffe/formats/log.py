@@ -203,7 +203,7 @@ def read_log(path: str | Path) -> Series:
             seen[name] = seen.get(name, -1) + 1
             add(test if phase == "Test" else phase, name, seen[name], parse_number(value))
     if not any(found.values()):
-        raise GcnetError(f"{path}: holds no line of a Caffe training log")
+        raise GcnetError(f"{path}: has no line of a Caffe training log")
     several = {(phase, name) for phase, name, index in found if index}
     return {
         (phase, f"{name}[{index}]" if (phase, name) in several else name): points

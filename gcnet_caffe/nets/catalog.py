@@ -183,8 +183,8 @@ def _second_player(path: str) -> str:
     end = f"{names.TRAIN_TEST}.prototxt"
     if not path.endswith(end):
         raise UsageError(
-            f"--net {path}: wanted a name that ends in {end}: beside it is the discriminator's, "
-            f"{names.DISCRIMINATOR}_{end}"
+            f"--net {path}: wanted a name that ends in {end}; the discriminator's is "
+            f"{names.DISCRIMINATOR}_{end} in its folder"
         )
     return f"{path[: -len(end)]}{names.DISCRIMINATOR}_{end}"
 

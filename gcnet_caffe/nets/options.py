@@ -78,7 +78,7 @@ class NetOptions:
         "is num_classes: the classifier ignores it, the contrastive loss uses it",
     )
     neutral_queries: bool = option(
-        True, "the LMDBs hold neutral queries", negated="the LMDBs hold no neutral queries"
+        True, "the LMDBs have neutral queries", negated="the LMDBs have no neutral queries"
     )
     generator: str = option(
         "ae",

@@ -71,7 +71,7 @@ def test_sfew_as_zips(tmp_path, split, folder, archive, inside):
         for path in sorted((tmp_path / "packed").rglob("*")):
             packed.write(path, path.relative_to(tmp_path / "packed"))
     (root / "Test_Aligned_Faces.zip").write_bytes(b"PK")
-    with pytest.raises(ManifestError, match=f"{file}: still packed; unzip it beside itself"):
+    with pytest.raises(ManifestError, match=f"{file}: still packed; unzip it in its folder"):
         sfew.read(root, split)
     with zipfile.ZipFile(file) as packed:
         packed.extractall(file.parent)

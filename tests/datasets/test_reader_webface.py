@@ -148,7 +148,11 @@ def test_broken_record_io(tmp_path):
     index = (tmp_path / "train.idx").read_text()
     cases = [
         (data[: offsets[3] + 20], index, "record 3: the record at byte .* is cut off"),
-        (data[:-60], index.replace("3\t", "9\t"), "announces the images 1 to 3, and the index"),
+        (
+            data[:-60],
+            index.replace("3\t", "9\t"),
+            "there are images 1 to 3, and the index",
+        ),
         (data, index.replace(f"1\t{offsets[1]}", "1\t4"), "record 1: no record at byte 4"),
         (data, index + "six\t7\n", "train.idx: line 7: .*; wanted KEY<TAB>OFFSET"),
         (data, "", "the index is empty"),

@@ -55,7 +55,7 @@ def train(tmp_path, monkeypatch, capfd):
         (
             "num_output: 3",
             "num_output: 2",
-            "lmdb: record '00000002': label 2, layer 'loss' (SoftmaxWithLoss) wants 0..1",
+            "lmdb: record '00000002': label 2, layer 'loss' (SoftmaxWithLoss) needs 0..1",
         ),
         (
             'type: "xavier"',
@@ -77,7 +77,7 @@ def train(tmp_path, monkeypatch, capfd):
         (
             "scale: 0.004",
             "crop_size: 30",
-            "lmdb: record '00000000': 24 x 24, crop_size wants 30 x 30",
+            "lmdb: record '00000000': 24 x 24, crop_size needs 30 x 30",
         ),
         ("scale: 0.004", 'mean_file: "none"', "layer 'data' (Data): mean_file: none: No such file"),
         (
@@ -181,7 +181,7 @@ GOOD = {"channels": 1, "height": 24, "width": 24, "data": bytes(576)}
 @pytest.mark.parametrize(
     "datums, message",
     [
-        ([], "lmdb: holds no records"),
+        ([], "lmdb: has no records"),
         (
             [GOOD, {**GOOD, "height": 23}],
             "record '1': 576 values, wanted channels x height x width = 1 x 23 x 24",
@@ -193,7 +193,7 @@ GOOD = {"channels": 1, "height": 24, "width": 24, "data": bytes(576)}
         ),
         (
             [{**GOOD, "label": -1}],
-            "record '0': label -1, layer 'loss' (SoftmaxWithLoss) wants 0..2",
+            "record '0': label -1, layer 'loss' (SoftmaxWithLoss) needs 0..2",
         ),
     ],
 )

@@ -156,7 +156,7 @@ def test_crops_and_mirrors_do_not_depend_on_what_is_held(here):
             encoded(image(0)),
             encoded(image(9, size=(24, 12)), ".bmp"),
             "crop_size: 20",
-            "24 x 12, crop_size wants 20 x 20",
+            "24 x 12, crop_size needs 20 x 20",
         ),
         (
             raw(image(0, 2)),
@@ -191,7 +191,7 @@ def test_a_label_that_is_no_class_is_refused_before_training(here, capfd):
     write_small(here)
     assert cli.main(["train", "-solver", "solver.prototxt"]) == 1
     log = capfd.readouterr().err
-    assert "lmdb: record '009': label 3, layer 'loss' (SoftmaxWithLoss) wants 0..2" in log
+    assert "lmdb: record '009': label 3, layer 'loss' (SoftmaxWithLoss) needs 0..2" in log
     assert "Starting Optimization" not in log
 
 

@@ -152,7 +152,7 @@ def test_hdf5_weights_of_earlier_versions_are_read(folder):
     [
         (
             {"0": WEIGHT},
-            "Incompatible number of blobs for layer 'fc': found 1, net.prototxt wants 2",
+            "Incompatible number of blobs for layer 'fc': found 1, net.prototxt needs 2",
         ),
         (
             {"0": WEIGHT, "1": BIAS, "2": BIAS},

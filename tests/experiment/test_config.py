@@ -80,7 +80,7 @@ def test_the_command_line_changes_values_and_paths_become_absolute(tmp_path, mon
     assert found["classes"][0] == "anger" and len(found["classes"]) == 7
     with pytest.raises(UsageError, match="wanted KEY=VALUE"):
         read_experiment(path, ["solver.max_iter"])
-    with pytest.raises(UsageError, match="title holds no keys"):
+    with pytest.raises(UsageError, match="title has no keys"):
         read_experiment(path, ["title.x=1"])
 
 

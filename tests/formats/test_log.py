@@ -263,9 +263,9 @@ def test_many_values_of_one_output_share_an_entry(drawn):
 @pytest.mark.parametrize(
     "text, out, status, words",
     [
-        ("", "a.png", 1, "log: holds no line of a Caffe training log"),
-        ("nothing here\n", "a.png", 1, "log: holds no line of a Caffe training log"),
-        ("Iteration 0, loss = 5.", "a.png", 1, "log: holds no line of a Caffe training log"),
+        ("", "a.png", 1, "log: has no line of a Caffe training log"),
+        ("nothing here\n", "a.png", 1, "log: has no line of a Caffe training log"),
+        ("Iteration 0, loss = 5.", "a.png", 1, "log: has no line of a Caffe training log"),
         (LOG, "a.doc", 2, "a.doc: wanted a name that ends in .png, .jpg, .pdf or .svg"),
         (LOG, "picture", 2, "picture: wanted a name that ends in .png, .jpg, .pdf or .svg"),
     ],

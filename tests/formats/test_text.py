@@ -167,9 +167,9 @@ def test_a_path_holds_no_control_character(message, text, field):
     message = getattr(caffe_pb, message)
     parse_text(text % "C:/data/é", message)
     for word, found in (
-        (r"a\x00b", "holds NUL (U+0000), which no file's name may hold"),
-        (r"C:\new\train", r"holds LINE FEED (U+000A); write / or \\"),
-        ("a\tb", r"holds TAB (U+0009); write / or \\"),
+        (r"a\x00b", "contains NUL (U+0000), which a file name cannot contain"),
+        (r"C:\new\train", r"contains LINE FEED (U+000A); write / or \\"),
+        ("a\tb", r"contains TAB (U+0009); write / or \\"),
         (r"C:\Users", r"Invalid escape sequence; write / or \\"),
     ):
         with pytest.raises(SchemaError) as error:
@@ -181,7 +181,7 @@ def test_a_path_holds_no_control_character(message, text, field):
 @pytest.mark.parametrize("name", ["a\0b", "a\0"])
 def test_a_name_given_from_python_holds_no_nul(name):
     for read in (read_net, read_weights):
-        with pytest.raises(SchemaError, match=r"'a\\x00b?' holds NUL \(U\+0000\)"):
+        with pytest.raises(SchemaError, match=r"'a\\x00b?' contains NUL \(U\+0000\)"):
             read(name)
 
 

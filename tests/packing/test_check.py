@@ -42,17 +42,17 @@ def test_a_fitting_lmdb_passes_with_its_facts(tree: Path, capsys: Any) -> None:
 def test_label_out_of_range(tree: Path) -> None:
     _replace(tree, "data/ck7/fold0/train_lmdb", [0, 8, 8], 2)
     with pytest.raises(
-        LmdbError, match=r"train_lmdb: record '00000001': label 8.*wants 0\.\.6 or 7"
+        LmdbError, match=r"train_lmdb: record '00000001': label 8.*needs 0\.\.6 or 7"
     ):
         check(SOLVER)
     _replace(tree, "data/webface/test_lmdb", [0, 10575], 1)
-    with pytest.raises(LmdbError, match=r"label 10575, .*wants 0\.\.10574"):
+    with pytest.raises(LmdbError, match=r"label 10575, .*needs 0\.\.10574"):
         check(IDENTITY)
 
 
 def test_images_that_are_too_small(tree: Path) -> None:
     _replace(tree, "data/ck7/fold0/train_lmdb", [0, 1], 2, size=60)
-    with pytest.raises(LmdbError, match="'00000000': 60 x 60, crop_size wants 64 x 64"):
+    with pytest.raises(LmdbError, match="'00000000': 60 x 60, crop_size needs 64 x 64"):
         check(SOLVER)
 
 
@@ -70,7 +70,7 @@ def test_small_sets_are_warned_about(tree: Path) -> None:
 
 def test_missing_and_empty_lmdbs_and_folders(tree: Path) -> None:
     _replace(tree, "data/ck7/fold0/test_lmdb", [], 2)
-    with pytest.raises(LmdbError, match="test_lmdb: holds no records"):
+    with pytest.raises(LmdbError, match="test_lmdb: has no records"):
         check(SOLVER)
     (tree / "snapshots").rmdir()
     with pytest.raises(NetError, match="make sure that the folder snapshots exists"):
@@ -129,7 +129,7 @@ def test_labels_that_cannot_be_held_against_a_layer(here: Path) -> None:
 def test_layers_that_only_caffe_has(type_: str, here: Path) -> None:
     net = data("lmdb", batch=3) + SCORE + LOSS.replace("SoftmaxWithLoss", type_)
     assert _warnings(here, net) == []
-    with pytest.raises(LmdbError, match=rf"label 2, layer 'loss' \({type_}\) wants 0\.\.1"):
+    with pytest.raises(LmdbError, match=rf"label 2, layer 'loss' \({type_}\) needs 0\.\.1"):
         _warnings(here, net.replace("num_output: 3", "num_output: 2"))
 
 
@@ -137,7 +137,7 @@ def test_labels_that_are_embedded(here: Path) -> None:
     embed = (
         'layer { name: "e" type: "Embed" bottom: "label" top: "e" embed_param { input_dim: 2 } }'
     )
-    with pytest.raises(LmdbError, match=r"label 2, layer 'e' \(Embed\) wants 0\.\.1"):
+    with pytest.raises(LmdbError, match=r"label 2, layer 'e' \(Embed\) needs 0\.\.1"):
         _warnings(here, data("lmdb") + embed)
 
 
@@ -163,7 +163,7 @@ def test_a_net_alone_is_checked_in_both_phases(here: Path) -> None:
         net = data("lmdb", more=f"include {{ phase: {other} }}")
         net += data("lmdb", "crop_size: 9", more=f"include {{ phase: {phase} }}") + SCORE + LOSS
         (here / "net.prototxt").write_text(net)
-        with pytest.raises(LmdbError, match="8 x 8, crop_size wants 9 x 9"):
+        with pytest.raises(LmdbError, match="8 x 8, crop_size needs 9 x 9"):
             check("net.prototxt")
     (here / "net.prototxt").write_text(data("lmdb", more="include { phase: TEST }") + SCORE)
     assert len(check("net.prototxt").facts) == 1

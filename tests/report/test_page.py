@@ -128,7 +128,7 @@ def test_broken_pieces_are_explained(trained, tmp_path):
     holes = {section: " ".join(texts) for section, texts in told(run)["holes"].items()}
     assert "features.npz: no features can be read" in holes["figure6"]
     assert "sequences/data/fold0/test.csv: " in holes["figure6"]
-    assert "holds no line of a Caffe training log" in holes["curves"]
+    assert "has no line of a Caffe training log" in holes["curves"]
     assert "no LMDB here" in holes["responses"] and "no LMDB here" in holes["figure5"]
 
 

@@ -88,7 +88,7 @@ def _top(root: Path, split: str) -> Path:
         return first_of(root, [*names, split], class_folders, f"SFEW {split} folders (Angry, ...)")
     except ManifestError:
         for archive in [*root.glob(f"{split}*.zip"), *(root / split).glob(f"{split}*.zip")]:
-            raise ManifestError(f"{archive}: still packed; unzip it beside itself") from None
+            raise ManifestError(f"{archive}: still packed; unzip it in its folder") from None
         raise
 
 

@@ -165,7 +165,7 @@ def _image_keys(
     missing = [key for key in images if key not in index]
     if missing or not images:
         raise ManifestError(
-            f"{file}: record {keys[0]} announces the images 1 to {int(labels[0]) - 1}, "
+            f"{file}: record {keys[0]} says that there are images 1 to {int(labels[0]) - 1}, "
             f"and the index has {len(keys)} records"
         )
     survey.skipped["records that are no image"] += len(keys) - len(images)
