@@ -1,6 +1,7 @@
 """Caffe's log format, as real Caffe printed it, and as its forks, Windows and PowerShell do."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -275,6 +276,14 @@ def test_what_cannot_be_drawn(text, out, status, words, tmp_path, capsys):
     assert cli.main(["plot", str(tmp_path / "log"), "-o", str(tmp_path / out)]) == status
     assert words in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"log"}
+
+
+def test_without_matplotlib_there_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "log").write_text(LOG)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert cli.main(["plot", str(tmp_path / "log"), "-o", str(tmp_path / "a.png")]) == 2
+    wanted = "gcnet plot: error: drawing needs matplotlib: pip install 'gcnet-caffe[plot]'\n"
+    assert capsys.readouterr().err == wanted
 
 
 def test_a_folder_is_no_log(tmp_path):
