@@ -25,7 +25,7 @@ VERBS = {
     "make-solver": "write solver prototxts",
     "make-faces": "render synthetic faces in CK+'s layout",
     "make-manifest": "list a data set's images, subjects, expressions, references",
-    "make-folds": "divide a manifest's subjects into folds, as a table to cite",
+    "make-folds": "divide a manifest's subjects into folds, as a table that you can cite",
     "describe": "count and draw what a manifest holds",
     "make-lmdb": "align, augment and pack the faces of a manifest",
     "train": "train a net from Caffe's files, in PyTorch",

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="probability, 0 to 1, that a subject has one more sequence, without a label",
     )
     parser.add_argument(
-        "--identities", type=int, help="write single images of so many people instead of sequences"
+        "--identities", type=int, help="write single images of this many people, not sequences"
     )
     parser.add_argument(
         "--images-per-identity", type=int, default=20, help="images per person, with --identities"

@@ -1,4 +1,4 @@
-"""Divide a manifest's subjects into folds and write them as a table (CSV: subject,fold) to cite.
+"""Divide a manifest's subjects into folds; write a table (CSV: subject,fold) that you can cite.
 
 The subjects are sorted by ID; of F folds, fold k gets the subjects k, k+F, k+2F, ...
 `gcnet make-lmdb pairs --fold-table` packs a table's folds; `gcnet describe --fold-table` checks it.

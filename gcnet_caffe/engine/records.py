@@ -126,7 +126,7 @@ class Records:
         Raises
         ------
         LmdbError
-            See the class; or the LMDB was written anew.
+            See the class; or the LMDB was changed.
         """
         fresh = self._fresh(self._missing(indices))
         self._hold(fresh)
@@ -164,7 +164,7 @@ class Records:
             return {}
         with open_lmdb(self.source) as env, env.begin() as transaction:
             if self._fingerprint() != self._file:
-                raise LmdbError(f"{self.source}: was written anew while it was being read")
+                raise LmdbError(f"{self.source}: was changed while it was being read")
             values = [transaction.get(self._keys[index], b"") for index in indices]
         return {
             index: self._pool.submit(self._decode, index, value)

@@ -86,7 +86,7 @@ def run(
     check_data(experiment, path)
     plan = make_plan(experiment)
     if out.exists() and not RunFolder(out).plan_file.is_file() and any(out.iterdir()):
-        raise UsageError(f"{out}: exists, and is no run of an experiment; give another folder")
+        raise UsageError(f"{out}: exists, and is not the folder of a run; give another folder")
     out.mkdir(parents=True, exist_ok=True)
     with files.alone(out / ".lock", GcnetError(f"{out}: another `gcnet run` is running here")):
         _write_plan(RunFolder(out), experiment, plan)

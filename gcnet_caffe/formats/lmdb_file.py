@@ -74,7 +74,7 @@ class LmdbWriter:
         with self._failures():
             added = self._commit()
         if added < len(self._batch):
-            raise LmdbError(f"{self._name}: a key comes twice, or not in the order of the keys")
+            raise LmdbError(f"{self._name}: a key appears twice, or out of order")
         self._batch, self._size = [], 0
 
     def _commit(self) -> int:

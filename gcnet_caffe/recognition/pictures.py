@@ -76,7 +76,7 @@ def open_source(path: str, every: int = 1) -> Source:
         pictures with their error. Hidden files, and files that look like neither by their first
         bytes nor their names, are skipped.
     every : int
-        Of a video, every so manieth frame is taken, from the first on.
+        Of a video, one frame of this many is taken, from the first on.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def curves_section(run: Run) -> Section:
     nets = [m for m in nets if first[m.method] is m]
     folds = [fold for fold in run.folds if any(fold in m.folds for m in nets)]
     if not folds:
-        section.blocks.append(Hole("No net of this run was trained to its end."))
+        section.blocks.append(Hole("No training of this run was finished."))
         return section
     section.blocks.append(
         Text(

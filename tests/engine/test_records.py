@@ -223,7 +223,7 @@ def test_an_lmdb_that_is_written_anew_meanwhile_is_refused(here):
     batch_of(net)
     (here / "lmdb").rename(here / "before")
     write(here, *(encoded(image(100 + i)) for i in range(COUNT)))
-    with pytest.raises(LmdbError, match="lmdb: was written anew while it was being read"):
+    with pytest.raises(LmdbError, match="lmdb: was changed while it was being read"):
         for _ in range(3):
             batch_of(net)
 

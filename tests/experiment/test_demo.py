@@ -57,7 +57,7 @@ def test_a_failed_step_is_named(tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(UsageError, match="is no run of an experiment"):
+    with pytest.raises(UsageError, match="is not the folder of a run"):
         run_demo(tmp_path, Machine(1))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -142,7 +142,7 @@ def test_another_folder_and_a_second_run_are_refused(straight, tmp_path):
     (tmp_path / "mine/thesis.txt").touch()
     experiment = write_experiment(tmp_path)
     _, err = run(experiment, "-o", "mine", cwd=tmp_path, status=2)
-    assert "mine: exists, and is no run of an experiment" in err
+    assert "mine: exists, and is not the folder of a run" in err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
     first = start(experiment, "-o", "run", cwd=tmp_path)
     while not (tmp_path / "run/plan.json").exists():

@@ -61,7 +61,7 @@ def test_reading_maps_the_file_in_parts(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("keys", ["ba", "aa"])
 def test_ascending_keys_are_held_to_it(tmp_path, keys):
-    with pytest.raises(LmdbError, match="lmdb: a key comes twice, or not in the order"):
+    with pytest.raises(LmdbError, match="lmdb: a key appears twice, or out of order"):
         with LmdbWriter(tmp_path / "lmdb", ascending=True) as writer:
             for key in keys:
                 writer.put(key, b"value")

@@ -54,7 +54,7 @@ class Slice(Layer):
             edges = [0, *points, total]
             self.check(
                 all(a < b for a, b in zip(edges, edges[1:])),
-                f"slice_point {points}: wanted rising ones inside {total}",
+                f"slice_point {points}: wanted increasing values inside {total}",
             )
             self.sizes = [b - a for a, b in zip(edges, edges[1:])]
         else:
