@@ -49,6 +49,9 @@ VERBS = {
 }
 
 
+_USAGE = "usage: gcnet VERB [options]\n\nverbs (gcnet VERB --help shows the options):"
+
+
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Show each option's default, except where there is none; keep the docstrings' lines."""
 
@@ -61,10 +64,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
 
 
 def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
-    parser_class = getattr(module, "Parser", argparse.ArgumentParser)
-    parser: argparse.ArgumentParser = parser_class(
-        prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help
-    )
+    make: type[argparse.ArgumentParser] = getattr(module, "Parser", argparse.ArgumentParser)
+    parser = make(prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help)
     module.add_arguments(parser)
     return parser
 
@@ -72,9 +73,7 @@ def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
 def _usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
-    return "\n".join(
-        ["usage: gcnet VERB [options]", "", "verbs (gcnet VERB --help shows the options):", *lines]
-    )
+    return "\n".join([_USAGE, *lines])
 
 
 def _exit(number: int, _frame: object) -> None:

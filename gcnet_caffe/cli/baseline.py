@@ -25,10 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from gcnet_caffe.evaluation.baselines import baseline
     from gcnet_caffe.evaluation.classification import write_predictions
+    from gcnet_caffe.evaluation.run_folder import ResultFolder
 
     scores, outputs = baseline(args.kind, args.data)
-    records, folder = outputs["records"], Path(args.output)
-    path, about = folder / "predictions.csv", outputs["about"]
-    write_predictions(path, records.keys, records.labels, outputs["score"], "score", **about)
-    files.write_text(folder / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+    out, test = ResultFolder(Path(args.output)), outputs["records"]
+    write_predictions(
+        out.predictions, test.keys, test.labels, outputs["score"], "score", **outputs["about"]
+    )
+    files.write_text(out.evaluation, json.dumps(scores, indent=2) + "\n")
     print_accuracy(scores)

@@ -61,11 +61,10 @@ def run(args: argparse.Namespace) -> None:
     need_snakemake()
     from gcnet_caffe.experiment.run import run as run_experiment
 
-    gpus = tuple(gpu_numbers(args.gpu) or ())
     machine = Machine(
         args.cores,
         args.threads,
-        gpus,
+        tuple(gpu_numbers(args.gpu) or ()),
         args.per_gpu,
         args.profile,
         tuple(shlex.split(args.snakemake)),
