@@ -80,7 +80,10 @@ def test_a_character_that_looks_like_another_is_named(tmp_path):
     "line, message",
     [
         (r'data: {reader: ck, root: "/data/a\0b"}', r"data.root: '/data/a\x00b' contains NUL"),
-        (r'data: [{manifest: a}, {reader: ck, root: "/\x00"}]', r"data.1.root: '/\x00' contains NUL"),
+        (
+            r'data: [{manifest: a}, {reader: ck, root: "/\x00"}]',
+            r"data.1.root: '/\x00' contains NUL",
+        ),
         (r'data: {reader: ck, options: {a: "\0"}}', r"data.options.a: '\x00' contains NUL"),
         (r'data: {reader: ck, options: {"\0": 1}}', r"data.options: '\x00' contains NUL"),
         ('data: {}\n"ti\\0tle": x', r"unknown key ti\x00tle; did you mean title?"),
