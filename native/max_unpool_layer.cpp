@@ -22,11 +22,11 @@ void MaxUnpoolLayer<Dtype>::LayerSetUp(const vector<Blob<Dtype>*>& bottom,
   pooling_.pad_h = param.has_pad_h() ? param.pad_h() : param.pad();
   pooling_.pad_w = param.has_pad_w() ? param.pad_w() : param.pad();
   CHECK(pooling_.kernel_h > 0 && pooling_.kernel_w > 0)
-      << "layer " << name << ": MaxUnpool wants the kernel_size of its pooling";
+      << "layer " << name << ": MaxUnpool needs the kernel_size of its pooling";
   CHECK(pooling_.stride_h > 0 && pooling_.stride_w > 0)
-      << "layer " << name << ": MaxUnpool wants a stride above 0";
+      << "layer " << name << ": MaxUnpool needs a stride above 0";
   CHECK(pooling_.pad_h < pooling_.kernel_h && pooling_.pad_w < pooling_.kernel_w)
-      << "layer " << name << ": MaxUnpool wants a pad below its kernel_size";
+      << "layer " << name << ": MaxUnpool needs a pad below its kernel_size";
   sized_ = bottom.size() == 3;
   misfit_.Reshape(vector<int>(1, 1));
 }
@@ -35,7 +35,7 @@ template <typename Dtype>
 void MaxUnpoolLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
                                     const vector<Blob<Dtype>*>& top) {
   const string& name = this->layer_param_.name();
-  CHECK_EQ(bottom[0]->num_axes(), 4) << "layer " << name << ": MaxUnpool wants N x C x h x w";
+  CHECK_EQ(bottom[0]->num_axes(), 4) << "layer " << name << ": MaxUnpool needs N x C x h x w";
   CHECK(bottom[0]->shape() == bottom[1]->shape())
       << "layer " << name << ": data is " << bottom[0]->shape_string() << " but its mask is "
       << bottom[1]->shape_string();
@@ -60,7 +60,7 @@ void MaxUnpoolLayer<Dtype>::RefuseMask(const Blob<Dtype>& mask, int entry) const
   const int cell = entry % (pooling_.pooled_height * pooling_.pooled_width);
   LOG(FATAL) << "layer " << this->layer_param_.name() << ": mask entry " << mask.cpu_data()[entry]
              << " of pooled cell (" << cell / pooling_.pooled_width << ", "
-             << cell % pooling_.pooled_width << ") lies outside its window in a plane of "
+             << cell % pooling_.pooled_width << ") is outside its window in a plane of "
              << pooling_.height << " x " << pooling_.width
              << (sized_ ? ": the mask comes from another pooling, or from data that are not numbers"
                         : ": the pooled size was odd, or the mask comes from another pooling; give "

@@ -12,7 +12,7 @@ template <typename Dtype>
 void NormalizedDistanceLayer<Dtype>::Reshape(const vector<Blob<Dtype>*>& bottom,
                                              const vector<Blob<Dtype>*>& top) {
   CHECK(bottom[0]->shape() == bottom[1]->shape())
-      << "layer " << this->layer_param_.name() << ": NormalizedDistance wants two equal shapes, got "
+      << "layer " << this->layer_param_.name() << ": NormalizedDistance needs two equal shapes, got "
       << bottom[0]->shape_string() << " and " << bottom[1]->shape_string();
   vector<int> shape(1, bottom[0]->shape(0));
   inverse_a_.Reshape(shape);
