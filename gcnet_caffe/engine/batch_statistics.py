@@ -41,13 +41,11 @@ class BatchNormFunction(torch.autograd.Function):
         eps: float,
     ) -> torch.Tensor:
         total = x.numel() // x.shape[1]
-        found = [
-            torch.ops.aten.batch_norm_update_stats(part, None, None, 0.0) for (part,) in _pieces(x)
-        ]
-        sizes = torch.tensor([part.numel() // x.shape[1] for (part,) in _pieces(x)]).double()
+        parts = [part for (part,) in _pieces(x)]
+        found = [torch.ops.aten.batch_norm_update_stats(part, None, None, 0.0) for part in parts]
+        means, variances = (torch.stack(pieces).double() for pieces in zip(*found))
+        sizes = torch.tensor([part.numel() // x.shape[1] for part in parts]).double()
         share = (sizes / total)[:, None]
-        means = torch.stack([pair[0] for pair in found]).double()
-        variances = torch.stack([pair[1] for pair in found]).double()
         middle = (means * share).sum(0)
         biased = ((variances + (means - middle).square()) * share).sum(0)
         mean.copy_(middle)
@@ -64,20 +62,20 @@ class BatchNormFunction(torch.autograd.Function):
         x, weight, mean, variance = ctx.saved_tensors
         deviation = (variance.double() + ctx.eps).sqrt()
         ones = torch.ones_like(mean)
-        slopes, sums = [], []
-        for part, piece in _pieces(x, gradient):
-            _, slope, total = torch.ops.aten.native_batch_norm_backward(
-                piece, part, ones, mean, variance, None, None, False, ctx.eps, [False, True, True]
-            )
-            slopes.append(slope)
-            sums.append(total)
-        slope, total = (torch.stack(parts).double().sum(0) for parts in (slopes, sums))
+        wanted = [False, True, True]  # not the gradient of x: that needs the sums of all pieces
+        found = [
+            torch.ops.aten.native_batch_norm_backward(
+                piece, part, ones, mean, variance, None, None, False, ctx.eps, wanted
+            )[1:]
+            for part, piece in _pieces(x, gradient)
+        ]
+        slope, total = (torch.stack(sums).double().sum(0) for sums in zip(*found))
         scale = 1 / deviation if weight is None else weight.double() / deviation
         # dx = scale * (dy - mean of dy - x_hat * mean of dy x_hat), as a x + b + c dy
         a = -scale * slope / (ctx.total * deviation)
         b = -scale * total / ctx.total - a * mean.double()
         shape = [1, -1] + [1] * (x.dim() - 2)
         a, b, c = (value.to(x.dtype).view(shape) for value in (a, b, scale))
-        found = torch.addcmul(b, x, a).addcmul_(gradient, c)
+        to_x = torch.addcmul(b, x, a).addcmul_(gradient, c)
         to_weight = slope.to(x.dtype) if weight is not None else None
-        return found, to_weight, total.to(x.dtype) if ctx.has_bias else None, None, None, None
+        return to_x, to_weight, total.to(x.dtype) if ctx.has_bias else None, None, None, None

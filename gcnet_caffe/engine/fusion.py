@@ -5,7 +5,10 @@ What is fused gives the numbers of the layers it replaces; blobs between them do
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
@@ -54,35 +57,39 @@ def run_step(step: Step, values: Blobs) -> Loss:
 
 def with_lifetimes(steps: Sequence[Step], outputs: Iterable[int]) -> list[Step]:
     """Return `steps` with `free` filled in; `outputs` are read after the last step."""
-    last: dict[int, int] = {}
-    for index, step in enumerate(steps):
-        last.update(dict.fromkeys(step.bottoms + step.tops, index))
-    for number in outputs:
-        last.pop(number, None)
-    free: list[list[int]] = [[] for _ in steps]
-    for number, index in last.items():
-        free[index].append(number)
-    return [step._replace(free=tuple(numbers)) for step, numbers in zip(steps, free)]
-
-
-#: Number of a blob -> the steps that read it.
-_Readers = dict[int, list[Step]]
+    read_later = set(outputs)
+    found: list[Step] = []
+    for step in reversed(steps):
+        free = {*step.bottoms, *step.tops} - read_later
+        read_later |= free
+        found.append(step._replace(free=tuple(free)))
+    return found[::-1]
 
 
 def fuse(steps: Sequence[Step], outputs: Collection[int]) -> list[Step]:
-    """Return `steps` with BatchNorm, Scale and ReLU joined, and ReLU in place where it may be."""
-    readers: _Readers = {}
-    for step in steps:
-        for number in step.bottoms:
-            readers.setdefault(number, []).append(step)
+    """Return `steps` with BatchNorm, Scale and ReLU joined, and ReLU in place where it may be.
+
+    Parameters
+    ----------
+    steps : list of Step
+        Nothing fused.
+    outputs : collection of int
+        Blobs that are read after the last step.
+    """
+    reads = Counter(number for step in steps for number in step.bottoms)
+    inner = {number for number, count in reads.items() if count == 1 and number not in outputs}
     fused: list[Step] = []
-    done: set[int] = set()
+    makers: dict[int, int] = {}  # a blob that one step reads -> the place in `fused` of its maker
     for step in steps:
-        if id(step) in done:
-            continue
-        chain = _chain(step, readers, outputs)
-        done.update(map(id, chain))
-        fused.append(_joined(chain))
+        place = makers.get(step.bottoms[0]) if len(step.bottoms) == 1 else None
+        joined = None if place is None else _joined(fused[place], step)
+        if place is None or joined is None:
+            place = len(fused)
+            fused.append(step)
+        else:
+            fused[place] = joined
+        if len(step.tops) == 1 and step.tops[0] in inner and not any(step.loss_weights):
+            makers[step.tops[0]] = place
     return fused
 
 
@@ -90,63 +97,39 @@ def fuse(steps: Sequence[Step], outputs: Collection[int]) -> list[Step]:
 _OVERWRITABLE = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Bias")
 
 
-def _chain(step: Step, readers: _Readers, outputs: Collection[int]) -> list[Step]:
-    """Return `step` and the steps that can be done together with it."""
-    chain = [step]
-    following = _only_reader(step, readers, outputs)
-    if step.layer.layer_type == "BatchNorm" and following and _is_channel_scale(following):
-        chain.append(following)
-        following = _only_reader(following, readers, outputs)
-    if chain[-1].layer.layer_type in _OVERWRITABLE and following and _is_plain_relu(following):
-        chain.append(following)
-    return chain
-
-
-def _only_reader(step: Step, readers: _Readers, outputs: Collection[int]) -> Step | None:
-    """Return the step that alone reads the one top of `step`, or None."""
-    if len(step.tops) != 1 or any(step.loss_weights):
+def _joined(step: Step, reader: Step) -> Step | None:
+    """Return one step for `step` and the only reader of its top, or None if they stay two."""
+    op = step.op if isinstance(step.op, Joined) else Joined(step.layer)
+    kind, following = step.layer.layer_type, reader.layer
+    if op.relu or following.param.propagate_down:
         return None
-    top = step.tops[0]
-    found = readers.get(top, [])
-    if len(found) != 1 or top in outputs:
+    if following.layer_type == "ReLU" and kind in _OVERWRITABLE:
+        if following.param.relu_param.negative_slope:
+            return None
+        op = Joined(step.layer, op.scale, relu=True)
+    elif isinstance(following, Scale) and following.is_channel_wise:
+        if kind != "BatchNorm" or op.scale is not None:
+            return None
+        op = Joined(step.layer, following)
+    else:
         return None
-    return found[0] if found[0].bottoms == (top,) else None
+    return step._replace(tops=reader.tops, loss_weights=reader.loss_weights, op=op)
 
 
-def _is_channel_scale(step: Step) -> bool:
-    layer = step.layer
-    return isinstance(layer, Scale) and layer.is_channel_wise and not layer.param.propagate_down
-
-
-def _is_plain_relu(step: Step) -> bool:
-    param = step.layer.param
-    return param.type == "ReLU" and not param.relu_param.negative_slope and not param.propagate_down
-
-
-def _joined(chain: Sequence[Step]) -> Step:
-    first, last = chain[0], chain[-1]
-    if len(chain) == 1:
-        return first
-    relu = last.layer.layer_type == "ReLU"
-    second = chain[1].layer
-    scale = second if isinstance(second, Scale) else None
-    return Step(
-        first.layer, first.bottoms, last.tops, last.loss_weights, Joined(first.layer, scale, relu)
-    )
-
-
+@dataclass(frozen=True)
 class Joined:
     """A layer, the Scale after it (if it is a BatchNorm), and the ReLU after that."""
 
-    def __init__(self, layer: Layer, scale: Scale | None, relu: bool) -> None:
-        self.layer, self.scale, self.relu = layer, scale, relu
+    layer: Layer
+    scale: Scale | None = None
+    relu: bool = False
 
     def __call__(self, bottom: torch.Tensor) -> torch.Tensor:
         if self.scale is None:
             top: torch.Tensor = self.layer(bottom)
         else:
-            bias = self.scale.blob(1) if len(self.scale.blobs) > 1 else None
-            top = cast(BatchNorm, self.layer).normalize(bottom, self.scale.blob(0), bias)
+            layer = cast(BatchNorm, self.layer)
+            top = layer.normalize(bottom, self.scale.blob(0), self.scale.bias)
         return F.relu_(top) if self.relu else top
 
 
@@ -176,21 +159,16 @@ def segments(steps: Iterable[Step], device: torch.device) -> list[Segment]:
 
     On a GPU everything is one run.
     """
-    found: list[Segment] = []
-    for step in steps:
-        compiled = device.type != "cpu" or step.layer.layer_type not in _OWN_KERNELS
-        if not found or found[-1].compiled != compiled:
-            found.append(Segment([], compiled))
-        found[-1].steps.append(step)
-    return found
+
+    def is_compiled(step: Step) -> bool:
+        return device.type != "cpu" or step.layer.layer_type not in _OWN_KERNELS
+
+    return [Segment(list(run), key) for key, run in itertools.groupby(steps, is_compiled)]
 
 
 def run_steps(steps: Iterable[Step], values: Blobs) -> Loss:
     """Run `steps` on `values`; return their part of the loss."""
-    loss: Loss = 0.0
-    for step in steps:
-        loss = loss + run_step(step, values)
-    return loss
+    return sum([run_step(step, values) for step in steps], 0.0)
 
 
 def compiled_segment(segment: Segment, **options: Any) -> Callable[[Blobs], Loss]:
@@ -202,8 +180,7 @@ def compiled_segment(segment: Segment, **options: Any) -> Callable[[Blobs], Loss
 
     def pure(*tensors: torch.Tensor) -> tuple[Loss, list[torch.Tensor]]:
         values = dict(zip(inputs, tensors))
-        steps = [step._replace(free=()) for step in segment.steps]
-        loss = run_steps(steps, values)
+        loss = run_steps([step._replace(free=()) for step in segment.steps], values)
         return loss, [values[number] for number in outputs]
 
     function = torch.compile(pure, dynamic=False, **options)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer
     from gcnet_caffe.engine.net import Net
 
-_DEFAULT = caffe_pb.ParamSpec()
-
 
 @dataclass
 class Learnable:
@@ -27,28 +25,32 @@ class Learnable:
     Attributes
     ----------
     param : torch.nn.Parameter
-    lr_mult, decay_mult : float
     owner : Layer
     index : int
         Which blob of the owner.
-    has_lr_mult, has_decay_mult : bool
-        Whether a prototxt says the multiplier.
+    spec : ParamSpec
+        Its name, and the multipliers that the owner or a layer that shares it gives.
     """
 
     param: nn.Parameter
-    lr_mult: float
-    decay_mult: float
     owner: Layer
     index: int
-    has_lr_mult: bool
-    has_decay_mult: bool
+    spec: Any
+
+    @property
+    def lr_mult(self) -> float:
+        """What the learning rate is multiplied by."""
+        return float(self.spec.lr_mult)
+
+    @property
+    def decay_mult(self) -> float:
+        """What the weight decay is multiplied by."""
+        return float(self.spec.decay_mult)
 
     @property
     def display_name(self) -> str:
         """The name that debug lines give it: its `param { name }`, or its index."""
-        specs = self.owner.param.param
-        name = specs[self.index].name if self.index < len(specs) else ""
-        return name or str(self.index)
+        return self.spec.name or str(self.index)
 
 
 class LearnableBlobs:
@@ -72,19 +74,13 @@ class LearnableBlobs:
         if len(specs) > len(layer.blobs):
             raise layer.error(f"{len(specs)} param given, the layer has {len(layer.blobs)} blobs")
         for index in range(len(layer.blobs)):
-            spec = specs[index] if index < len(specs) else _DEFAULT
+            spec = caffe_pb.ParamSpec()
+            if index < len(specs):
+                spec.CopyFrom(specs[index])
             if spec.name in self._owners:
                 self._share(layer, index, spec, self._owners[spec.name])
                 continue
-            learnable = Learnable(
-                layer.blobs[index],
-                spec.lr_mult,
-                spec.decay_mult,
-                layer,
-                index,
-                spec.HasField("lr_mult"),
-                spec.HasField("decay_mult"),
-            )
+            learnable = Learnable(layer.blobs[index], layer, index, spec)
             self.all.append(learnable)
             if spec.name:
                 self._owners[spec.name] = learnable
@@ -105,17 +101,16 @@ class LearnableBlobs:
             self._agree(spec, owner, field)
 
     def _agree(self, spec: Any, owner: Learnable, field: str) -> None:
-        """Any sharer may give the multiplier of a shared blob; two must give the same."""
+        """Any layer may give the multiplier of a blob that it shares; two must give the same."""
         if not spec.HasField(field):
             return
-        found = getattr(spec, field)
-        if getattr(owner, f"has_{field}") and found != getattr(owner, field):
+        given, found = getattr(owner.spec, field), getattr(spec, field)
+        if owner.spec.HasField(field) and found != given:
             raise NetError(
                 f"{self._origin}: Shared param '{spec.name}' has mismatched {field}: "
-                f"{getattr(owner, field):g} in layer '{owner.owner.name}', {found:g} elsewhere"
+                f"{given:g} in layer '{owner.owner.name}', {found:g} elsewhere"
             )
-        setattr(owner, f"has_{field}", True)
-        setattr(owner, field, found)
+        setattr(owner.spec, field, found)
 
 
 def share_trained_layers(net: Net, source: Net) -> None:

@@ -7,6 +7,7 @@ Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -61,16 +62,17 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 
 def _is_unruled(layer: Layer) -> bool:
     """Whether there is no rule for these parameters of `layer`."""
+    if layer.num_tops > 1:
+        return True
     if isinstance(layer, (Convolution, Deconvolution)):
-        return layer.channel_axis != 1 or len(layer.kernel) != 2 or layer.num_tops > 1
+        return layer.channel_axis != 1 or len(layer.kernel) != 2
     if layer.layer_type == "Power":
         param = layer.param.power_param
         return param.power in (0, 1) or param.scale == 0
     if layer.layer_type == "Reduction":
         param = caffe_pb.ReductionParameter
         return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
-    two_tops = ("SigmoidCrossEntropyLoss", "SoftmaxWithLoss")
-    return layer.layer_type in two_tops and layer.num_tops > 1
+    return False
 
 
 def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
@@ -85,15 +87,14 @@ def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
     count : int
         How many blobs there are; the copies are numbered from there on.
     """
-    found: list[Step] = []
-    readers: dict[int, list[tuple[int, int]]] = {}
+    found = [step._replace(op=op_of(step.layer)) for step in steps]
+    readers: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for index, step in enumerate(steps):
-        found.append(step._replace(op=op_of(step.layer)))
         for place, number in enumerate(step.bottoms):
-            readers.setdefault(number, []).append((index, place))
+            readers[number].append((index, place))
     for maker, step in enumerate(steps):
         for top, number in enumerate(step.tops):
-            places = readers.get(number, [])
+            places = readers[number]
             if len(places) > 2:
                 _split(found, maker, top, places, count)
                 count += len(places)

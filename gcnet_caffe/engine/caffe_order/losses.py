@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order.blas import Array, column_sums, dot, exp, log
 from gcnet_caffe.engine.caffe_order.neurons import sigmoid
@@ -25,6 +26,11 @@ def _one_by_one(terms: Array) -> np.float32:
     return np.add.accumulate(terms, dtype=_F)[-1] if len(terms) else _F(0)
 
 
+def _counted(label: NDArray[Any], ignored: int | None) -> NDArray[np.bool_]:
+    """Return where `label` is not the `ignored` one."""
+    return np.ones(label.shape, bool) if ignored is None else label != ignored
+
+
 def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[Top, Back]:
     """SoftmaxWithLoss with one top."""
     outer = math.prod(bottom.shape[: layer.dim])
@@ -32,7 +38,7 @@ def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[T
     label = label.reshape(outer, -1).astype(np.int64)
     probability = exp(x - x.max(1, keepdims=True))
     probability /= np.stack([column_sums(image) for image in probability])[:, None]
-    counted = np.ones(label.shape, bool) if layer.ignore is None else label != layer.ignore
+    counted = _counted(label, layer.ignore)
     image, place = np.nonzero(counted)
     picked = (image, label[counted], place)
     loss = _one_by_one(-log(np.maximum(probability[picked], np.finfo(_F).tiny)))
@@ -52,9 +58,7 @@ def sigmoid_cross_entropy_loss(
 ) -> tuple[Top, Back]:
     """SigmoidCrossEntropyLoss with one top."""
     target = target.reshape(bottom.shape)
-    counted = np.ones(bottom.shape, bool)
-    if layer.ignore is not None:
-        counted = np.trunc(target) != layer.ignore
+    counted = _counted(np.trunc(target), layer.ignore)
     positive = bottom >= 0
     inner = exp(bottom - 2 * bottom * positive)
     terms = bottom * (target - positive) - log(1 + inner)
@@ -63,8 +67,7 @@ def sigmoid_cross_entropy_loss(
     divisor = _F(normalizer(layer.mode, torch.tensor(int(counted.sum())), outer, inside))
 
     def back(gradient: Array) -> list[Array | None]:
-        found = (sigmoid(bottom) - target) * counted
-        return [found * (gradient / divisor), None]
+        return [(sigmoid(bottom) - target) * counted * (gradient / divisor), None]
 
     return loss / divisor, back
 

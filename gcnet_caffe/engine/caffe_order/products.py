@@ -71,13 +71,11 @@ def convolution(
     layer: Convolution | Deconvolution, bottom: Array, transposed: bool = False
 ) -> tuple[Top, Back]:
     """Convolution; with `transposed`, Deconvolution. Of two spatial axes."""
-    size = [layer.top_size(length, axis) for axis, length in enumerate(bottom.shape[2:])]
-    products = _Products(layer, size if transposed else bottom.shape[2:])
-    forward, backward = products.narrow, products.widen
-    if transposed:
-        forward, backward = backward, forward
-    top = np.stack([forward(image) for image in bottom])
-    top = top.reshape(len(bottom), layer.param.convolution_param.num_output, *size)
+    (shape,) = layer.top_shapes([bottom.shape])
+    products = _Products(layer, (shape if transposed else bottom.shape)[2:])
+    ways = products.narrow, products.widen
+    forward, backward = ways[::-1] if transposed else ways
+    top = np.stack([forward(image) for image in bottom]).reshape(shape)
     if len(layer.blobs) > 1:
         top += values(layer, 1)[:, None, None]
 

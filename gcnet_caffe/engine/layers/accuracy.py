@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 
-from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
+from gcnet_caffe.engine.layers.base import Shape, Tops, register
+from gcnet_caffe.engine.layers.losses import Labelled, counted_labels
 from gcnet_caffe.engine.layers.neuron import without_backward
-from gcnet_caffe.formats.labels import label_range
 
 
 @register("Accuracy")
-class Accuracy(Layer):
+class Accuracy(Labelled):
     """The share of labels among the top_k predictions; the second top is by class.
 
     A prediction as large as the label's own counts as better. Has no backward.
@@ -21,29 +20,19 @@ class Accuracy(Layer):
 
     bottoms, tops, has_backward = (2, 2), (1, 2), False
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
-        param, shape = self.param.accuracy_param, shapes[0]
-        self.dim = self.axis(param.axis, len(shape))
-        self.classes = shape[self.dim]
-        labels = math.prod(shape) // max(self.classes, 1)
-        self.check(
-            labels == math.prod(shapes[1]),
-            f"found {math.prod(shapes[1])} labels, wanted {labels} for predictions of {shape}",
-        )
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        param = self.param.accuracy_param
+        self.read_labels(param.axis, shapes, param)
+        self.classes = shapes[0][self.dim]
         self.check(
             param.top_k <= self.classes,
             f"top_k: found {param.top_k}, wanted {self.classes} at most",
         )
-        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
-        self.label_range = label_range(self.param, shape)
-        return [(), (self.classes,)][: self.num_tops]
 
     def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> Tops:
         data = bottom.detach().movedim(self.dim, -1).reshape(-1, self.classes)
         label = label.reshape(-1).long()
-        counted = torch.ones_like(label, dtype=torch.bool)
-        if self.ignore is not None:
-            counted = label != self.ignore
+        counted = counted_labels(label, self.ignore)
         safe = torch.where(counted, label, 0)
         own = data.gather(1, safe[:, None])
         better = (data >= own).sum(1) - 1

@@ -15,6 +15,7 @@ from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.blobs import blob_from_proto
 from gcnet_caffe.formats.other_caffes import explain_layer
+from gcnet_caffe.formats.shapes import top_shapes
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.records import FeedOptions
@@ -104,9 +105,10 @@ def create_layer(param: Any, context: Context) -> Layer:
 class Layer(nn.Module):
     """Base class of the layers; one subclass is one Caffe layer type.
 
-    A subclass defines `setup` (check the parameters, add the blobs, say the shapes of the tops)
-    and `forward`. The gradient is autograd's, of the same numbers as Caffe's; where Caffe's
-    backward is not the derivative of its forward, the subclass uses an autograd.Function.
+    A subclass defines `forward`, and `prepare` where it has parameters to check or blobs to add.
+    The shapes of its tops come from `formats.shapes`, which also works them out without the engine.
+    The gradient is autograd's; where Caffe's backward is not the derivative of its forward, the
+    subclass uses an autograd.Function.
 
     Attributes
     ----------
@@ -158,14 +160,22 @@ class Layer(nn.Module):
         Returns
         -------
         list of tuple of int
-            The shape of each top that the layer can give; the first `num_tops` are used.
+            The shape of each top.
 
         Raises
         ------
         NetError
             A parameter is wrong, or does not suit the bottoms.
         """
-        raise NotImplementedError
+        self.prepare(shapes)
+        return self.top_shapes(shapes)
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        """Check the parameters and the bottoms of `shapes`, and add the blobs."""
+
+    def top_shapes(self, shapes: Sequence[Shape]) -> list[Any]:
+        """Return the shape of each top for bottoms of `shapes`; None where they do not fit."""
+        return top_shapes(self.param, shapes, self.num_tops)
 
     def draw(self) -> None:
         """Draw the random numbers of the next forward, in the net's order of layers."""
@@ -238,3 +248,18 @@ class Layer(nn.Module):
             f"blob {index}: found shape {tuple(data.shape)}, wanted {shape}",
         )
         return data
+
+
+class Weighted(Layer):
+    """A layer with a weight, and a bias of `num_output` values where it has a `bias_term`."""
+
+    def add_weights(self, shape: Sequence[int], param: Any) -> None:
+        """Append the weight of `shape`, and the bias; `param` is the type's own parameter."""
+        self.add_blob(shape, param.weight_filler)
+        if param.bias_term:
+            self.add_blob((param.num_output,), param.bias_filler)
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """Blob 1, or None without a `bias_term`."""
+        return self.blob(1) if len(self.blobs) > 1 else None

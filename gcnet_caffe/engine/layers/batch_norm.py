@@ -19,7 +19,7 @@ class BatchNorm(Layer):
     that both are divided by. They are not learned: their lr_mult is 0.
     """
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.batch_norm_param, shapes[0]
         self.use_global = self.phase == TEST
         if param.HasField("use_global_stats"):
@@ -37,7 +37,6 @@ class BatchNorm(Layer):
                 "not learned",
             )
             spec.lr_mult = 0
-        return [shape]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return self.normalize(bottom)
@@ -57,8 +56,10 @@ class BatchNorm(Layer):
             return F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
         top: torch.Tensor
-        if bottom.numel() == self.channels:  # one value per channel, which PyTorch refuses
-            top = self._by_hand(bottom, mean, variance, weight, bias, eps)
+        if bottom.numel() == self.channels:  # one value per channel, its own mean
+            mean = bottom.detach().reshape(-1)
+            ones = torch.ones_like(variance)
+            top = F.batch_norm(bottom - bottom, variance, ones, weight, bias, False, 0.0, 0.0)
         elif bottom.device.type == "cpu" and not bottom.is_contiguous():  # channels-last
             top = BatchNormFunction.apply(bottom, weight, bias, mean, variance, eps)
         else:
@@ -69,23 +70,3 @@ class BatchNorm(Layer):
             mean_sum.mul_(fraction).add_(mean)
             variance_sum.mul_(fraction).add_(variance)
         return top
-
-    def _by_hand(
-        self,
-        bottom: torch.Tensor,
-        mean: torch.Tensor,
-        variance: torch.Tensor,
-        weight: torch.Tensor | None,
-        bias: torch.Tensor | None,
-        eps: float,
-    ) -> torch.Tensor:
-        axes = [0, *range(2, bottom.dim())]
-        by_channel = [1, -1] + [1] * (bottom.dim() - 2)
-        found = bottom.mean(axes)
-        with torch.no_grad():
-            mean.copy_(found)
-            variance.zero_()
-        top = (bottom - found.view(by_channel)) * eps**-0.5
-        if weight is not None:
-            top = top * weight.view(by_channel)
-        return top if bias is None else top + bias.view(by_channel)

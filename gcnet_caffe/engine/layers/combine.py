@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,6 +13,13 @@ from gcnet_caffe.engine.layers.neuron import without_backward
 from gcnet_caffe.formats import caffe_pb
 
 _OPERATION = caffe_pb.EltwiseParameter
+#: What makes one number of each row.
+_REDUCTIONS: dict[int, Callable[[torch.Tensor], torch.Tensor]] = {
+    caffe_pb.ReductionParameter.SUM: lambda rows: rows.sum(-1),
+    caffe_pb.ReductionParameter.ASUM: lambda rows: rows.abs().sum(-1),
+    caffe_pb.ReductionParameter.SUMSQ: lambda rows: rows.square().sum(-1),
+    caffe_pb.ReductionParameter.MEAN: lambda rows: rows.mean(-1),
+}
 
 
 @register("Eltwise")
@@ -21,7 +28,7 @@ class Eltwise(Layer):
 
     bottoms = (2, None)
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.eltwise_param
         given = len(param.coeff)
         self.check(given in (0, len(shapes)), f"coeff: found {given}, wanted one per bottom")
@@ -31,7 +38,6 @@ class Eltwise(Layer):
         for index, shape in enumerate(shapes):
             self.check(shape == shapes[0], f"bottom {index} is {shape}, bottom 0 {shapes[0]}")
         self.coeffs: list[float] = list(param.coeff) or [1.0] * len(shapes)
-        return [shapes[0]]
 
     def forward(self, *bottoms: torch.Tensor) -> Tops:
         operation = self.param.eltwise_param.operation
@@ -50,22 +56,12 @@ class Eltwise(Layer):
 class Reduction(Layer):
     """coeff times the SUM, ASUM, SUMSQ or MEAN over all axes from `axis` on."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
-        param = self.param.reduction_param
-        self.first = self.axis(param.axis, max(len(shapes[0]), 1))
-        return [shapes[0][: self.first]]
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.first = self.axis(self.param.reduction_param.axis, max(len(shapes[0]), 1))
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.reduction_param
-        rows = bottom.reshape(*bottom.shape[: self.first], -1)
-        if param.operation == param.ASUM:
-            top = rows.abs().sum(-1)
-        elif param.operation == param.SUMSQ:
-            top = rows.square().sum(-1)
-        elif param.operation == param.MEAN:
-            top = rows.mean(-1)
-        else:
-            top = rows.sum(-1)
+        top = _REDUCTIONS[param.operation](bottom.reshape(*bottom.shape[: self.first], -1))
         return top if param.coeff == 1 else top * param.coeff
 
 
@@ -78,30 +74,19 @@ class ArgMax(Layer):
 
     has_backward = False
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
-        param, shape = self.param.argmax_param, list(shapes[0])
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        param, shape = self.param.argmax_param, shapes[0]
         self.has_axis = param.HasField("axis")
-        self.check(param.top_k >= 1, f"top_k: found {param.top_k}, wanted 1 or more")
-        if self.has_axis:
-            self.dim = self.axis(param.axis, len(shape))
-            size = shape[self.dim]
-        else:
-            size = math.prod(shape[1:])
-        self.check(param.top_k <= size, f"top_k: found {param.top_k}, wanted at most {size}")
-        if self.has_axis:
-            shape[self.dim] = param.top_k
-            return [tuple(shape)]
-        rows = 2 if param.out_max_val else 1
-        return [(shape[0], rows, param.top_k) + (1,) * (len(shape) - 3)]
+        self.dim = self.axis(param.axis, len(shape)) if self.has_axis else 1
+        size = shape[self.dim] if self.has_axis else math.prod(shape[1:])
+        self.check(1 <= param.top_k <= size, f"top_k: found {param.top_k}, wanted 1 to {size}")
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
-        param = self.param.argmax_param
+        param, dim = self.param.argmax_param, self.dim
         data = bottom.detach() if self.has_axis else bottom.detach().flatten(1)
-        dim = self.dim if self.has_axis else 1
-        size = data.shape[dim]
         values, places = torch.sort(data.flip(dim), dim=dim, descending=True, stable=True)
         values = values.narrow(dim, 0, param.top_k)
-        places = (size - 1 - places.narrow(dim, 0, param.top_k)).to(bottom.dtype)
+        places = (data.shape[dim] - 1 - places.narrow(dim, 0, param.top_k)).to(bottom.dtype)
         if self.has_axis:
             top = values if param.out_max_val else places
         else:

@@ -9,21 +9,22 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
-from gcnet_caffe.formats.shapes import convolved_size, deconvolved_size
+from gcnet_caffe.engine.layers.base import Shape, Tops, Weighted, register
+from gcnet_caffe.formats.shapes import per_axis
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-class _Filters(Layer):
+class _Filters(Weighted):
     """What both have in common: 1 to 3 spatial axes after `axis`, groups, bias."""
 
     bottoms, tops = (1, None), (1, None)
     #: Count of spatial axes -> PyTorch's function.
     functions: dict[int, Callable[..., torch.Tensor]]
+    transposed = False
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.convolution_param, shapes[0]
         self.check(len(self.param.bottom) == self.num_tops, "wanted as many tops as bottoms")
         self.check(all(other == shape for other in shapes), "bottoms must have one shape")
@@ -32,10 +33,10 @@ class _Filters(Layer):
         self.check(
             1 <= spatial <= 3, f"axis {param.axis}: leaves {spatial} spatial axes, wanted 1 to 3"
         )
-        self.kernel = self._spatial("kernel_size", "kernel", spatial, None)
+        self.kernel = self._spatial("kernel_size", "kernel", spatial, 0)
         self.stride = self._spatial("stride", "stride", spatial, 1)
         self.padding = self._spatial("pad", "pad", spatial, 0)
-        self.dilation = self._spatial("dilation", None, spatial, 1)
+        self.dilation = self._spatial("dilation", "", spatial, 1)
         for name in ("kernel", "stride", "dilation"):
             self.check(min(getattr(self, name)) > 0, f"{name}: found 0, wanted 1 or more")
         self.group: int = param.group
@@ -46,46 +47,31 @@ class _Filters(Layer):
             self.group > 0 and channels % self.group == 0 and outputs % self.group == 0,
             f"group {self.group}: must divide the {channels} channels and num_output {outputs}",
         )
-        self.add_blob(self._weight_shape(channels, outputs), param.weight_filler)
-        if param.bias_term:
-            self.add_blob((outputs,), param.bias_filler)
-        sizes = [self.top_size(n, i) for i, n in enumerate(shape[self.channel_axis + 1 :])]
+        rows, columns = (channels, outputs) if self.transposed else (outputs, channels)
+        self.add_weights((rows, columns // self.group, *self.kernel), param)
+        sizes = self.top_shapes(shapes)[0][self.channel_axis + 1 :]
         self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shape}")
-        return [(*shape[: self.channel_axis], outputs, *sizes)] * len(shapes)
 
-    def _weight_shape(self, channels: int, outputs: int) -> Shape:
-        raise NotImplementedError
-
-    def top_size(self, size: int, axis: int) -> int:
-        """Return the top's pixels along the spatial axis `axis` (from 0) of a bottom's `size`."""
-        raise NotImplementedError
-
-    def _spatial(self, name: str, short: str | None, count: int, default: int | None) -> Shape:
+    def _spatial(self, name: str, short: str, count: int, default: int) -> Shape:
         """Return one value per axis: repeated, given once for all, or as _h and _w."""
         param = self.param.convolution_param
-        given = list(getattr(param, name))
+        given = len(getattr(param, name))
         if short and (param.HasField(f"{short}_h") or param.HasField(f"{short}_w")):
             self.check(not given, f"{name} and {short}_h, {short}_w: give one or the other")
             self.check(count == 2, f"{short}_h and {short}_w are for 2 spatial axes")
-            return (getattr(param, f"{short}_h"), getattr(param, f"{short}_w"))
-        self.check(
-            len(given) in ({1, count} if default is None else {0, 1, count}),
-            f"{name}: found {len(given)} values, wanted 1 or {count}",
-        )
-        return tuple(given or [default]) * (1 if len(given) == count else count)
-
-    def _window(self, axis: int) -> tuple[int, int, int, int]:
-        return self.kernel[axis], self.stride[axis], self.padding[axis], self.dilation[axis]
+        else:
+            wanted = (1, count) if short == "kernel" else (0, 1, count)
+            self.check(given in wanted, f"{name}: found {given} values, wanted 1 or {count}")
+        return tuple(per_axis(param, name, short, count, default))
 
     def _run(self, function: Callable[..., torch.Tensor], bottom: torch.Tensor) -> torch.Tensor:
         leading = bottom.shape[: self.channel_axis]
         if len(leading) != 1:
             bottom = bottom.reshape(math.prod(leading), *bottom.shape[self.channel_axis :])
-        bias = self.blob(1) if len(self.blobs) > 1 else None
         top = function(
             bottom,
             self.blob(0),
-            bias,
+            self.bias,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
@@ -146,23 +132,17 @@ class Convolution(_Filters):
 
     functions = _CONVOLVE
 
-    def _weight_shape(self, channels: int, outputs: int) -> Shape:
-        return (outputs, channels // self.group, *self.kernel)
-
-    def top_size(self, size: int, axis: int) -> int:
-        return convolved_size(size, *self._window(axis))
-
 
 @register("Deconvolution")
 class Deconvolution(_Filters):
     """The transpose of a convolution; blobs: weight (C, O / group, kernel...), bias (O)."""
 
-    functions = _DECONVOLVE
+    functions, transposed = _DECONVOLVE, True
 
     def forward(self, *bottoms: torch.Tensor) -> Tops:
         if len(bottoms) == 1 and self._makes_one_map(bottoms[0]):
             top: torch.Tensor = _OneMap.apply(bottoms[0], self.blob(0), self.padding)
-            return top + self.blob(1) if len(self.blobs) > 1 else top
+            return top if self.bias is None else top + self.bias
         return super().forward(*bottoms)
 
     def _makes_one_map(self, bottom: torch.Tensor) -> bool:
@@ -176,9 +156,3 @@ class Deconvolution(_Filters):
             and self.stride == self.dilation == (1, 1)
             and self.padding[1] < self.kernel[1]
         )
-
-    def _weight_shape(self, channels: int, outputs: int) -> Shape:
-        return (channels, outputs // self.group, *self.kernel)
-
-    def top_size(self, size: int, axis: int) -> int:
-        return deconvolved_size(size, *self._window(axis))

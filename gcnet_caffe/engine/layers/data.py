@@ -97,23 +97,20 @@ class DummyData(Layer):
 
     bottoms, tops, is_source, draws = (0, 0), (1, None), True, True
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, count = self.param.dummy_data_param, self.num_tops
-        old = [list(getattr(param, f)) for f in ("num", "channels", "height", "width")]
-        given = max(len(param.shape), len(old[0]))
+        old = [len(getattr(param, f)) for f in ("num", "channels", "height", "width")]
+        given = max(len(param.shape), old[0])
         self.check(not (param.shape and any(old)), "give shape, or num to width, not both")
         self.check(
-            all(len(field) == len(old[0]) for field in old) and given in (1, count),
+            len(set(old)) == 1 and given in (1, count),
             f"shape: found {given}, wanted 1 or {count}",
         )
-        fillers = list(param.data_filler)
+        self.shapes = self.top_shapes(shapes)
+        fillers = list(param.data_filler) or [caffe_pb.FillerParameter(type="constant")]
         self.check(
-            len(fillers) in (0, 1, count), f"data_filler: found {len(fillers)}, wanted 1 or {count}"
+            len(fillers) in (1, count), f"data_filler: found {len(fillers)}, wanted 1 or {count}"
         )
-        made: list[Shape] = [tuple(s.dim) for s in param.shape] or list(zip(*old))
-        self.shapes = made * (count if len(made) == 1 else 1)
-        constant = caffe_pb.FillerParameter(type="constant")
-        fillers = fillers or [constant]
         self.fillers = fillers * (count if len(fillers) == 1 else 1)
         for index, (shape, filler) in enumerate(zip(self.shapes, self.fillers)):
             empty = filler.type != "constant"
@@ -122,7 +119,6 @@ class DummyData(Layer):
                 torch.zeros(shape) if empty else fill(filler, shape, self),
                 persistent=False,
             )
-        return self.shapes
 
     def draw(self) -> None:
         for index, (shape, filler) in enumerate(zip(self.shapes, self.fillers)):
@@ -141,12 +137,10 @@ class Input(Layer):
     bottoms, tops, is_source = (0, 0), (1, None), True
     like: torch.Tensor
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         given, count = self.param.input_param.shape, self.num_tops
         self.check(len(given) in (1, count), f"shape: found {len(given)}, wanted 1 or {count}")
-        self.shapes = [tuple(s.dim) for s in given] * (count if len(given) == 1 else 1)
         self.register_buffer("like", torch.zeros(()), persistent=False)
-        return self.shapes
 
     def forward(self) -> tuple[torch.Tensor, ...]:
-        return tuple(self.like.new_zeros(shape) for shape in self.shapes)
+        return tuple(self.like.new_zeros(shape) for shape in self.top_shapes(()))

@@ -8,32 +8,27 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Layer, Shape, register
+from gcnet_caffe.engine.layers.base import Shape, Weighted, register
 
 
 @register("InnerProduct")
-class InnerProduct(Layer):
+class InnerProduct(Weighted):
     """top = bottom weight^T + bias, over everything from `axis` on.
 
     Blobs: weight (num_output, K), or (K, num_output) with `transpose`; bias (num_output).
     """
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.inner_product_param, shapes[0]
         self.check(param.num_output > 0, "num_output: found 0, wanted 1 or more")
         self.first = self.axis(param.axis, len(shape))
-        inputs = math.prod(shape[self.first :])
-        size = (param.num_output, inputs)
-        self.add_blob(size[::-1] if param.transpose else size, param.weight_filler)
-        if param.bias_term:
-            self.add_blob((param.num_output,), param.bias_filler)
-        return [(*shape[: self.first], param.num_output)]
+        size = (param.num_output, math.prod(shape[self.first :]))
+        self.add_weights(size[::-1] if param.transpose else size, param)
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         leading = bottom.shape[: self.first]
         rows = bottom.reshape(math.prod(leading), -1)
-        weight = self.blob(0)
-        if self.param.inner_product_param.transpose:
-            weight = weight.t()
-        top = F.linear(rows, weight, self.blob(1) if len(self.blobs) > 1 else None)
+        transposed = self.param.inner_product_param.transpose
+        weight = self.blob(0).t() if transposed else self.blob(0)
+        top = F.linear(rows, weight, self.bias)
         return top.reshape(*leading, top.shape[-1])

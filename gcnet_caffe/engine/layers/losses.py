@@ -17,6 +17,33 @@ _LOSS = caffe_pb.LossParameter
 _TINY = torch.finfo(torch.float32).tiny
 
 
+def ignored_label(param: Any) -> int | None:
+    """Return the `ignore_label` of a LossParameter or an AccuracyParameter, if it has one."""
+    return param.ignore_label if param.HasField("ignore_label") else None
+
+
+def counted_labels(label: torch.Tensor, ignored: int | None) -> torch.Tensor:
+    """Return where `label` is not the `ignored` one: a bool tensor of its shape."""
+    return torch.ones_like(label, dtype=torch.bool) if ignored is None else label != ignored
+
+
+class Labelled(Layer):
+    """A layer of predictions along an axis, and of one class label per prediction."""
+
+    bottoms = (2, 2)
+
+    def read_labels(self, axis: int, shapes: Sequence[Shape], ignoring: Any) -> None:
+        """Check the bottoms of `shapes`; `ignoring` is the parameter that has `ignore_label`."""
+        self.dim = self.axis(axis, len(shapes[0]))
+        found, wanted = math.prod(shapes[1]), math.prod(shapes[0]) // max(shapes[0][self.dim], 1)
+        self.check(
+            found == wanted,
+            f"found {found} labels, wanted {wanted} for predictions of {shapes[0]}",
+        )
+        self.ignore = ignored_label(ignoring)
+        self.label_range = label_range(self.param, shapes[0])
+
+
 class _Loss(Layer):
     """A layer of two bottoms whose first top is a loss: its weight is 1 by default."""
 
@@ -27,9 +54,8 @@ class _Loss(Layer):
 class Softmax(Layer):
     """top = exp(bottom) / sum of exp(bottom) along `axis`."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.dim = self.axis(self.param.softmax_param.axis, len(shapes[0]))
-        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.softmax(bottom, self.dim)
@@ -54,37 +80,29 @@ def normalizer(mode: int, valid: torch.Tensor, outer: int, inner: int) -> float 
     outer, inner : int
         Sizes before and after the class axis: images, and labels per image.
     """
-    if mode == _LOSS.FULL:
-        return float(outer * inner)
-    if mode == _LOSS.VALID:
-        return valid.clamp_min(1)
-    return float(max(outer, 1)) if mode == _LOSS.BATCH_SIZE else 1.0
+    divisors: dict[int, float | torch.Tensor] = {
+        _LOSS.FULL: float(outer * inner),
+        _LOSS.VALID: valid.clamp_min(1),
+        _LOSS.BATCH_SIZE: float(max(outer, 1)),
+        _LOSS.NONE: 1.0,
+    }
+    return divisors[mode]
 
 
 @register("SoftmaxWithLoss")
-class SoftmaxWithLoss(_Loss):
+class SoftmaxWithLoss(_Loss, Labelled):
     """The mean of -log of the labels' probabilities; the second top is the probabilities."""
 
     tops = (1, 2)
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
-        shape = shapes[0]
-        self.dim = self.axis(self.param.softmax_param.axis, len(shape))
-        labels = math.prod(shape) // max(shape[self.dim], 1)
-        self.check(
-            labels == math.prod(shapes[1]),
-            f"found {math.prod(shapes[1])} labels, wanted {labels} for predictions of {shape}",
-        )
-        param = self.param.loss_param
-        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
-        self.label_range = label_range(self.param, shape)
-        self.mode = normalization_of(param, _LOSS.VALID)
-        return [(), shape][: self.num_tops]
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.read_labels(self.param.softmax_param.axis, shapes, self.param.loss_param)
+        self.mode = normalization_of(self.param.loss_param, _LOSS.VALID)
 
     def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> Tops:
         outer, inner = bottom.shape[: self.dim], bottom.shape[self.dim + 1 :]
         label = label.reshape(*outer, *inner).long()
-        counted = torch.ones_like(label) if self.ignore is None else (label != self.ignore).long()
+        counted = counted_labels(label, self.ignore).long()
         logs = F.log_softmax(bottom, self.dim)
         safe = (label * counted).unsqueeze(self.dim)
         # Caffe takes the log of at least FLT_MIN
@@ -102,25 +120,21 @@ class SigmoidCrossEntropyLoss(_Loss):
 
     tops = (1, 2)
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(
             math.prod(shapes[0]) == math.prod(shapes[1]),
             f"found {shapes[1]} targets for inputs of {shapes[0]}",
         )
-        param = self.param.loss_param
-        self.ignore = param.ignore_label if param.HasField("ignore_label") else None
-        self.mode = normalization_of(param, _LOSS.BATCH_SIZE)
-        return [(), shapes[0]][: self.num_tops]
+        self.ignore = ignored_label(self.param.loss_param)
+        self.mode = normalization_of(self.param.loss_param, _LOSS.BATCH_SIZE)
 
     def forward(self, bottom: torch.Tensor, target: torch.Tensor) -> Tops:
         target = target.detach().reshape(bottom.shape)  # Caffe gives targets no gradient
-        counted = torch.ones_like(bottom)
-        if self.ignore is not None:
-            counted = (target.trunc() != self.ignore).to(bottom.dtype)
+        counted = counted_labels(target.trunc(), self.ignore)
         terms = F.binary_cross_entropy_with_logits(bottom, target, reduction="none")
         outer, inner = bottom.shape[0], math.prod(bottom.shape[1:])
-        total = torch.where(counted > 0, terms, 0.0).sum()
-        loss = total / normalizer(self.mode, counted.sum(), outer, inner)
+        total = torch.where(counted, terms, 0.0).sum()
+        loss = total / normalizer(self.mode, counted.sum().to(bottom.dtype), outer, inner)
         return (loss, torch.sigmoid(bottom)) if self.num_tops == 2 else loss
 
 
@@ -128,12 +142,11 @@ class SigmoidCrossEntropyLoss(_Loss):
 class EuclideanLoss(_Loss):
     """The sum of squared differences / (2 N)."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(
             math.prod(shapes[0][1:]) == math.prod(shapes[1][1:]) and shapes[0][:1] == shapes[1][:1],
             f"bottoms differ: {shapes[0]} and {shapes[1]}",
         )
-        return [()]
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         difference = a - b.reshape(a.shape)
@@ -144,13 +157,12 @@ class EuclideanLoss(_Loss):
 class HingeLoss(_Loss):
     """The sum of max(0, 1 - t * bottom) / N, or of its squares; t is 1 at the label, else -1."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(
             shapes[0][:1] and math.prod(shapes[1]) == shapes[0][0],
             f"found labels of {shapes[1]} for predictions of {shapes[0]}",
         )
         self.label_range = label_range(self.param, shapes[0])
-        return [()]
 
     def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         rows = bottom.reshape(len(bottom), -1)
@@ -197,11 +209,10 @@ class ContrastiveLoss(_Loss):
 
     bottoms = (3, 3)
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         a, b, label = (tuple(shape) + (1,) * (4 - len(shape)) for shape in shapes)
         self.check(a[:2] == b[:2] and a[2:] == b[2:] == (1, 1), f"bottoms differ: {shapes[:2]}")
         self.check(math.prod(label) == a[0], f"found labels of {shapes[2]} for {a[0]} pairs")
-        return [()]
 
     def forward(self, a: torch.Tensor, b: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         param = self.param.contrastive_loss_param

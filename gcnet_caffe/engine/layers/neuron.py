@@ -10,17 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import TRAIN, Layer, Shape, register
-
-
-class _Neuron(Layer):
-    """A layer whose top has the shape of its bottom."""
-
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
-        return [shapes[0]]
+from gcnet_caffe.formats import caffe_pb
 
 
 @register("AbsVal")
-class AbsVal(_Neuron):
+class AbsVal(Layer):
     """top = |bottom|."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -28,7 +22,7 @@ class AbsVal(_Neuron):
 
 
 @register("ReLU")
-class ReLU(_Neuron):
+class ReLU(Layer):
     """top = max(bottom, 0) + negative_slope * min(bottom, 0)."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -37,24 +31,22 @@ class ReLU(_Neuron):
 
 
 @register("PReLU")
-class PReLU(_Neuron):
+class PReLU(Layer):
     """As ReLU with a learned slope. Blob: the slopes by channel, or one for all."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.prelu_param, shapes[0]
         self.check(len(shape) >= 2, f"found a bottom of shape {shape}, wanted 2 axes or more")
-        filler = param.filler
-        if not param.HasField("filler"):
-            filler = type(filler)(type="constant", value=0.25)
+        quarter = caffe_pb.FillerParameter(type="constant", value=0.25)
+        filler = param.filler if param.HasField("filler") else quarter
         self.add_blob(() if param.channel_shared else (shape[1],), filler)
-        return [shape]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return F.prelu(bottom, self.blob(0).reshape(-1))
 
 
 @register("ELU")
-class ELU(_Neuron):
+class ELU(Layer):
     """top = bottom, or alpha * (exp(bottom) - 1) below 0."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -62,7 +54,7 @@ class ELU(_Neuron):
 
 
 @register("Sigmoid")
-class Sigmoid(_Neuron):
+class Sigmoid(Layer):
     """top = 1 / (1 + exp(-bottom))."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -70,7 +62,7 @@ class Sigmoid(_Neuron):
 
 
 @register("TanH")
-class TanH(_Neuron):
+class TanH(Layer):
     """top = tanh(bottom)."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -78,7 +70,7 @@ class TanH(_Neuron):
 
 
 @register("Clip")
-class Clip(_Neuron):
+class Clip(Layer):
     """top = bottom, at least min and at most max."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -86,7 +78,7 @@ class Clip(_Neuron):
 
 
 @register("Power")
-class Power(_Neuron):
+class Power(Layer):
     """top = (shift + scale * bottom)^power."""
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
@@ -100,12 +92,11 @@ class Power(_Neuron):
 
 
 @register("Exp")
-class Exp(_Neuron):
+class Exp(Layer):
     """top = base^(shift + scale * bottom); base -1 is e."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self._log = _log_of_base(self, self.param.exp_param.base)
-        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.exp_param
@@ -114,13 +105,12 @@ class Exp(_Neuron):
 
 
 @register("Log")
-class Log(_Neuron):
+class Log(Layer):
     """top = log_base(shift + scale * bottom); base -1 is e."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self._log = _log_of_base(self, self.param.log_param.base)
         self.check(self._log != 0, "base: found 1, wanted another")
-        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.log_param
@@ -154,7 +144,7 @@ def without_backward(layer: Layer, top: torch.Tensor, bottom: torch.Tensor) -> t
 
 
 @register("Threshold")
-class Threshold(_Neuron):
+class Threshold(Layer):
     """top = 1 where bottom > threshold, else 0. Has no backward."""
 
     has_backward = False
@@ -165,19 +155,18 @@ class Threshold(_Neuron):
 
 
 @register("Dropout")
-class Dropout(_Neuron):
+class Dropout(Layer):
     """In TRAIN, set a share `dropout_ratio` of the elements to zero and scale up the others."""
 
     draws = True
     mask: torch.Tensor
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         ratio = self.param.dropout_param.dropout_ratio
         self.check(0 <= ratio < 1, f"dropout_ratio: found {ratio:g}, wanted 0 or more, below 1")
         self.draws = self.phase == TRAIN
         self._shape = shapes[0]
         self.register_buffer("mask", torch.zeros(shapes[0] if self.draws else 0), persistent=False)
-        return [shapes[0]]
 
     def draw(self) -> None:
         keep = 1.0 - self.param.dropout_param.dropout_ratio

@@ -5,7 +5,6 @@ Source: Caffe src/caffe/layers/lrn_layer.cpp, mvn_layer.cpp; native/normalized_d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, Shape, register
+from gcnet_caffe.engine.layers.pooling import averages
 from gcnet_caffe.formats import caffe_pb
 
 
@@ -20,11 +20,10 @@ from gcnet_caffe.formats import caffe_pb
 class LRN(Layer):
     """top = bottom / (k + alpha * mean square around)^beta, over channels or pixels."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.lrn_param, shapes[0]
         self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
         self.check(param.local_size % 2 == 1, f"local_size {param.local_size}: wanted an odd one")
-        return [shape]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.lrn_param
@@ -35,18 +34,9 @@ class LRN(Layer):
             channels = bottom.shape[1]
             around = sum(padded[:, i : i + channels] for i in range(size))
             return bottom * (param.k + param.alpha / size * around) ** -param.beta
-        # Caffe's average counts the padding it can reach, and takes k as 1
-        height, width = bottom.shape[2:]
-        total = F.avg_pool2d(F.pad(squares, (half,) * 4), size, 1, divisor_override=1)
-        counts = [_reached(n, size, half, bottom) for n in (height, width)]
-        around = total / (counts[0][:, None] * counts[1])
+        full = bottom.shape[2:]  # of this region Caffe takes k as 1
+        around = averages(F.pad(squares, (half,) * 4), full, (size, size), (1, 1), (half, half))
         return bottom * (1 + param.alpha * around) ** -param.beta
-
-
-def _reached(length: int, size: int, half: int, like: torch.Tensor) -> torch.Tensor:
-    """Return how many of `length` pixels and their padding each window has."""
-    start = torch.arange(length, device=like.device, dtype=like.dtype)
-    return torch.clamp(start + size, max=length + 2 * half) - start
 
 
 class _Normalized(torch.autograd.Function):
@@ -71,9 +61,8 @@ class _Normalized(torch.autograd.Function):
 class MVN(Layer):
     """Zero mean, and unit variance if asked, of each channel or image."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(len(shapes[0]) <= 4, f"found a bottom of shape {shapes[0]}, wanted 4 axes")
-        return [tuple(shapes[0]) + (1,) * (4 - len(shapes[0]))]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.mvn_param
@@ -91,10 +80,9 @@ class NormalizedDistance(Layer):
 
     bottoms = (2, 2)
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(shapes[0] == shapes[1], f"bottoms differ: {shapes[0]} and {shapes[1]}")
         self.check(len(shapes[0]) >= 2, f"found bottoms of shape {shapes[0]}, wanted N x ...")
-        return [(shapes[0][0], math.prod(shapes[0][1:]))]
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return (_unit(a) - _unit(b)).abs()

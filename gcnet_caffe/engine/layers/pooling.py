@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.formats import caffe_pb
-from gcnet_caffe.formats.shapes import deconvolved_size, pooled_size
+from gcnet_caffe.formats.shapes import deconvolved_size, per_axis, pooled_size
 
 _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min
@@ -22,6 +22,25 @@ _LOWEST = torch.finfo(torch.float32).min
 def reached(full: int, pooled: int, kernel: int, stride: int, pad: int) -> list[int]:
     """Return how many of `full` pixels and their padding each of the `pooled` windows has."""
     return [min(i * stride + kernel, full + 2 * pad) - i * stride for i in range(pooled)]
+
+
+def averages(
+    padded: torch.Tensor, full: Sequence[int], kernel: Shape, stride: Shape, pad: Shape
+) -> torch.Tensor:
+    """Return the averages over windows, of the padding that they reach, too, as Caffe's.
+
+    Parameters
+    ----------
+    padded : (N, C, H, W) tensor
+        Every window is inside.
+    full : two ints
+        Height and width without padding.
+    kernel, stride, pad : pairs of int
+    """
+    total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)
+    windows = zip(full, total.shape[2:], kernel, stride, pad)
+    rows, columns = (total.new_tensor(reached(*window)) for window in windows)
+    return total / (rows[:, None] * columns)
 
 
 class _Windows(Layer):
@@ -37,32 +56,25 @@ class _Windows(Layer):
         else:
             self.kernel = self._pair("kernel_size", "kernel")
         self.stride, self.pad = self._pair("stride", "stride"), self._pair("pad", "pad")
-        self.check(min(self.kernel) > 0, "kernel_size: found 0, wanted 1 or more")
-        self.check(min(self.stride) > 0, "stride: found 0, wanted 1 or more")
+        for name, sizes in (("kernel_size", self.kernel), ("stride", self.stride)):
+            self.check(min(sizes) > 0, f"{name}: found {sizes}, wanted 1 or more")
         self.check(
             all(pad < kernel for pad, kernel in zip(self.pad, self.kernel)),
             f"pad {self.pad}: wanted less than the kernel {self.kernel}",
         )
-        if param.global_pooling:
-            self.check(
-                self.pad == (0, 0) and self.stride == (1, 1),
-                "global_pooling: only pad 0 and stride 1",
-            )
+        self.check(
+            not param.global_pooling or (self.pad == (0, 0) and self.stride == (1, 1)),
+            "global_pooling: only pad 0 and stride 1",
+        )
 
     def _pair(self, name: str, short: str) -> Shape:
         param = self.param.pooling_param
         both = [f"{short}_h", f"{short}_w"]
-        given = [field for field in both if param.HasField(field)]
-        if not given:
-            self.check(
-                short != "kernel" or param.HasField(name),
-                "wanted kernel_size or kernel_h, kernel_w",
-            )
-            return (getattr(param, name),) * 2
+        given = [field for field in (name, *both) if param.HasField(field)]
         self.check(
-            given == both and not param.HasField(name), f"{name}, {both}: give one or both of two"
+            given in ([], [name], both), f"found {given}, wanted {name}, or {both[0]} and {both[1]}"
         )
-        return tuple(getattr(param, field) for field in both)
+        return tuple(per_axis(param, name, short, 2, 0))
 
 
 @register("Pooling")
@@ -75,7 +87,7 @@ class Pooling(_Windows):
     tops = (1, 2)
     channels_last = False  # whether the tops are to be in that format, whatever the bottom's
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.pooling_param
         self._read_windows(shapes[0])
         self.check(param.pool in (_MAX, _AVE), "pool: STOCHASTIC is not for training on a CPU")
@@ -83,7 +95,6 @@ class Pooling(_Windows):
         self.floor = param.round_mode == param.FLOOR
         sizes = self._sizes(shapes[0][2:])
         self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shapes[0]}")
-        return [(*shapes[0][:2], *sizes)] * self.num_tops
 
     def _sizes(self, full: Sequence[int]) -> Shape:
         if self.param.pooling_param.global_pooling:
@@ -145,10 +156,7 @@ class Pooling(_Windows):
         if plain:
             return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
         padded = self._padded(bottom, sizes, 0.0)
-        total = F.avg_pool2d(padded, kernel, self.stride, divisor_override=1)
-        windows = zip(bottom.shape[2:], sizes, kernel, self.stride, self.pad)
-        counts = [bottom.new_tensor(reached(*window)) for window in windows]
-        return total / (counts[0][:, None] * counts[1])
+        return averages(padded, bottom.shape[2:], kernel, self.stride, self.pad)
 
 
 class _Unpool(torch.autograd.Function):
@@ -185,7 +193,7 @@ class MaxUnpool(_Windows):
     bottoms = (2, 3)
     takes_indices = True
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.pooling_param
         self.check(param.pool == _MAX, "undoes MAX pooling only")
         self.check(not param.global_pooling, "cannot undo global_pooling")
@@ -193,25 +201,20 @@ class MaxUnpool(_Windows):
         self.check(shapes[0] == shapes[1], f"data is {shapes[0]} but its mask is {shapes[1]}")
         self.overlapping = any(s < k for s, k in zip(self.stride, self.kernel))
         self._checked = False
-        full = self._full(shapes[0], shapes[2] if len(shapes) > 2 else None)
+        full = self.top_shapes(shapes)[0][2:]
         windows = zip(full, self.kernel, self.stride, self.pad)
         self.check(
             min(full) > 0 and tuple(pooled_size(*window) for window in windows) == shapes[0][2:],
             f"pooling {full[0]} x {full[1]} does not give {shapes[0][2]} x {shapes[0][3]}, the "
             "size of the pooled data",
         )
-        return [(*shapes[0][:2], *full)]
-
-    def _full(self, pooled: Sequence[int], sized: Sequence[int] | None) -> Shape:
-        if sized is not None:
-            return tuple(sized[2:])
-        windows = zip(pooled[2:], self.kernel, self.stride, self.pad)
-        return tuple(deconvolved_size(*window) for window in windows)
 
     def forward(
         self, pooled: torch.Tensor, mask: torch.Tensor, sized: torch.Tensor | None = None
     ) -> torch.Tensor:
-        full = self._full(pooled.shape, None if sized is None else sized.shape)
+        windows = zip(pooled.shape[2:], self.kernel, self.stride, self.pad)
+        undone = tuple(deconvolved_size(*window) for window in windows)
+        full = undone if sized is None else tuple(sized.shape[2:])
         mask = mask.long()
         if not torch.compiler.is_compiling() and not self._checked:
             self._check_mask(mask, full)

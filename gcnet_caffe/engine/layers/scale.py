@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from gcnet_caffe.engine.layers.base import Layer, Shape, register
+from gcnet_caffe.formats import caffe_pb
 
 
 class _Broadcast(Layer):
@@ -48,38 +49,37 @@ class _Broadcast(Layer):
 class Scale(_Broadcast):
     """top = bottom * scale + bias. Blobs: scale, unless it is the second bottom; bias."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.scale_param
         span = self._span(param, shapes)
         self.learned = len(shapes) == 1
         if self.learned:
-            filler = param.filler
-            if not param.HasField("filler"):
-                filler = type(filler)(type="constant", value=1)
-            self.add_blob(span, filler)
+            one = caffe_pb.FillerParameter(type="constant", value=1)
+            self.add_blob(span, param.filler if param.HasField("filler") else one)
         if param.bias_term:
             self.add_blob(span, param.bias_filler)
         #: Whether it is one number per channel, as after a BatchNorm.
         self.is_channel_wise = self.learned and self.first == 1 and len(span) == 1
-        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
         top = bottom * self._spread(self.blob(0) if scale is None else scale, bottom)
-        if self.param.scale_param.bias_term:
-            top = top + self._spread(self.blob(int(self.learned)), bottom)
-        return top
+        return top if self.bias is None else top + self._spread(self.bias, bottom)
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """The blob that is added, or None without a `bias_term`."""
+        return self.blob(int(self.learned)) if self.param.scale_param.bias_term else None
 
 
 @register("Bias")
 class Bias(_Broadcast):
     """top = bottom + bias. Blob: the bias, unless it is the second bottom."""
 
-    def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.bias_param
         span = self._span(param, shapes)
         if len(shapes) == 1:
             self.add_blob(span, param.filler)
-        return [shapes[0]]
 
     def forward(self, bottom: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         return bottom + self._spread(self.blob(0) if bias is None else bias, bottom)
