@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """One call: `op` (the layer itself where it is None) on blobs, making blobs.
+    """One call of a forward pass, which makes blobs (`tops`) of blobs (`bottoms`).
 
-    Blobs are numbers, see Net.steps.
-
-    `free` are the blobs that no later step reads.
+    Attributes
+    ----------
+    layer : Layer
+    bottoms, tops : tuple of int
+        Numbers of blobs (see Net.steps).
+    loss_weights : tuple of float
+        The weight of each top in the loss; empty where the step has no loss.
+    op : callable or None
+        What is called; None is the layer itself.
+    free : tuple of int
+        Blobs that no later step reads.
     """
 
     layer: Layer

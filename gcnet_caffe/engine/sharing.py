@@ -67,12 +67,12 @@ class LearnableBlobs:
         Raises
         ------
         NetError
-            More `param` than blobs; shapes that differ where share_mode is STRICT, counts where
-            it is PERMISSIVE; multipliers that differ from the owner's.
+            There are more `param` than blobs; or a shared blob differs from the owner's: in shape
+            (share_mode STRICT), count (PERMISSIVE) or multipliers.
         """
         specs = layer.param.param
         if len(specs) > len(layer.blobs):
-            raise layer.error(f"{len(specs)} param given, the layer has {len(layer.blobs)} blobs")
+            raise layer.error(f"found {len(specs)} param, the layer has {len(layer.blobs)} blobs")
         for index in range(len(layer.blobs)):
             spec = caffe_pb.ParamSpec()
             if index < len(specs):
@@ -116,7 +116,7 @@ class LearnableBlobs:
 def share_trained_layers(net: Net, source: Net) -> None:
     """Let the layers of `net` share the blobs of the layers of `source` that have their names.
 
-    Of several layers of `net` of one name the first is meant, as in Caffe.
+    Where several layers of `net` have one name, the first of them shares, as in Caffe.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class SmoothedLoss:
         self._resumed = False
 
     def add(self, found: float, iteration: int) -> None:
-        """Take in the loss `found` in `iteration`."""
+        """Take the loss `found` of `iteration` into the mean."""
         loss, window = np.float32(found), self._window
         if len(self._losses) < window:
             self._losses.append(loss)

@@ -88,7 +88,7 @@ def train(tmp_path, monkeypatch, capfd):
         (
             'bottom: "data"',
             'param {{ }} param {{ }} param {{ }} bottom: "data"',
-            "'conv' (Convolution): 3 param given, the layer has 2",
+            "'conv' (Convolution): found 3 param, the layer has 2",
         ),
         (
             'bottom: "conv" top: "conv"',

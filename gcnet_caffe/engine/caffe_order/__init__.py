@@ -1,8 +1,8 @@
-"""Nets that add up in Caffe's order (`--summation caffe`), and so give Caffe's very numbers.
+"""Nets that add up in Caffe's order (`--summation caffe`), and so give exactly Caffe's numbers.
 
 Caffe makes a convolution a product of matrices and leaves it to OpenBLAS; PyTorch adds the same
-numbers up in another order. Here the layers that add up are computed by rules, with the calls that
-Caffe makes, of scipy's OpenBLAS. Layers that add nothing up stay as they are.
+numbers up in another order. Here a rule computes each layer that adds up, with Caffe's calls
+of BLAS, which is scipy's OpenBLAS. Layers that add nothing up stay as they are.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RULES: dict[str, Rule] = {
 
 
 def prepare(device: torch.device, log: Callable[[str], None]) -> None:
-    """Make scipy's OpenBLAS ready, and log which kernels it has.
+    """Have scipy's OpenBLAS use one thread, and log which kernels it has.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def prepare(device: torch.device, log: Callable[[str], None]) -> None:
         `device` is not the CPU, or scipy has another BLAS than OpenBLAS.
     """
     if device.type != "cpu":
-        raise UsageError("--summation caffe: is CPU Caffe's order; leave -gpu out")
+        raise UsageError("--summation caffe: this is Caffe's order on a CPU; leave -gpu out")
     kernels = use_one_thread()
     log(f"Adding up as Caffe does with OPENBLAS_CORETYPE={kernels} OPENBLAS_NUM_THREADS=1")
 
@@ -61,7 +61,7 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 
 
 def _is_unruled(layer: Layer) -> bool:
-    """Whether there is no rule for these parameters of `layer`."""
+    """Whether the rule of its type does not cover the parameters of `layer`."""
     if layer.num_tops > 1:
         return True
     if isinstance(layer, (Convolution, Deconvolution)):
@@ -76,7 +76,7 @@ def _is_unruled(layer: Layer) -> bool:
 
 
 def in_caffes_order(steps: Sequence[Step], count: int) -> list[Step]:
-    """Return `steps` with the rules in the place of their layers.
+    """Return `steps` with rules in place of the layers that have one.
 
     A blob that three or more bottoms read is split, so that its gradients add up in their order.
 

@@ -1,7 +1,7 @@
-"""What the update rules compute with, of tensors, as Caffe's calls of BLAS and of the C library do.
+"""The operations of the update rules on tensors, rounded as by Caffe's calls of BLAS and of powf.
 
-Source: Caffe src/caffe/util/math_functions.cpp. Where Caffe takes a root or a square by powf, that
-may be one bit off the rounded one.
+Source: Caffe src/caffe/util/math_functions.cpp. Caffe takes roots and squares by powf, which may be
+one bit off the correctly rounded number.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The calls that Caffe makes of BLAS and of the C library, made of scipy's OpenBLAS.
+"""Caffe's calls of BLAS and of the C library; BLAS is scipy's OpenBLAS.
 
 Source: Caffe src/caffe/util/math_functions.cpp, include/caffe/util/mkl_alternate.hpp. All arrays
 are C-contiguous float32.
 
 OpenBLAS adds up in the order of the kernels that it chooses for the processor, or that
-OPENBLAS_CORETYPE names when it is loaded. Every version chooses differently, so one is named here:
-Sandybridge, which any processor with AVX runs and which has no fused multiply-add. With that,
-where a compiler puts it (other kernels' remainders of 4 or 32) decides how numbers are rounded.
+OPENBLAS_CORETYPE gives when it is loaded. Each version chooses differently, so the kernels are
+chosen here: Sandybridge, which run on any processor with AVX and have no fused multiply-add. Where
+a compiler puts that (in other kernels: the remainders of 4 or 32) decides how numbers are rounded.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def use_one_thread() -> str:
             getattr(library, f"{prefix}_set_num_threads")(1)
             found: bytes = name()
             return found.decode()
-    raise UsageError("--summation caffe: wanted a scipy with OpenBLAS, as pip's is")
+    raise UsageError("--summation caffe: wanted a scipy with OpenBLAS, such as pip installs")
 
 
 def gemm(trans_a: bool, trans_b: bool, a: Array, b: Array, out: Array, beta: float = 0.0) -> Array:

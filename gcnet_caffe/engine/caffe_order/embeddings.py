@@ -43,7 +43,7 @@ def normalized_distance(layer: Layer, a: Array, b: Array) -> tuple[Top, Back]:
 
 
 def power_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
-    """Power, where it is not a line."""
+    """Power, where it is not linear."""
     param = layer.param.power_param
     exponent, factor, shift = _F(param.power), _F(param.scale), _F(param.shift)
     inner = bottom * factor + shift

@@ -1,4 +1,4 @@
-"""Exp, Sigmoid and TanH, of the C library's functions: PyTorch has its own.
+"""Exp, Sigmoid and TanH by the C library's functions; PyTorch has its own.
 
 Source: Caffe src/caffe/layers/<name>_layer.cpp.
 """

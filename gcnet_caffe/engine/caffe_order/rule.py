@@ -1,8 +1,8 @@
 """What a rule is, and how autograd runs one.
 
 A rule takes a layer and its bottoms as arrays. It returns the top, and a function that takes the
-gradient of the top and returns those of the bottoms. The gradients of the blobs it adds to what the
-blobs have so far, as Caffe does: image by image, and layer by layer where several share a blob.
+gradient of the top and returns those of the bottoms. It adds the gradients of the blobs to those
+that they have so far, as Caffe does: image by image, and layer by layer where several share a blob.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Rule = Callable[..., tuple[Top, Back]]
 
 
 class Ruled:
-    """The op of a step: `rule` in the place of the layer's own forward and backward."""
+    """The op of a step: `rule` in place of the layer's own forward and backward."""
 
     def __init__(self, layer: Layer, rule: Rule) -> None:
         self.layer, self.rule = layer, rule
@@ -61,7 +61,7 @@ class _Call(torch.autograd.Function):
 
 
 class Splitting:
-    """An op whose top `index` is given `count` more times, once for each of its readers."""
+    """An op that returns its top `index` `count` more times, once for each reader."""
 
     def __init__(self, op: Callable[..., Tops], index: int, count: int) -> None:
         self.op, self.index, self.count = op, index, count

@@ -13,7 +13,7 @@ from gcnet_caffe.engine.layers.neuron import without_backward
 
 @register("Accuracy")
 class Accuracy(Labelled):
-    """The share of labels among the top_k predictions; the second top is by class.
+    """The share of labels that are among the top_k predictions; the second top has it by class.
 
     A prediction as large as the label's own counts as better. Has no backward.
     """

@@ -1,4 +1,4 @@
-"""What every layer is: a torch module made from a LayerParameter. And the registry of types."""
+"""The base class of the layers, and the registry of their types."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class Context:
     Attributes
     ----------
     phase : int
-        TRAIN or TEST; a layer with a `phase` of its own has that.
+        TRAIN or TEST; a LayerParameter that has a `phase` uses its own.
     rng : CaffeRng or DeviceRng
         Fillers, dropout masks and the seeds of the data layers are drawn from it, in Caffe's order.
     origin : str
-        The prototxt, for messages.
+        Path of the prototxt, for messages.
     rank, world_size : int
         Which of the solvers that train together this is, and how many there are.
     feed : FeedOptions, optional
-        How Data layers hold their records.
+        How Data layers keep their records in memory.
     summation : str
         The order of summation, one of options.SUMMATIONS.
     """
@@ -89,7 +89,7 @@ def create_layer(param: Any, context: Context) -> Layer:
     ----------
     param : LayerParameter
     context : Context
-        What it shares with the other layers of its net.
+        What the layers of its net share.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class Layer(nn.Module):
     auto_tops = False
     #: Whether it is a loss: the weight of its first top is 1 where the prototxt says nothing.
     is_loss = False
-    #: Whether integer bottoms (the mask of Pooling) are taken as they are, not as float32.
+    #: Whether integer bottoms (the mask of Pooling) stay integers; other layers get float32.
     takes_indices = False
     #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
     is_source = False
@@ -212,13 +212,13 @@ class Layer(nn.Module):
         ----------
         shape : sequence of int
         filler : FillerParameter, optional
-            What fills it; None is zeros. Where the prototxt carries the values itself
-            (`blobs { }`), those are taken instead.
+            What fills it; None is zeros. Values that the prototxt itself has (`blobs { }`)
+            are used instead.
 
         Raises
         ------
         NetError
-            The blob is too large, or cannot be filled so.
+            The blob is too large, or the filler cannot fill it.
         """
         shape = tuple(shape)
         count = math.prod(shape)
@@ -239,10 +239,9 @@ class Layer(nn.Module):
 
     def _embedded(self, shape: Shape) -> torch.Tensor:
         index = len(self.blobs)
-        self.check(
-            index < len(self.param.blobs), f"blobs: found {len(self.param.blobs)}, wanted more"
-        )
-        data = torch.from_numpy(blob_from_proto(self.param.blobs[index]))
+        given = self.param.blobs
+        self.check(index < len(given), f"blobs: found {len(given)}, wanted {index + 1} or more")
+        data = torch.from_numpy(blob_from_proto(given[index]))
         self.check(
             tuple(data.shape) == shape,
             f"blob {index}: found shape {tuple(data.shape)}, wanted {shape}",

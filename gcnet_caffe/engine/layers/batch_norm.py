@@ -15,8 +15,8 @@ from gcnet_caffe.engine.layers.base import TEST, Layer, Shape, register
 class BatchNorm(Layer):
     """top = (bottom - mean) / sqrt(variance + eps), by channel (axis 1), without scale or shift.
 
-    Blobs: the decayed sums of the batches' means and unbiased variances (C), and the factor (1)
-    that both are divided by. They are not learned: their lr_mult is 0.
+    Blobs: the decayed sums of the batches' means (C) and of their unbiased variances (C), and
+    the number (1) by which both are divided. They are not learned: their lr_mult is 0.
     """
 
     def prepare(self, shapes: Sequence[Shape]) -> None:

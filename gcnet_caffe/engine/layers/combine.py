@@ -67,9 +67,9 @@ class Reduction(Layer):
 
 @register("ArgMax")
 class ArgMax(Layer):
-    """The places (and values) of the top_k largest, of each image or along `axis`.
+    """The places of the top_k largest values, or the values, of each image or along `axis`.
 
-    Of equal values the one of the higher place comes first. Has no backward.
+    Of equal values the one with the higher index comes first. Has no backward.
     """
 
     has_backward = False

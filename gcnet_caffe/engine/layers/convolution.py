@@ -27,7 +27,10 @@ class _Filters(Weighted):
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.convolution_param, shapes[0]
         self.check(len(self.param.bottom) == self.num_tops, "wanted as many tops as bottoms")
-        self.check(all(other == shape for other in shapes), "bottoms must have one shape")
+        self.check(
+            all(other == shape for other in shapes),
+            f"bottoms: found shapes {list(shapes)}, wanted one shape",
+        )
         self.channel_axis = self.axis(param.axis, len(shape))
         spatial = len(shape) - self.channel_axis - 1
         self.check(
@@ -88,8 +91,8 @@ class _Filters(Weighted):
 class _OneMap(torch.autograd.Function):
     """Deconvolution with stride 1 into one channel.
 
-    oneDNN computes 16 output channels where one is wanted. Each row of the kernel is made an output
-    channel of a convolution along the rows; their tops, each moved down by its row, add up.
+    oneDNN computes 16 output channels where one is wanted. Here each row of the kernel becomes an
+    output channel of a convolution along the rows. The tops, each moved down by its row, add up.
     """
 
     @staticmethod
@@ -146,7 +149,7 @@ class Deconvolution(_Filters):
         return super().forward(*bottoms)
 
     def _makes_one_map(self, bottom: torch.Tensor) -> bool:
-        """Whether it ends in one channel, as decoders do: on a CPU there is a faster way."""
+        """Whether its top has one channel, as a decoder's last: _OneMap is faster on a CPU."""
         return (
             bottom.dim() == 4
             and self.channel_axis == 1

@@ -23,10 +23,11 @@ from gcnet_caffe.formats.datum import Shape as ImageShape
 
 @register("Data")
 class Data(Layer):
-    """Batches of an LMDB's records in the order of their keys, again and again.
+    """Batches of an LMDB's records in the order of their keys; after the last comes the first.
 
-    Of several ranks, each takes in TRAIN the records whose number modulo their count is its own.
-    While a batch is used, threads decode the next one (in Caffe the prefetch thread does).
+    Where several ranks train together, each reads in TRAIN the records whose number modulo the
+    count of ranks is its own. Threads decode the next batch while this one is used, as Caffe's
+    prefetch thread does.
     """
 
     bottoms, tops, is_source = (0, 0), (1, 2), True
@@ -59,7 +60,7 @@ class Data(Layer):
             self._admitted.add(shape)
 
     def state(self) -> dict[str, Any]:
-        """Return the place in the data and of the random numbers, JSON-able."""
+        """Return the place in the data and the state of the random numbers, as JSON keeps them."""
         rng = self.transformer.rng
         return {"offset": self.offset, "rng": rng.state if rng else None}
 
@@ -70,7 +71,7 @@ class Data(Layer):
             self.transformer.rng.set_state(state["rng"])
 
     def _next(self) -> tuple[NDArray[np.int64], int]:
-        """Return which records the next batch is, and the place after them."""
+        """Return the numbers of the next batch's records, and the place after them."""
         first = self.offset + (self._rank - self.offset) % self._ranks
         offsets = first + self._ranks * np.arange(self.param.data_param.batch_size)
         return offsets % len(self.records), int(offsets[-1]) + 1
@@ -101,7 +102,10 @@ class DummyData(Layer):
         param, count = self.param.dummy_data_param, self.num_tops
         old = [len(getattr(param, f)) for f in ("num", "channels", "height", "width")]
         given = max(len(param.shape), old[0])
-        self.check(not (param.shape and any(old)), "give shape, or num to width, not both")
+        self.check(
+            not (param.shape and any(old)),
+            "give shape, or num, channels, height and width, not both",
+        )
         self.check(
             len(set(old)) == 1 and given in (1, count),
             f"shape: found {given}, wanted 1 or {count}",

@@ -116,14 +116,14 @@ class SoftmaxWithLoss(_Loss, Labelled):
 
 @register("SigmoidCrossEntropyLoss")
 class SigmoidCrossEntropyLoss(_Loss):
-    """The sum of -t log(p) - (1 - t) log(1 - p) with p = sigmoid(bottom), by image."""
+    """The sum of -t log(p) - (1 - t) log(1 - p), p = sigmoid(bottom); by default over N."""
 
     tops = (1, 2)
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         self.check(
             math.prod(shapes[0]) == math.prod(shapes[1]),
-            f"found {shapes[1]} targets for inputs of {shapes[0]}",
+            f"found targets of {shapes[1]} for inputs of {shapes[0]}",
         )
         self.ignore = ignored_label(self.param.loss_param)
         self.mode = normalization_of(self.param.loss_param, _LOSS.BATCH_SIZE)

@@ -32,7 +32,7 @@ class ReLU(Layer):
 
 @register("PReLU")
 class PReLU(Layer):
-    """As ReLU with a learned slope. Blob: the slopes by channel, or one for all."""
+    """As ReLU with a learned slope. Blob: one slope per channel, or one for all."""
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.prelu_param, shapes[0]
@@ -123,7 +123,7 @@ def _log_of_base(layer: Layer, base: float) -> float:
 
 
 class _NoBackward(torch.autograd.Function):
-    """Returns a top as it is; a gradient that reaches it is refused, as by Caffe."""
+    """Returns a top unchanged; a gradient that reaches it is an error, as in Caffe."""
 
     @staticmethod
     def forward(ctx: Any, top: torch.Tensor, layer: Layer, _bottom: torch.Tensor) -> torch.Tensor:
@@ -136,7 +136,7 @@ class _NoBackward(torch.autograd.Function):
 
 
 def without_backward(layer: Layer, top: torch.Tensor, bottom: torch.Tensor) -> torch.Tensor:
-    """Return `top`, through which no gradient may come back to `bottom`."""
+    """Return `top`; a gradient that would go through it to `bottom` is an error."""
     if bottom.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
         guarded: torch.Tensor = _NoBackward.apply(top.detach(), layer, bottom)
         return guarded

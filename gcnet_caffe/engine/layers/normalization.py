@@ -23,7 +23,9 @@ class LRN(Layer):
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, shape = self.param.lrn_param, shapes[0]
         self.check(len(shape) == 4, f"found a bottom of shape {shape}, wanted 4 axes")
-        self.check(param.local_size % 2 == 1, f"local_size {param.local_size}: wanted an odd one")
+        self.check(
+            param.local_size % 2 == 1, f"local_size {param.local_size}: wanted an odd number"
+        )
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.lrn_param

@@ -27,7 +27,7 @@ def reached(full: int, pooled: int, kernel: int, stride: int, pad: int) -> list[
 def averages(
     padded: torch.Tensor, full: Sequence[int], kernel: Shape, stride: Shape, pad: Shape
 ) -> torch.Tensor:
-    """Return the averages over windows, of the padding that they reach, too, as Caffe's.
+    """Return the average of each window, which counts the padding that it reaches, as in Caffe.
 
     Parameters
     ----------
@@ -90,8 +90,11 @@ class Pooling(_Windows):
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.pooling_param
         self._read_windows(shapes[0])
-        self.check(param.pool in (_MAX, _AVE), "pool: STOCHASTIC is not for training on a CPU")
-        self.check(param.pool == _MAX or self.num_tops == 1, "only MAX has a second top, the mask")
+        self.check(param.pool in (_MAX, _AVE), "pool: found STOCHASTIC, wanted MAX or AVE")
+        self.check(
+            param.pool == _MAX or self.num_tops == 1,
+            "found a second top (the mask), which only MAX has",
+        )
         self.floor = param.round_mode == param.FLOOR
         sizes = self._sizes(shapes[0][2:])
         self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shapes[0]}")
@@ -185,7 +188,7 @@ class _Unpool(torch.autograd.Function):
 
 @register("MaxUnpool")
 class MaxUnpool(_Windows):
-    """Every pooled value goes back to the pixel its mask names; values at one pixel add up.
+    """Each pooled value goes back to the pixel that its mask gives; values at one pixel add up.
 
     Bottoms: pooled data, its mask, and optionally a blob of the size to restore.
     """
@@ -227,7 +230,7 @@ class MaxUnpool(_Windows):
         return top.reshape(n, c, *full)
 
     def _check_mask(self, mask: torch.Tensor, full: Shape) -> None:
-        """Refuse a mask of another pooling; looked at in the first pass only."""
+        """Refuse the mask of another pooling; only the first pass is checked."""
         self._checked = True
         row, column = mask // full[1], mask % full[1]
         for place, axis, shape in ((row, 0, (-1, 1)), (column, 1, (1, -1))):

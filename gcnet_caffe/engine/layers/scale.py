@@ -17,7 +17,7 @@ class _Broadcast(Layer):
     bottoms = (1, 2)
 
     def _span(self, param: Any, shapes: Sequence[Shape]) -> Shape:
-        """Return the shape of the blob over the axes that `axis` and `num_axes` say."""
+        """Return the shape of the blob: of the axes that `axis` and `num_axes` give."""
         shape = shapes[0]
         if len(shapes) == 2 and not shapes[1]:  # a scalar
             self.first = 0

@@ -52,7 +52,7 @@ class Slice(Layer):
         self.sizes = [top[self.dim] for top in self.top_shapes(shapes)]
         self.check(
             not points or min(self.sizes) > 0,
-            f"slice_point {points}: wanted increasing values inside {total}",
+            f"slice_point {points}: wanted increasing values between 0 and {total}",
         )
 
     def forward(self, bottom: torch.Tensor) -> Tops:
@@ -71,7 +71,7 @@ class Split(Layer):
 
 @register("Silence")
 class Silence(Layer):
-    """Takes blobs so that they are no outputs."""
+    """Reads blobs that would otherwise be outputs of the net."""
 
     bottoms, tops = (1, None), (0, 0)
     takes_indices = True
@@ -88,7 +88,7 @@ class Flatten(Layer):
         param, shape = self.param.flatten_param, shapes[0]
         self.first = self.axis(param.axis, len(shape))
         self.last = self.axis(param.end_axis, len(shape), "end_axis")
-        self.check(self.first <= self.last, f"axis {self.first} is behind end_axis {self.last}")
+        self.check(self.first <= self.last, f"axis {self.first} is after end_axis {self.last}")
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         return bottom.flatten(self.first, self.last)
@@ -147,7 +147,10 @@ class Crop(Layer):
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, (shape, wanted) = self.param.crop_param, shapes
         self.first = self.axis(param.axis, len(shape))
-        self.check(len(shape) == len(wanted), f"bottoms of {len(shape)} and {len(wanted)} axes")
+        self.check(
+            len(shape) == len(wanted),
+            f"found bottoms of {shape} and {wanted}, wanted the same number of axes",
+        )
         count, offsets = len(shape) - self.first, list(param.offset)
         self.check(
             len(offsets) in (0, 1, count), f"offset: found {len(offsets)}, wanted 0, 1 or {count}"
@@ -156,7 +159,7 @@ class Crop(Layer):
         for axis, offset in enumerate(self.offsets, self.first):
             self.check(
                 offset + wanted[axis] <= shape[axis],
-                f"axis {axis}: offset {offset} + {wanted[axis]} is beyond {shape[axis]}",
+                f"axis {axis}: offset {offset} + {wanted[axis]} is more than {shape[axis]}",
             )
 
     def forward(self, bottom: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
