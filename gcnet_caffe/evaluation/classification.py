@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.sequences import sequence_groups, vote
 from gcnet_caffe.packing.test_table import RecordRow
+
+#: What predictions.csv has of a row of test.csv.
+_SHOWN = ("path", "subject", "sequence", "rank", "expression")
 
 
 def classification(
@@ -63,29 +66,14 @@ def classification(
     }
     if classes:
         found["classes"] = list(classes)
-        found["confusion"] = confusion_matrix(labels, predicted, count).tolist()
+        pairs = np.bincount(labels * count + predicted, minlength=count**2)
+        found["confusion"] = pairs.reshape(count, count).tolist()
     groups = sequence_groups(records) if records else None
     if groups:
         first, voted = vote(scores, groups)
         found["sequences"] = len(first)
         found["sequence_accuracy"] = float((labels[first] == voted).mean())
     return found
-
-
-def confusion_matrix(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
-    """Return how often each true label (row) was predicted as each label (column).
-
-    Parameters
-    ----------
-    labels, predicted : (N,) array of int
-    count : int
-        The number of classes.
-    """
-    matrix = np.zeros((count, count), int)
-    np.add.at(matrix, (labels, predicted), 1)
-    return matrix
 
 
 def write_predictions(
@@ -110,28 +98,19 @@ def write_predictions(
         `classes` the predicted expression; without `classes`, which may be thousands of
         identities, the largest score is the only one written.
     """
-    header = ["key", "label", "predicted"]
+    predicted = scores.argmax(1)
+    table: dict[str, Iterable[object]] = {"key": keys, "label": labels, "predicted": predicted}
     if records:
-        header += RecordRow._fields[1:6]
+        table.update({name: [getattr(row, name) for row in records] for name in _SHOWN})
     if classes:
-        header += ["predicted_expression"]
-    header += [f"{column}{label}" for label in range(len(classes))] if classes else [column]
-    files.write_csv(path, header, _predictions(keys, labels, scores, classes, records))
+        table["predicted_expression"] = [classes[label] for label in predicted]
+        table.update(
+            {f"{column}{label}": _digits(scores[:, label]) for label in range(len(classes))}
+        )
+    else:
+        table[column] = _digits(scores.max(1))
+    files.write_csv(path, list(table), zip(*table.values()))
 
 
-def _predictions(
-    keys: Sequence[str],
-    labels: NDArray[np.int64],
-    scores: NDArray[np.floating],
-    classes: Sequence[str] | None,
-    records: Sequence[RecordRow] | None,
-) -> Iterator[list[object]]:
-    for i, (key, label, row) in enumerate(zip(keys, labels, scores)):
-        best = row.argmax()
-        about = records[i][1:6] if records else ()
-        shown = (classes[best], *map(_digits, row)) if classes else (_digits(row[best]),)
-        yield [key, label, best, *about, *shown]
-
-
-def _digits(score: float) -> str:
-    return f"{score:.6f}"
+def _digits(scores: NDArray[np.floating]) -> list[str]:
+    return [f"{score:.6f}" for score in scores]

@@ -14,23 +14,36 @@ from numpy.typing import NDArray
 from gcnet_caffe import files
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
-from gcnet_caffe.evaluation.generation import identity_scores, image_scores, others
+from gcnet_caffe.evaluation.generation import image_scores, others
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.images import Records, read_images, sheet
 from gcnet_caffe.inference.network import Network, open_network
+from gcnet_caffe.nets.layer_names import (
+    DELTA,
+    EMBEDDING,
+    FEATURE,
+    GENERATED_REFERENCE,
+    IMAGE,
+    PROB,
+    QUERY,
+    RECONSTRUCTED_QUERY,
+    RECONSTRUCTED_REFERENCE,
+    RECONSTRUCTION,
+    REFERENCE,
+)
 from gcnet_caffe.packing.provenance import read_classes
 from gcnet_caffe.packing.test_table import RecordRow, read_test_records
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
 IMAGE_TARGETS = {
-    "generated_reference": 1,
-    "reconstructed_reference": 1,
-    "reconstructed_query": 0,
-    "reconstruction": 0,
+    GENERATED_REFERENCE: 1,
+    RECONSTRUCTED_REFERENCE: 1,
+    RECONSTRUCTED_QUERY: 0,
+    RECONSTRUCTION: 0,
 }
 #: Input blob of a deploy net -> channel of the Datum that it takes.
-CHANNELS = {"query": 0, "image": 0, "reference": 1}
+CHANNELS = {QUERY: 0, IMAGE: 0, REFERENCE: 1}
 #: Images that a net is given at once.
 BATCH = 32
 
@@ -67,7 +80,7 @@ def evaluate(
         `classification` takes them) and the blobs.
     """
     tops = {top for layer in read_net(model).layer for top in layer.top}
-    blobs = [blob for blob in ("prob", "feature", "delta", *IMAGE_TARGETS) if blob in tops]
+    blobs = [blob for blob in (PROB, FEATURE, DELTA, *IMAGE_TARGETS) if blob in tops]
     network = open_network(engine, model, weights, blobs)
     embed = _embedder(engine, *identity) if identity else None
     test = read_images(Path(data) / "test_lmdb")
@@ -77,17 +90,15 @@ def evaluate(
         "classes": read_classes(data),
         "records": read_test_records(data, test.keys),
     }
-    if "prob" in blobs:
-        scores.update(classification(outputs["prob"], test.labels, **about, origin=model))
+    if PROB in blobs:
+        scores.update(classification(outputs[PROB], test.labels, **about, origin=model))
     wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
     means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else test.images[0]
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]
         images, targets = outputs[blob][:, 0], test.images[:, channel]
         trivial = _trivial(test, channel, means[channel], about["records"])
-        scores[blob] = image_scores(images, targets, trivial)
-        if embed:
-            scores[blob].update(identity_scores(embed, images, targets, trivial))
+        scores[blob] = image_scores(images, targets, trivial, embed)
     return scores, {"records": test, "about": about, **outputs}
 
 
@@ -135,8 +146,8 @@ def _embedder(
     engine: str, net: str | Path, weights: str | Path
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return the function from images to the embeddings that the identity net gives."""
-    network = open_network(engine, net, weights, ["embedding"])
-    return lambda images: forward(network, images)["embedding"]
+    network = open_network(engine, net, weights, [EMBEDDING])
+    return lambda images: forward(network, images)[EMBEDDING]
 
 
 def write_evaluation(
@@ -156,15 +167,14 @@ def write_evaluation(
     """
     out = ResultFolder(Path(folder))
     records = outputs["records"]
-    if "prob" in outputs:
+    if PROB in outputs:
         about = outputs["about"]
         write_predictions(
-            out.predictions, records.keys, records.labels, outputs["prob"], "prob", **about
+            out.predictions, records.keys, records.labels, outputs[PROB], "prob", **about
         )
-    if "feature" in outputs:
-        feature = outputs["feature"]
+    if FEATURE in outputs:
         with files.atomic(out.features, overwrite=True) as scratch:
-            np.savez(scratch, feature=feature, labels=records.labels, keys=records.keys)
+            np.savez(scratch, feature=outputs[FEATURE], labels=records.labels, keys=records.keys)
     rows = _picture_rows(outputs, columns)
     if len(rows) > 1:
         with files.atomic(out.faces, overwrite=True) as scratch:

@@ -17,7 +17,10 @@ _Embed = Callable[[_Images], NDArray[np.float32]]
 
 
 def image_scores(
-    images: _Images, targets: _Images, trivial: Mapping[str, _Images]
+    images: _Images,
+    targets: _Images,
+    trivial: Mapping[str, _Images],
+    embed: _Embed | None = None,
 ) -> dict[str, float]:
     """Score generated images, and the trivial answers, by how close they are to the targets.
 
@@ -28,6 +31,8 @@ def image_scores(
     trivial : dict
         Name -> (N, 64, 64) array, or one image: other answers. ``mean_image`` must be there, the
         mean of the targets seen in training: the constant predictor.
+    embed : callable, optional
+        (N, 1, 64, 64) images to (N, p) embeddings of a net that knows identities.
 
     Returns
     -------
@@ -35,8 +40,11 @@ def image_scores(
         `mse` per pixel, `psnr` (dB) and `ssim` (Wang et al. 2004, scikit-image's windows of 7 x 7),
         means over the images, and the same of each trivial answer, as `mse_mean_image`; `gain` =
         mse_mean_image / mse, `zero_share` of exactly zero output pixels, and `std_ratio`: spread
-        between output images relative to that between targets (0 for a constant output).
+        between output images relative to that between targets (0 for a constant output). With
+        `embed` also `identity`: the mean cosine distance of the embeddings of image and target (0:
+        the same direction, 1: at right angles), and the same of each trivial answer.
     """
+    wanted = _unit(embed(targets[:, None])) if embed else None
     scores = {}
     for name, answers in {"": images, **trivial}.items():
         answers = np.broadcast_to(answers, targets.shape)
@@ -44,37 +52,12 @@ def image_scores(
         scores[f"mse{end}"] = float(((answers - targets) ** 2).mean())
         scores[f"psnr{end}"] = _mean(_psnr, answers, targets)
         scores[f"ssim{end}"] = _mean(_ssim, answers, targets)
+        if embed and wanted is not None:
+            found = _unit(embed(np.array(answers[:, None], np.float32)))
+            scores[f"identity{end}"] = float(1 - (found * wanted).sum(1).mean())
     scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
     scores["zero_share"] = float((images == 0).mean())
     scores["std_ratio"] = float(images.std(0).mean() / targets.std(0).mean())
-    return scores
-
-
-def identity_scores(
-    embed: _Embed, images: _Images, targets: _Images, trivial: Mapping[str, _Images]
-) -> dict[str, float]:
-    """Score how far a generated image is from its target for a network that knows identities.
-
-    Parameters
-    ----------
-    embed : callable
-        (N, 1, 64, 64) images to (N, p) embeddings.
-    images, targets, trivial
-        As for `image_scores`.
-
-    Returns
-    -------
-    dict
-        `identity`, the mean cosine distance of the two embeddings (0: the same direction, 1: at
-        right angles), and the same of each trivial answer, as `identity_query`.
-    """
-    wanted = _unit(embed(targets[:, None]))
-    scores = {}
-    for name, answers in {"": images, **trivial}.items():
-        answers = np.array(np.broadcast_to(answers, targets.shape), np.float32)
-        found = _unit(embed(answers[:, None]))
-        distance = 1 - (found * wanted).sum(1).mean()
-        scores[f"identity_{name}" if name else "identity"] = float(distance)
     return scores
 
 
@@ -90,14 +73,12 @@ def others(subjects: Sequence[str]) -> list[int] | None:
     list of int, or None
         None where there is one subject only.
     """
-    first: dict[str, int] = {}
-    for place, subject in enumerate(subjects):
-        first.setdefault(subject, place)
-    if len(first) < 2:
+    names = list(dict.fromkeys(subjects))
+    if len(names) < 2:
         return None
-    names = list(first)
-    following = dict(zip(names, [*names[1:], names[0]]))
-    return [first[following[subject]] for subject in subjects]
+    following = [*names[1:], names[0]]
+    place = {name: subjects.index(other) for name, other in zip(names, following)}
+    return [place[subject] for subject in subjects]
 
 
 def _mean(score: Callable[[_Images, _Images], float], answers: _Images, targets: _Images) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from pathlib import Path
 
-from gcnet_caffe.formats import read_weights
+from gcnet_caffe.formats import caffe_pb, read_weights
 
 
 def learnable_parameters(weights: str | Path) -> int:
@@ -17,9 +18,8 @@ def learnable_parameters(weights: str | Path) -> int:
     for layer in read_weights(weights).layer:
         if layer.type == "BatchNorm":
             continue
-        for index, blob in enumerate(layer.blobs):
-            spec = layer.param[index] if index < len(layer.param) else None
-            if spec is None or spec.lr_mult:
-                name = spec.name if spec is not None else ""
-                sizes[name or (layer.name, index)] = len(blob.data) + len(blob.double_data)
+        specs = chain(layer.param, repeat(caffe_pb.ParamSpec()))
+        for index, (blob, spec) in enumerate(zip(layer.blobs, specs)):
+            if spec.lr_mult:
+                sizes[spec.name or (layer.name, index)] = len(blob.data) + len(blob.double_data)
     return sum(sizes.values())

@@ -63,31 +63,34 @@ _KEYS: dict[str, type] = {
 }
 
 
+class _Place:
+    """A file or folder, by its path in the folder that it belongs to."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __get__(self, folder: ResultFolder | RunFolder, owner: type) -> Path:
+        return folder.path / self.path
+
+
 @dataclass(frozen=True)
 class ResultFolder:
     """The folder of a net (its training and evaluation), or of a baseline (its evaluation)."""
 
     path: Path
 
-    @property
-    def train_test(self) -> Path:
-        """The net as it is trained."""
-        return self.path / "train_test.prototxt"
-
-    @property
-    def deploy(self) -> Path:
-        """The net as it is used."""
-        return self.path / "deploy.prototxt"
-
-    @property
-    def deploy_reconstruction(self) -> Path:
-        """The net with the decoders that only training and pictures need."""
-        return self.path / "deploy_reconstruction.prototxt"
-
-    @property
-    def solver(self) -> Path:
-        """The solver; beside it there may be a discriminator's."""
-        return self.path / "solver.prototxt"
+    train_test = _Place("train_test.prototxt")  # the net as it is trained
+    deploy = _Place("deploy.prototxt")  # the net as it is used
+    deploy_reconstruction = _Place("deploy_reconstruction.prototxt")  # with all decoders
+    solver = _Place("solver.prototxt")  # the solver; beside it there may be a discriminator's
+    snapshots = _Place("snapshots")  # the folder of the snapshots while training is not finished
+    log = _Place("train.log")  # the training's log
+    weights = _Place("weights.caffemodel")  # the weights after the last iteration
+    evaluation = _Place("evaluation.json")  # the scores on the test set
+    predictions = _Place("predictions.csv")  # the scores of each test image
+    features = _Place("features.npz")  # the features of each test image
+    faces = _Place("faces.png")  # some test faces, and what the net generates from them
+    failed = _Place("failed.txt")  # one line: why the job failed; there only if it did
 
     @property
     def nets(self) -> list[Path]:
@@ -98,46 +101,6 @@ class ResultFolder:
     def solvers(self) -> list[Path]:
         """The solver, then the discriminator's where the net has one."""
         return [self.solver, *self.path.glob(f"discriminator_{self.solver.name}")]
-
-    @property
-    def snapshots(self) -> Path:
-        """The folder of the snapshots while training is not finished."""
-        return self.path / "snapshots"
-
-    @property
-    def log(self) -> Path:
-        """The training's log."""
-        return self.path / "train.log"
-
-    @property
-    def weights(self) -> Path:
-        """The weights after the last iteration."""
-        return self.path / "weights.caffemodel"
-
-    @property
-    def evaluation(self) -> Path:
-        """The scores on the test set."""
-        return self.path / "evaluation.json"
-
-    @property
-    def predictions(self) -> Path:
-        """The scores of each test image."""
-        return self.path / "predictions.csv"
-
-    @property
-    def features(self) -> Path:
-        """The features of each test image."""
-        return self.path / "features.npz"
-
-    @property
-    def faces(self) -> Path:
-        """Some test faces, and what the net generates from them."""
-        return self.path / "faces.png"
-
-    @property
-    def failed(self) -> Path:
-        """One line: why the job failed; there only if it did."""
-        return self.path / "failed.txt"
 
     def missing(self) -> str | None:
         """Return why there is no evaluation, or None where there is one."""
@@ -153,7 +116,7 @@ class ResultFolder:
         GcnetError
             It cannot be read, or has no key 'images'.
         """
-        found = _read(self.evaluation, _json)
+        found = _read(self.evaluation)
         if "images" not in found:
             raise GcnetError(
                 f"{self.evaluation}: key 'images' is missing; wanted what gcnet evaluate writes"
@@ -175,56 +138,21 @@ class RunFolder:
 
     path: Path
 
+    experiment_file = _Place("experiment.yaml")  # with all that was left out filled in
+    plan_file = _Place("plan.json")  # what `gcnet run` does: see `experiment.plan`
+    provenance_file = _Place("provenance.json")  # versions, commit, machine, time and commands
+    results_file = _Place("results.json")  # the results of all jobs: see `summary`
+    results_table = _Place("results.csv")  # the results of all jobs, a row per method
+    report = _Place("report.html")  # the report's page
+    logs = _Place("logs")  # the folder of what the jobs wrote to stderr
+    snakemake_log = _Place("logs/snakemake.log")  # what Snakemake wrote
+    identity_data = _Place("data/identity")  # the LMDBs that nets are pre-trained on
+
     @classmethod
     def around(cls, folder: Path) -> RunFolder | None:
         """Return the run that `folder` is in, or None: the next folder above it with a plan."""
         parents = folder.resolve().parents
         return next((cls(path) for path in parents if cls(path).plan_file.is_file()), None)
-
-    @property
-    def experiment_file(self) -> Path:
-        """The experiment, with all that was left out in it filled in."""
-        return self.path / "experiment.yaml"
-
-    @property
-    def plan_file(self) -> Path:
-        """What `gcnet run` does: see `experiment.plan`."""
-        return self.path / "plan.json"
-
-    @property
-    def provenance_file(self) -> Path:
-        """Versions, commit, machine, time and commands."""
-        return self.path / "provenance.json"
-
-    @property
-    def results_file(self) -> Path:
-        """The results of all jobs: see `summary`."""
-        return self.path / "results.json"
-
-    @property
-    def results_table(self) -> Path:
-        """The results of all jobs, a row per method."""
-        return self.path / "results.csv"
-
-    @property
-    def report(self) -> Path:
-        """The report's page."""
-        return self.path / "report.html"
-
-    @property
-    def logs(self) -> Path:
-        """The folder of what the jobs wrote to stderr."""
-        return self.path / "logs"
-
-    @property
-    def snakemake_log(self) -> Path:
-        """What Snakemake wrote."""
-        return self.logs / "snakemake.log"
-
-    @property
-    def identity_data(self) -> Path:
-        """The LMDBs that nets are pre-trained on."""
-        return self.path / "data/identity"
 
     def faces(self, name: str) -> Path:
         """Return the folder of a set of synthetic faces."""
@@ -300,11 +228,11 @@ class RunFolder:
 
     def plan(self) -> dict[str, Any]:
         """Read plan.json; see `experiment.plan.make_plan`."""
-        return _read(self.plan_file, _json)
+        return _read(self.plan_file)
 
     def provenance(self) -> dict[str, Any]:
         """Read provenance.json; {} where it is missing."""
-        return _read(self.provenance_file, _json, optional=True)
+        return _read(self.provenance_file, optional=True)
 
     def results(self) -> dict[str, Any]:
         """Read results.json; see `summary`.
@@ -320,7 +248,7 @@ class RunFolder:
             raise UsageError(
                 f"{self.results_file}: not there; `gcnet summarize {self.path}` writes it"
             )
-        return _read(self.results_file, _json)
+        return _read(self.results_file)
 
 
 def check_keys(found: object, wanted: dict[str, type], path: Path, where: str = "") -> None:
@@ -347,23 +275,19 @@ def check_keys(found: object, wanted: dict[str, type], path: Path, where: str = 
             raise GcnetError(f"{path}: key '{where}{key}': found {what}, wanted a {kind.__name__}")
 
 
-def _read(path: Path, parse: Callable[[str], object], optional: bool = False) -> dict[str, Any]:
+def _read(
+    path: Path, parse: Callable[[str], object] = json.loads, optional: bool = False
+) -> dict[str, Any]:
     if optional and not path.is_file():
         return {}
     try:
         found = parse(read(path, GcnetError))
     except ValueError as error:
-        raise GcnetError(f"{path}: {error}") from None
+        kind, why = path.suffix[1:].upper(), " ".join(str(error).split())
+        raise GcnetError(f"{path}: not {kind}: {why}") from None
     if not isinstance(found, dict):
         raise GcnetError(f"{path}: found a {type(found).__name__}, wanted names with values")
     return found
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
 
 
 def _yaml(text: str) -> object:
@@ -373,4 +297,4 @@ def _yaml(text: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+        raise ValueError(error) from None

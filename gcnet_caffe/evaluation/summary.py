@@ -128,7 +128,7 @@ def summarize(run: str | Path) -> Results:
     """
     folder = RunFolder(Path(run))
     experiment = folder.experiment()
-    methods = [*_nets(folder, experiment), *_baselines(folder, experiment)]
+    methods = list(_methods(folder, experiment))
     return {
         "name": experiment.name,
         "synthetic": experiment.synthetic,
@@ -137,22 +137,19 @@ def summarize(run: str | Path) -> Results:
         "folds": experiment.folds,
         "chance": _chance(methods),
         "methods": methods,
-        "pretrain": _pretrain(folder),
+        "pretrain": [_pretrained(folder, *found) for found in folder.all_pretrained()],
     }
 
 
-def _nets(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
+def _methods(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
     classes = len(experiment.classes)
     for setting, variant in experiment.nets:
         for seed in experiment.seeds:
             folds = {fold: run.net(setting, variant, fold, seed) for fold in experiment.folds}
             yield _method(run, (variant, "net", setting, seed), folds, classes)
-
-
-def _baselines(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
     for name in experiment.baselines:
         folds = {fold: run.baseline(name, fold) for fold in experiment.folds}
-        yield _method(run, (name, "baseline", "default", None), folds, len(experiment.classes))
+        yield _method(run, (name, "baseline", "default", None), folds, classes)
 
 
 def _method(
@@ -165,7 +162,6 @@ def _method(
     missing = {fold: why for fold, folder in folders.items() if (why := folder.missing())}
     finished = {fold: folder for fold, folder in folders.items() if fold not in missing}
     folds = {fold: _fold(run, folder, classes) for fold, folder in finished.items()}
-    weights = [folder.weights for folder in finished.values() if folder.weights.exists()]
     scores = folds.values()
     confusions = [fold["confusion"] for fold in scores if fold["accuracy"] is not None]
     confusion = np.array(confusions).sum(0) if confusions else None
@@ -174,7 +170,7 @@ def _method(
         "kind": kind,
         "setting": setting,
         "seed": seed,
-        "parameters": learnable_parameters(weights[0]) if weights else None,
+        "parameters": _parameters(finished.values()),
         "folds": folds,
         "missing": missing,
         "accuracy": over_folds(_counted(scores, "accuracy", "images")),
@@ -202,11 +198,12 @@ def _fold(run: RunFolder, folder: ResultFolder, classes: int) -> FoldScores:
             f"{folder.evaluation}: confusion is {np.shape(found['confusion'])}, "
             f"experiment.yaml has {classes} classes"
         )
-    scores: dict[str, Any] = {
-        key: found.get(key) for key in (*_FOLD_KEYS, "sequences", "sequence_accuracy")
+    scores = {
+        **{key: found.get(key) for key in (*_FOLD_KEYS, "sequences", "sequence_accuracy")},
+        **{blob: found[blob] for blob in images},
+        "curve": folder.curve(),
+        "folder": run.place(folder),
     }
-    scores.update({blob: found[blob] for blob in images})
-    scores.update(curve=folder.curve(), folder=run.place(folder))
     return cast(FoldScores, scores)
 
 
@@ -247,22 +244,23 @@ def _chance(methods: Iterable[MethodResult]) -> float | None:
     return None if most is None else float(most.max() / most.sum())
 
 
-def _pretrain(run: RunFolder) -> list[PretrainResult]:
-    found: list[PretrainResult] = []
-    for setting, net, seed, folder in run.all_pretrained():
-        reason = folder.missing()
-        found.append(
-            {
-                "net": net,
-                "setting": setting,
-                "seed": seed,
-                "parameters": (
-                    learnable_parameters(folder.weights) if folder.weights.exists() else None
-                ),
-                "evaluation": None if reason else folder.scores(),
-                "reason": reason,
-                "curve": [] if reason else folder.curve(),
-                "folder": run.place(folder),
-            }
-        )
-    return found
+def _pretrained(
+    run: RunFolder, setting: str, net: str, seed: int, folder: ResultFolder
+) -> PretrainResult:
+    reason = folder.missing()
+    return {
+        "net": net,
+        "setting": setting,
+        "seed": seed,
+        "parameters": _parameters([folder]),
+        "evaluation": None if reason else folder.scores(),
+        "reason": reason,
+        "curve": [] if reason else folder.curve(),
+        "folder": run.place(folder),
+    }
+
+
+def _parameters(folders: Iterable[ResultFolder]) -> int | None:
+    """Return the learnable parameters of the first folder that has weights."""
+    weights = (folder.weights for folder in folders if folder.weights.exists())
+    return next(map(learnable_parameters, weights), None)

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats.log import Series, read_log
+from gcnet_caffe.nets.layer_names import (
+    LOSS_CLASSIFICATION,
+    LOSS_CONTRASTIVE,
+    LOSS_GENERATION,
+    LOSS_QUERY,
+    LOSS_REFERENCE,
+)
 from gcnet_caffe.report.blocks import Block, Figure, Hole, Section, Text
 from gcnet_caffe.report.pictures import COLOURS, GREY, drawing, panels, svg_uri
 from gcnet_caffe.report.run import Method, Run
@@ -24,11 +31,11 @@ _Logs = dict[tuple[str, str], Series]
 _POINTS = 60  # of a curve; more are averaged in groups
 #: Losses of the train log -> how the paper calls them.
 _LOSSES = {
-    "loss_classification": "classification, eq. (4)",
-    "loss_contrastive": "contrastive, eq. (6)",
-    "loss_generation": "generation, eq. (5)",
-    "loss_query": "reconstruction of the query, eq. (8)",
-    "loss_reference": "reconstruction of the reference, eq. (9)",
+    LOSS_CLASSIFICATION: "classification, eq. (4)",
+    LOSS_CONTRASTIVE: "contrastive, eq. (6)",
+    LOSS_GENERATION: "generation, eq. (5)",
+    LOSS_QUERY: "reconstruction of the query, eq. (8)",
+    LOSS_REFERENCE: "reconstruction of the reference, eq. (9)",
 }
 
 
@@ -76,7 +83,7 @@ def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> list[
 
 def _losses(nets: Sequence[Method], folds: Sequence[str], logs: _Logs) -> list[Block]:
     blocks: list[Block] = []
-    name = "loss_classification"
+    name = LOSS_CLASSIFICATION
     found: Lines = {
         m.label: {f: logs.get((m.method, f), {}).get(("Train", name)) for f in folds} for m in nets
     }

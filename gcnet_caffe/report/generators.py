@@ -9,6 +9,14 @@ from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
+from gcnet_caffe.nets.layer_names import (
+    GENERATED_REFERENCE,
+    LOSS_GENERATED,
+    LOSS_GENERATION,
+    LOSS_KL,
+    LOSS_REAL,
+    RECONSTRUCTED_QUERY,
+)
 from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.report.blocks import (
     EMPTY,
@@ -32,11 +40,11 @@ _GENERATORS = {"ae": ("Conv.AE", "1.7 M"), "vae": ("Conv.VAE", "9.6 M"), "dcgan"
 _SCORES = ("ssim", "psnr", "identity", "mse")
 #: Output of the log -> what it is.
 _LOSSES = {
-    ("Train", "loss_generation"): "the generator's, training",
-    ("Test", "loss_generation"): "the generator's, test subjects",
-    ("Train", "loss_kl"): "Kullback-Leibler term",
-    ("Train", "loss_real"): "the discriminator's, real images",
-    ("Train", "loss_generated"): "the discriminator's, generated images",
+    ("Train", LOSS_GENERATION): "the generator's, training",
+    ("Test", LOSS_GENERATION): "the generator's, test subjects",
+    ("Train", LOSS_KL): "Kullback-Leibler term",
+    ("Train", LOSS_REAL): "the discriminator's, real images",
+    ("Train", LOSS_GENERATED): "the discriminator's, generated images",
 }
 _TRIVIAL = {
     "mean_image": "the mean image of the training set",
@@ -96,8 +104,8 @@ def _name(method: Method) -> str:
 def _tables(nets: Sequence[Method]) -> list[Table]:
     tables = []
     for blob, what in (
-        ("generated_reference", "the generated reference, against the true one"),
-        ("reconstructed_query", "the reconstructed query, against the query"),
+        (GENERATED_REFERENCE, "the generated reference, against the true one"),
+        (RECONSTRUCTED_QUERY, "the reconstructed query, against the query"),
     ):
         rows: list[list[Shown]] = []
         found: list[dict[str, float]] = []

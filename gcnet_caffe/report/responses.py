@@ -5,15 +5,20 @@ from __future__ import annotations
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import read_images
+from gcnet_caffe.nets.layer_names import (
+    GENERATED_REFERENCE,
+    RECONSTRUCTED_QUERY,
+    RECONSTRUCTED_REFERENCE,
+)
 from gcnet_caffe.report.blocks import Figure, Hole, Section
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.report.run import Run, Trained
 
 #: Blob of the deploy net with reconstruction -> its row.
 ROWS = {
-    "generated_reference": "generated reference",
-    "reconstructed_reference": "reconstructed reference",
-    "reconstructed_query": "reconstructed query",
+    GENERATED_REFERENCE: "generated reference",
+    RECONSTRUCTED_REFERENCE: "reconstructed reference",
+    RECONSTRUCTED_QUERY: "reconstructed query",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gcnet_caffe.evaluation.summary import Spread
+from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.report.blocks import Figure, Hole, Section, Shown, Table, number, spread
 from gcnet_caffe.report.pictures import COLOURS, GREY, drawing, svg_uri
@@ -140,7 +141,7 @@ def _settings_table(run: Run, settings: Collection[str]) -> Table:
         groups = {s: methods for s, methods in groups.items() if any(m.folds for m in methods)}
         folds = _common(groups.values())
         for setting, methods in groups.items() if len(groups) > 1 else ():
-            made = [m.folds[f].get("generated_reference", {}) for m in methods for f in folds]
+            made = [m.folds[f].get(GENERATED_REFERENCE, {}) for m in methods for f in folds]
             gains = [scores["gain"] for scores in made if "gain" in scores]
             rows.append(
                 [

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from gcnet_caffe.evaluation.summary import Spread
+from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE, RECONSTRUCTION
 from gcnet_caffe.report import compare
 from gcnet_caffe.report.blocks import (
     EMPTY,
@@ -199,7 +200,7 @@ def generated_section(run: Run) -> Section:
     section = Section("generated", "Generated references", short="Generation")
     rows: list[list[Shown]] = []
     for m in run.main:
-        found = m.generated("generated_reference")
+        found = m.generated(GENERATED_REFERENCE)
         if found:
             means = {
                 key: statistics.mean([f[key] for f in found if key in f] or [float("nan")])
@@ -230,7 +231,7 @@ def _pretraining(run: Run) -> list[Block]:
     rows: list[list[Shown]] = []
     for net in run.pretrained:
         scores = net.get("evaluation") or {}
-        image = scores.get("reconstruction") or {}
+        image = scores.get(RECONSTRUCTION) or {}
         rows.append(
             [
                 str(net.get("net", "?")),
