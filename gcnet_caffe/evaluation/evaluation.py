@@ -74,7 +74,7 @@ def evaluate(
     -------
     scores : dict
         `images`: how many; where the net classifies, what `classification` returns; and
-        `image_scores` (and `identity_scores`) of each image blob.
+        `generation.image_scores` of each image blob.
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.

@@ -53,7 +53,7 @@ def image_scores(
         scores[f"psnr{end}"] = _mean(_psnr, answers, targets)
         scores[f"ssim{end}"] = _mean(_ssim, answers, targets)
         if embed and wanted is not None:
-            found = _unit(embed(np.array(answers[:, None], np.float32)))
+            found = _unit(embed(np.array(answers, np.float32)[:, None]))
             scores[f"identity{end}"] = float(1 - (found * wanted).sum(1).mean())
     scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
     scores["zero_share"] = float((images == 0).mean())

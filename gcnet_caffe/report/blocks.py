@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
+from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.summary import Spread
 
-_Block = TypeVar("_Block")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Hole:
     text: str
 
 
+#: Stands where a picture of faces would.
+NO_PICTURES = Hole("The experiment says `pictures: false`: its faces may not be passed on.")
+
+
 @dataclass
 class Listing:
     """Lines of a file or of commands, folded away under `title`."""
@@ -103,34 +109,39 @@ class Section:
 
     key: str
     title: str
-    blocks: list[Block] = field(default_factory=list)
-    short: str | None = None
-
-    def of(self, kind: type[_Block]) -> list[_Block]:
-        """Return the blocks that are of the class `kind`."""
-        return [block for block in self.blocks if isinstance(block, kind)]
+    short: str
+    blocks: Sequence[Block]
 
 
 def percent(value: float | None, digits: int = 1) -> Shown:
     """Return a share 0..1 in percent, or an empty cell when there is none."""
-    if value is None or value != value:
-        return EMPTY
-    return f"{100 * value:.{digits}f}"
+    return EMPTY if value is None or value != value else f"{100 * value:.{digits}f}"
 
 
-def spread(scores: Spread | None, digits: int = 1) -> Shown:
-    """Return mean and standard deviation (0..1) in percent, or an empty cell."""
-    mean, std = (scores.get("mean"), scores.get("std")) if scores else (None, None)
-    if mean is None or mean != mean:
-        return EMPTY
-    if std is None or std != std:
-        return percent(mean, digits)
-    return f"{percent(mean, digits)} ± {percent(std, digits)}"
+def spread(scores: Spread, digits: int = 1) -> Shown:
+    """Return mean and standard deviation (0..1) in percent, or an empty cell without a mean."""
+    mean, std = percent(scores["mean"], digits), percent(scores["std"], digits)
+    return mean if EMPTY in (mean, std) else f"{mean} ± {std}"
+
+
+def spread_of(values: Sequence[float]) -> Shown:
+    """Return the mean of values (0..1) and the standard deviation of a sample in percent."""
+    mean = statistics.mean(values) if values else None
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return spread({"mean": mean, "std": std, "pooled": None})
 
 
 def number(value: float | None, digits: int = 4) -> Shown:
     """Return a number with `digits` significant digits, or an empty cell when there is none."""
     return EMPTY if value is None or value != value else f"{value:.{digits}g}"
+
+
+def or_hole(make: Callable[[], _Made], what: str) -> _Made | Hole:
+    """Return what `make` returns; where it cannot read a file, a hole: `what`, and why."""
+    try:
+        return make()
+    except (GcnetError, OSError) as error:
+        return Hole(f"{what}: {error}")
 
 
 def words(value: Any) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,35 +26,36 @@ class Difference(NamedTuple):
         return None if self.error is None else abs(self.mean) > 2 * self.error
 
 
-def by_fold(methods: Sequence[Method], name: str) -> dict[str, float]:
-    """Return {fold: accuracy} (0..1) of the method `name`, the mean over its seeds."""
+def by_fold(methods: Iterable[Method], key: str = "accuracy") -> dict[str, float]:
+    """Return {fold: score} (0..1), the mean over the methods that have it: a method's seeds."""
     found: dict[str, list[float]] = {}
     for method in methods:
-        if method.method == name:
-            for fold, scores in method.folds.items():
-                accuracy = scores["accuracy"]
-                if accuracy is not None:
-                    found.setdefault(fold, []).append(accuracy)
+        folds: Mapping[str, Mapping[str, Any]] = method.folds
+        for fold, scores in folds.items():
+            if scores.get(key) is not None:
+                found.setdefault(fold, []).append(scores[key])
     return {fold: float(np.mean(values)) for fold, values in found.items()}
+
+
+def accuracies(methods: Iterable[Method], name: str) -> dict[str, float]:
+    """Return {fold: accuracy} (0..1) of the method `name`, the mean over its seeds."""
+    return by_fold(m for m in methods if m.method == name)
 
 
 def difference(methods: Sequence[Method], name: str, other: str) -> Difference | None:
     """Return the `Difference` of two methods, fold by fold, or None when they share no fold."""
-    one, two = by_fold(methods, name), by_fold(methods, other)
-    shared = [fold for fold in one if fold in two]
-    if not shared:
+    one, two = accuracies(methods, name), accuracies(methods, other)
+    values = [one[fold] - two[fold] for fold in one if fold in two]
+    if not values:
         return None
-    values = np.array([one[fold] - two[fold] for fold in shared])
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 2 else None
-    return Difference(float(values.mean()), error, len(values))
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 2 else None
+    return Difference(float(np.mean(values)), error, len(values))
 
 
 def ranking(methods: Sequence[Method]) -> list[str]:
     """Return the methods' names, the highest mean over folds and seeds first."""
-    names = dict.fromkeys(m.method for m in methods)
-    means = {
-        n: float(np.mean(list(found.values()))) for n in names if (found := by_fold(methods, n))
-    }
+    found = {m.method: accuracies(methods, m.method) for m in methods}
+    means = {name: float(np.mean([*scores.values()])) for name, scores in found.items() if scores}
     return sorted(means, key=means.__getitem__, reverse=True)
 
 

@@ -6,37 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gcnet_caffe.report.blocks import Cell, Figure, Hole, Section, Shown, Table, percent
-from gcnet_caffe.report.pictures import INK, drawing, panels, svg_uri
-from gcnet_caffe.report.run import Method, Run
+from gcnet_caffe.report.blocks import Block, Cell, Figure, Hole, Shown, Table, percent
+from gcnet_caffe.report.pictures import INK, panels, style, svg_uri
+from gcnet_caffe.report.run import Method, Run, one_seed
 
 
-def confusion_section(run: Run) -> Section:
+def confusions(run: Run) -> list[Block]:
     """Return a matrix of each method, pooled over folds, and the recall of each class."""
-    section = Section("confusion", "Confusion matrices", short="Confusion")
-    shown = {m.method: m for m in reversed(run.main) if m.confusion}
-    methods = [m for m in run.main if shown.get(m.method) is m]  # the first seed of each
+    methods = one_seed([m for m in run.main if m.confusion])
     if not methods:
-        section.blocks.append(Hole("No method of this run has a confusion matrix."))
-        return section
+        return [Hole("No method of this run has a confusion matrix.")]
     labels = ", ".join(m.label for m in methods)
-    section.blocks.append(
-        Figure(
-            _draw(methods, run.classes),
-            f"Confusion matrices of {labels}; the recall of each class is in the table below",
-            "Confusion matrices, test images of all folds: the row is the true expression, the "
-            "column the predicted one, in percent of the row (no counterpart in the paper).",
-            wide=True,
-        )
+    figure = Figure(
+        _draw(methods, run.classes),
+        f"Confusion matrices of {labels}; the recall of each class is in the table below",
+        "Confusion matrices, test images of all folds: the row is the true expression, the "
+        "column the predicted one, in percent of the row (no counterpart in the paper).",
+        wide=True,
     )
-    section.blocks.append(_recalls(methods, run.classes))
-    return section
+    return [figure, _recalls(methods, run.classes)]
 
 
 def _draw(methods: Sequence[Method], classes: Sequence[str]) -> str:
     short = [name[:9] for name in classes]
-    with drawing() as plt:
-        figure, axes = panels(plt, len(methods), 4, (2.4, 2.35), legend=0)
+    with style():
+        figure, axes = panels(len(methods), 4, (2.4, 2.35), legend=0)
         for axis, method in zip(axes, methods):
             counts = np.array(method.confusion, float)
             share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,14 @@ from gcnet_caffe.nets.layer_names import (
     LOSS_QUERY,
     LOSS_REFERENCE,
 )
-from gcnet_caffe.report.blocks import Block, Figure, Hole, Section, Text
-from gcnet_caffe.report.pictures import COLOURS, GREY, drawing, panels, svg_uri
-from gcnet_caffe.report.run import Method, Run
+from gcnet_caffe.report.blocks import Block, Figure, Hole, Text
+from gcnet_caffe.report.pictures import COLOURS, GREY, panels, style, svg_uri
+from gcnet_caffe.report.run import Method, Run, one_seed
 
 #: The points of a curve: (iteration, value).
 Points = Sequence[Sequence[float]]
-#: Name of a line -> panel -> its points; None where it has none.
-Lines = Mapping[str, Mapping[str, Optional[Points]]]
+#: Name of a line -> panel -> its points.
+Lines = Mapping[str, Mapping[str, Points]]
 #: (method, fold) -> what `read_log` returns.
 _Logs = dict[tuple[str, str], Series]
 
@@ -39,91 +39,86 @@ _LOSSES = {
 }
 
 
-def curves_section(run: Run) -> Section:
+def curves(run: Run) -> list[Block]:
     """Return test accuracy, training loss, and the losses of S1R1: a panel per fold."""
-    section = Section("curves", "Accuracy and loss curves", short="Curves")
-    nets = [m for m in run.main if m.kind == "net"]
-    first = {m.method: m for m in reversed(nets)}  # the first seed of each
-    nets = [m for m in nets if first[m.method] is m]
+    nets = one_seed([m for m in run.main if m.kind == "net"])
     folds = [fold for fold in run.folds if any(fold in m.folds for m in nets)]
     if not folds:
-        section.blocks.append(Hole("No training of this run was finished."))
-        return section
-    section.blocks.append(
-        Text(
-            "Every accuracy in this report is that of the last snapshot. The curves show what "
-            "came before it; no best iteration is chosen on the test fold."
-        )
+        return [Hole("No training of this run was finished.")]
+    text = Text(
+        "Every accuracy in this report is that of the last snapshot. The curves show what "
+        "came before it; no best iteration is chosen on the test fold."
     )
-    section.blocks += _accuracies(run, nets, folds)
-    logs, reasons = _logs(run, nets)
-    section.blocks += [Hole(reason) for reason in reasons]
-    section.blocks += _losses(nets, folds, logs)
-    return section
+    logs, holes = _logs(run, nets)
+    return [text, _accuracies(run, nets, folds), *holes, *_losses(nets, folds, logs)]
 
 
-def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> list[Block]:
-    curves = {(m.method, f): m.folds[f].get("curve") for m in nets for f in folds if f in m.folds}
-    lines = {key: [(i, 100 * a) for i, a in curve] for key, curve in curves.items() if curve}
-    if not lines:
-        return [Hole("results.json has no accuracy over the iterations.")]
-    uri = small_multiples(
-        folds,
-        {m.label: {f: lines.get((m.method, f)) for f in folds} for m in nets},
-        "accuracy (%)",
-        level=100 * (run.chance or 0),
-    )
-    alt = f"Test accuracy over iterations, {len(folds)} panels, one line for each of {_names(nets)}"
-    caption = (
+def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> Block:
+    lines = {
+        m.label: {
+            fold: [(i, 100 * accuracy) for i, accuracy in scores.get("curve") or ()]
+            for fold, scores in m.folds.items()
+        }
+        for m in nets
+    }
+    if not _any(lines):
+        return Hole("results.json has no accuracy over the iterations.")
+    return Figure(
+        small_multiples(folds, lines, "accuracy (%)", level=100 * (run.chance or 0)),
+        f"Test accuracy over iterations, {len(folds)} panels, one line for each of {_names(nets)}",
         "Test accuracy over the iterations of training, one panel per fold (no counterpart in the "
-        "paper). Dashed: always answering the largest class."
+        "paper). Dashed: always answering the largest class.",
+        wide=True,
     )
-    return [Figure(uri, alt, caption, wide=True)]
 
 
 def _losses(nets: Sequence[Method], folds: Sequence[str], logs: _Logs) -> list[Block]:
+    def lines_of(method: str, loss: str) -> dict[str, Points]:
+        found = {fold: logs.get((method, fold), {}).get(("Train", loss)) for fold in folds}
+        return {fold: points for fold, points in found.items() if points}
+
     blocks: list[Block] = []
-    name = LOSS_CLASSIFICATION
-    found: Lines = {
-        m.label: {f: logs.get((m.method, f), {}).get(("Train", name)) for f in folds} for m in nets
-    }
-    if any(any(lines.values()) for lines in found.values()):
-        uri = small_multiples(folds, found, "classification loss")
-        alt = f"Training loss of {_names(nets)} over iterations, {len(folds)} panels"
-        text = (
-            "Classification loss on the training batches, one panel per fold, averaged over "
-            "neighbouring display lines (no counterpart in the paper)."
+    lines = {m.label: lines_of(m.method, LOSS_CLASSIFICATION) for m in nets}
+    if _any(lines):
+        blocks.append(
+            Figure(
+                small_multiples(folds, lines, "classification loss"),
+                f"Training loss of {_names(nets)} over iterations, {len(folds)} panels",
+                "Classification loss on the training batches, one panel per fold, averaged over "
+                "neighbouring display lines (no counterpart in the paper).",
+                wide=True,
+            )
         )
-        blocks.append(Figure(uri, alt, text, wide=True))
-    shown = next((m for m in nets if m.method == "S1R1"), None)
-    own = {f: logs.get(("S1R1", f), {}) for f in folds} if shown else {}
-    found = {
-        text: {f: log.get(("Train", name)) for f, log in own.items()}
-        for name, text in _LOSSES.items()
-    }
-    if any(any(lines.values()) for lines in found.values()):
-        uri = small_multiples(folds, found, "loss of S1R1", log=True)
-        text = (
-            "The five losses of GCNet S1R1 (equations 4 to 9 of the paper) on the training "
-            "batches, unweighted, one panel per fold."
+    lines = {text: lines_of("S1R1", loss) for loss, text in _LOSSES.items()}
+    if _any(lines):
+        blocks.append(
+            Figure(
+                small_multiples(folds, lines, "loss of S1R1", log=True),
+                f"Five training losses of S1R1 over iterations, {len(folds)} panels",
+                "The five losses of GCNet S1R1 (equations 4 to 9 of the paper) on the training "
+                "batches, unweighted, one panel per fold.",
+                wide=True,
+            )
         )
-        alt = f"Five training losses of S1R1 over iterations, {len(folds)} panels"
-        blocks.append(Figure(uri, alt, text, wide=True))
     return blocks
 
 
-def _logs(run: Run, nets: Sequence[Method]) -> tuple[_Logs, list[str]]:
-    """Return ({(method, fold): series}, reasons why some are missing)."""
+def _any(lines: Lines) -> bool:
+    return any(points for by_fold in lines.values() for points in by_fold.values())
+
+
+def _logs(run: Run, nets: Sequence[Method]) -> tuple[_Logs, list[Hole]]:
+    """Return the logs that can be read, and why the others cannot."""
     logs: _Logs = {}
-    reasons = []
+    holes = []
     for m in nets:
         for fold, scores in m.folds.items():
             folder = run.folder.at(scores.get("folder") or ".")
             try:
                 logs[m.method, fold] = read_log(folder.log)
             except (GcnetError, OSError) as error:
-                reasons.append(f"{m.label}, {fold}: no training loss: {error}")
-    return logs, reasons
+                holes.append(Hole(f"{m.label}, {fold}: no training loss: {error}"))
+    return logs, holes
 
 
 def small_multiples(
@@ -140,7 +135,7 @@ def small_multiples(
     folds : sequence of str
         The titles of the panels.
     lines : mapping
-        Name of a line -> panel -> its (iteration, value) points, or None.
+        Name of a line -> panel -> its (iteration, value) points.
     ylabel : str
     level : float, optional
         Where a dashed line is drawn; then the values are percentages, 0..100.
@@ -153,18 +148,17 @@ def small_multiples(
         An SVG as a data URI.
     """
     columns = min(len(folds), 5)
-    with drawing() as plt:
-        figure, axes = panels(plt, len(folds), columns, (min(9.6 / columns, 3.2), 1.9))
+    with style():
+        figure, axes = panels(len(folds), columns, (min(9.6 / columns, 3.2), 1.9))
         handles = {}
-        for place, axis in enumerate(axes):
+        for place, (axis, fold) in enumerate(zip(axes, folds)):
             if level is not None:
                 axis.axhline(level, color=GREY, lw=0.8, ls="--")
             for colour, (name, by_fold) in zip(COLOURS, lines.items()):
-                series = by_fold.get(folds[place])
-                if series:
-                    x, y = _thinned(series)
+                if by_fold.get(fold):
+                    x, y = _thinned(by_fold[fold])
                     handles[name] = axis.plot(x, y, color=colour, lw=1.2)[0]
-            axis.set_title(folds[place])
+            axis.set_title(fold)
             if place + columns >= len(folds):
                 axis.set_xlabel("iteration")
                 axis.tick_params(labelbottom=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.inference.images import read_images
-from gcnet_caffe.report.blocks import Figure, Hole, Section
-from gcnet_caffe.report.pictures import class_colours, class_name, drawing, panels, svg_uri
+from gcnet_caffe.report.blocks import Block, Figure, or_hole
+from gcnet_caffe.report.pictures import class_colours, class_name, panels, style, svg_uri
 from gcnet_caffe.report.run import LABELS, Run
 
 #: For the start of t-SNE only: the same features give the same map.
@@ -88,14 +89,9 @@ def thin(count: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int))
 
 
-def figure5_section(run: Run) -> Section:
+def figure5(run: Run) -> list[Block]:
     """Draw t-SNE of pixels, of the CNN's and of GCNet's features on the first fold both have."""
-    section = Section("figure5", "Figure 5: t-SNE of one fold", short="Fig. 5")
-    try:
-        section.blocks.append(_figure5(run))
-    except (GcnetError, OSError) as error:
-        section.blocks.append(Hole(f"The map cannot be drawn: {error}"))
-    return section
+    return [or_hole(partial(_figure5, run), "The map cannot be drawn")]
 
 
 def _figure5(run: Run) -> Figure:
@@ -136,8 +132,8 @@ def _draw(
     maps: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> str:
     colours = class_colours(classes)
-    with drawing() as plt:
-        figure, axes = panels(plt, len(maps), 3, (3.1, 3.0))
+    with style():
+        figure, axes = panels(len(maps), 3, (3.1, 3.0))
         for letter, axis, (title, points) in zip("abc", axes, maps.items()):
             scaled = points / np.abs(points).max()
             for label in np.unique(labels):
@@ -146,9 +142,7 @@ def _draw(
                     x, y, s=14, color=colours[int(label)], alpha=0.85, linewidths=0,
                     label=class_name(classes, int(label)),
                 )  # fmt: skip
-            axis.set_title(f"({letter}) {title}")
-            axis.set_xticks([])
-            axis.set_yticks([])
+            axis.set(title=f"({letter}) {title}", xticks=[], yticks=[])
             axis.spines[:].set_visible(True)
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=8, fontsize=8)

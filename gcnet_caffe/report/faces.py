@@ -13,10 +13,12 @@ from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import Records, sheet
 from gcnet_caffe.inference.network import open_network
-from gcnet_caffe.packing.test_table import read_test_records
-from gcnet_caffe.report.pictures import class_name, drawing, figure_pixels, png_uri
+from gcnet_caffe.packing.test_table import RecordRow, read_test_records
+from gcnet_caffe.report.pictures import blank, class_name, figure_pixels, png_uri, style
 
 _COLUMNS = 8
+#: What is known of a record without a test.csv.
+_UNKNOWN = RecordRow(*[""] * len(RecordRow._fields))
 
 
 def made_by(
@@ -59,18 +61,13 @@ def chosen_faces(records: Records, data: Path) -> list[int]:
     records : Records
         Of the test LMDB in the folder `data`; without a test.csv there, the first queries are it.
     """
-    try:
-        rows = read_test_records(data, records.keys)
-    except GcnetError:
-        rows = None
-    subjects = [row.subject for row in rows] if rows else [""] * len(records.keys)
-    ranks = [int(row.rank or 0) for row in rows] if rows else [0] * len(records.keys)
+    rows = read_test_records(data, records.keys) or [_UNKNOWN] * len(records.keys)
     seen: set[str] = set()
     chosen = []
     for label in np.unique(records.labels)[:_COLUMNS]:
         places = np.flatnonzero(records.labels == label).tolist()
-        best = min(places, key=lambda i: (subjects[i] in seen, -ranks[i], i))
-        seen.add(subjects[best])
+        best = min(places, key=lambda i: (rows[i].subject in seen, -int(rows[i].rank or 0), i))
+        seen.add(rows[best].subject)
         chosen.append(best)
     return chosen
 
@@ -90,8 +87,9 @@ def draw_faces(
     picture = sheet([list(row) for row in rows.values()], scale=1)
     high, wide = picture.shape[0] / len(rows), picture.shape[1] / len(labels)
     titles = [class_name(classes, int(label)) for label in labels]
-    with drawing() as plt:
-        figure, axis = plt.subplots(figsize=(picture.shape[1] / 64, picture.shape[0] / 64))
+    with style():
+        figure = blank((picture.shape[1] / 64, picture.shape[0] / 64), layout=None)
+        axis = figure.subplots()
         axis.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="lanczos")
         axis.set_xticks([(i + 0.5) * wide for i in range(len(titles))], titles)
         axis.set_yticks([(i + 0.5) * high for i in range(len(rows))], list(rows))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.nets.layer_names import (
@@ -20,20 +19,20 @@ from gcnet_caffe.nets.layer_names import (
 from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.report.blocks import (
     EMPTY,
+    NO_PICTURES,
     Block,
     Cell,
     Figure,
-    Hole,
-    Section,
     Shown,
     Table,
     number,
+    or_hole,
     percent,
 )
 from gcnet_caffe.report.curves import Points, small_multiples
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.report.responses import draw_responses
-from gcnet_caffe.report.run import Method, Run
+from gcnet_caffe.report.run import Method, Run, Trained
 
 #: Generator -> the paper's name, and what it says of the parameters (section IV-E).
 _GENERATORS = {"ae": ("Conv.AE", "1.7 M"), "vae": ("Conv.VAE", "9.6 M"), "dcgan": ("DCGAN", "")}
@@ -54,25 +53,23 @@ _TRIVIAL = {
 _FIGURE_OF = {"reconstruct": "9", "disentangle": "10"}
 
 
-def generators_sections(run: Run) -> list[Section]:
-    """Return the section, where the run has nets with other generators or generators alone."""
-    nets = [m for m in run.methods if m.kind == "net" and _is_of_it(m)]
+def generators(run: Run) -> list[Block]:
+    """Compare the nets with other generators and the generators alone; [] where there are none."""
+    nets = sorted((m for m in run.methods if m.kind == "net" and _is_of_it(m)), key=_order)
     if not nets:
         return []
-    nets.sort(key=_order)
-    section = Section("generators", "Figures 8 to 10: other generators", short="Figs. 8-10")
-    section.blocks += [*_tables(nets), *_curves(run, nets)]
-    if not run.pictures:
-        text = "The experiment says `pictures: false`: its faces may not be passed on."
-        section.blocks.append(Hole(text))
-        return [section]
-    for m in nets:
-        for fold, scores in list(m.folds.items())[:1]:
-            try:
-                section.blocks.append(_figure(run, m, fold, run.folder.at(scores["folder"])))
-            except (GcnetError, OSError) as error:
-                section.blocks.append(Hole(f"{_name(m)} cannot be drawn: {error}"))
-    return [section]
+    trained = [
+        Trained(m, fold, run.folder.at(m.folds[fold]["folder"]))
+        for m in nets
+        for fold in list(m.folds)[:1]
+    ]
+    blocks: list[Block] = [*_tables(nets)]
+    if trained:
+        blocks.append(or_hole(partial(_curves, trained), "The losses cannot be drawn"))
+    for net in trained if run.pictures else ():
+        figure = or_hole(partial(_figure, run, net), f"{_name(net.method)} cannot be drawn")
+        blocks.append(figure)
+    return blocks if run.pictures else [*blocks, NO_PICTURES]
 
 
 def _is_of_it(method: Method) -> bool:
@@ -89,8 +86,9 @@ def _generator(method: Method) -> str:
 
 
 def _order(method: Method) -> tuple[int, int, int]:
-    place = (*_FIGURE_OF,).index(method.method) + 2 if method.method in PLAIN else 0
-    place += 0 if method.classifies or place else 1
+    place = 1 - method.classifies
+    if method.method in PLAIN:
+        place = 2 + [*PLAIN].index(method.method)
     return place, [*_GENERATORS].index(_generator(method)), method.seed or 0
 
 
@@ -110,13 +108,12 @@ def _tables(nets: Sequence[Method]) -> list[Table]:
         rows: list[list[Shown]] = []
         found: list[dict[str, float]] = []
         for m in nets:
-            scores = m.generated(blob)
+            scores = [*m.generated(blob).values()]
             if scores:
                 found += scores
-                parameters = EMPTY if m.parameters is None else f"{m.parameters:,}"
-                accuracy = percent(m.accuracy and m.accuracy.get("mean"))
+                accuracy = percent(m.accuracy["mean"])
                 paper = _GENERATORS[_generator(m)][1] if m.method == "S1R1" else ""
-                rows.append([_name(m), parameters, paper, accuracy, *_means(scores, "")])
+                rows.append([_name(m), m.size, paper, accuracy, *_means(scores, "")])
         for key, name in _TRIVIAL.items() if found else ():
             if any(f"mse_{key}" in s for s in found):
                 rows.append([Cell(name), *[EMPTY] * 3, *_means(found, f"_{key}")])
@@ -147,32 +144,28 @@ def _table(blob: str, what: str, rows: Sequence[Sequence[Shown]]) -> Table:
     )  # fmt: skip
 
 
-def _curves(run: Run, nets: Iterable[Method]) -> list[Block]:
+def _curves(trained: Sequence[Trained]) -> Figure:
     """Draw generative losses over the iterations, a panel per net."""
     names: list[str] = []
-    lines: dict[str, dict[str, Points | None]] = {text: {} for text in _LOSSES.values()}
-    for m in nets:
-        for fold, scores in list(m.folds.items())[:1]:
-            try:
-                log = read_log(run.folder.at(scores["folder"]).log)
-            except (GcnetError, OSError) as error:
-                return [Hole(f"{_name(m)}, {fold}: no losses: {error}")]
-            names.append(",\n".join(_name(m).rsplit(", ", 1)))  # in two lines
-            for key, text in _LOSSES.items():
-                lines[text][names[-1]] = log.get(key)
-    return [
-        Figure(
-            small_multiples(names, lines, "loss", log=True),
-            f"Generative losses over the iterations, {len(names)} panels, one for each net",
-            "What trains the generators, unweighted, over the iterations: for section IV-E, which "
-            "shows no curves. Eq. (5) where there is no DCGAN, else the cross entropy of what the "
-            "discriminator says.",
-            wide=True,
-        )
-    ]
+    lines: dict[str, dict[str, Points]] = {text: {} for text in _LOSSES.values()}
+    for net in trained:
+        names.append(",\n".join(_name(net.method).rsplit(", ", 1)))  # in two lines
+        log = read_log(net.folder.log)
+        for key, text in _LOSSES.items():
+            if key in log:
+                lines[text][names[-1]] = log[key]
+    return Figure(
+        small_multiples(names, lines, "loss", log=True),
+        f"Generative losses over the iterations, {len(names)} panels, one for each net",
+        "What trains the generators, unweighted, over the iterations: for section IV-E, which "
+        "shows no curves. Eq. (5) where there is no DCGAN, else the cross entropy of what the "
+        "discriminator says.",
+        wide=True,
+    )
 
 
-def _figure(run: Run, method: Method, fold: str, folder: ResultFolder) -> Figure:
+def _figure(run: Run, net: Trained) -> Figure:
+    method, fold, folder = net
     faces = "synthetic faces" if run.synthetic else "faces"
     words = f"{_name(method)}, {fold}, {faces} of subjects it was not trained on."
     if method.method not in PLAIN:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gcnet_caffe.report import compare
-from gcnet_caffe.report.blocks import words
-from gcnet_caffe.report.run import LABELS, Method, Run
+from gcnet_caffe.report.blocks import percent
+from gcnet_caffe.report.run import Method, Run, label_of
 
 #: Which net the headline is about: the first of these that the run has.
 _PREFERRED = ("S1R1", "S0R1", "S1R0", "S0R0", "metric", "cnn")
@@ -22,7 +22,7 @@ def outcome(run: Run) -> list[str]:
     shown = next((n for n in _PREFERRED if kinds.get(n) == "net"), names[0])
     sentences = [_accuracy(run, methods, shown)]
     ranked = [n for n in compare.ranking(methods) if n != shown]
-    others = [f"{_label(n)} {_mean(methods, n)} %" for n in ranked]
+    others = [f"{label_of(n)} {_mean(methods, n)} %" for n in ranked]
     if others:
         sentences.append(f"On the same folds: {', '.join(others)}.")
     rivals = [n for n in compare.ranking(methods) if kinds[n] == "baseline"]
@@ -33,43 +33,31 @@ def outcome(run: Run) -> list[str]:
 
 
 def _accuracy(run: Run, methods: Sequence[Method], name: str) -> str:
-    folds = compare.by_fold(methods, name)
+    folds = compare.accuracies(methods, name)
     images = next(
         sum(s.get("images", 0) for s in m.folds.values()) for m in methods if m.method == name
     )
+    chance = "?" if run.chance is None else percent(run.chance)
     over = f"mean of {len(folds)} folds" if len(folds) > 1 else "one fold"
     return (
-        f"{_label(name)} recognises the expression in {_mean(methods, name)} % of the test images "
-        f"({over}, {images} images); always answering the largest class gives {chance(run)} %."
+        f"{label_of(name)} recognises the expression in {_mean(methods, name)} % of the test "
+        f"images ({over}, {images} images); always answering the largest class gives {chance} %."
     )
 
 
 def _versus(name: str, other: str, found: compare.Difference) -> str:
     points = 100 * found.mean
     apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
-    apart = "level with" if abs(points) < 0.05 else apart
+    if abs(points) < 0.05:
+        apart = "level with"
     if found.clear is None:
         doubt = f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to exclude chance"
     else:
         word = "more" if found.clear else "less"
         doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
-    return f"{_label(name)} is {apart} {_label(other)} ({doubt})."
-
-
-def chance(run: Run) -> str:
-    """Return the share of the largest class, over the test images of all folds, in percent."""
-    return "?" if run.chance is None else f"{100 * run.chance:.1f}"
-
-
-def data_text(run: Run) -> str:
-    """Return in words what the run was trained and tested on."""
-    return words(run.experiment.get("data")) or "unknown: experiment.yaml does not say"
-
-
-def _label(name: str) -> str:
-    return LABELS.get(name, name)
+    return f"{label_of(name)} is {apart} {label_of(other)} ({doubt})."
 
 
 def _mean(methods: Sequence[Method], name: str) -> str:
-    values = list(compare.by_fold(methods, name).values())
+    values = list(compare.accuracies(methods, name).values())
     return f"{100 * sum(values) / len(values):.1f}"

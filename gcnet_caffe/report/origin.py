@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gcnet_caffe.report.blocks import Hole, Listing, Section, Shown, Table, Text, words
+from datetime import timedelta
+
+from gcnet_caffe.report.blocks import Block, Hole, Listing, Table, Text, words
 from gcnet_caffe.report.run import Run
 
 _NOT_CLAIMED = (
@@ -19,27 +21,21 @@ _SYNTHETIC = (
 )
 
 
-def holes_section(run: Run) -> Section:
+def holes(run: Run) -> list[Block]:
     """Return the jobs that failed, with their reason, and what was never run."""
-    section = Section("holes", "Holes", short="Holes")
-    rows: list[list[Shown]] = [
-        [m.label, m.setting, "" if m.seed is None else str(m.seed), fold, str(reason)]
+    rows = [
+        [m.label, m.setting, words(m.seed), fold, str(reason)]
         for m in run.methods
         for fold, reason in m.missing.items()
     ]
     rows += [
-        [
-            f"pre-training: {net.get('net')}",
-            net.get("setting", ""),
-            str(net.get("seed", "")),
-            "",
-            reason,
-        ]
+        [f"pre-training: {net.get('net')}", net.get("setting", ""), words(net.get("seed")), "", why]
         for net in run.pretrained
-        if (reason := net.get("reason"))
+        if (why := net.get("reason"))
     ]
+    blocks: list[Block] = []
     if rows:
-        section.blocks.append(
+        blocks.append(
             Table(
                 "holes",
                 f"{len(rows)} job{'s' * (len(rows) > 1)} of this run without a result.",
@@ -48,62 +44,43 @@ def holes_section(run: Run) -> Section:
                 words=("method", "setting", "fold", "reason"),
             )
         )
-    absent = [name for name in _planned(run) if name not in {m.method for m in run.methods}]
+    planned = [*(run.experiment.get("variants") or ()), *(run.experiment.get("baselines") or ())]
+    absent = [str(name) for name in planned if name not in {m.method for m in run.methods}]
     if absent:
-        section.blocks.append(
-            Hole(f"In the experiment, but not among the results: {', '.join(absent)}.")
-        )
-    if not section.blocks:
-        section.blocks.append(Text("None: every job of the experiment has a result."))
-    return section
+        text = f"In the experiment, but not among the results: {', '.join(absent)}."
+        blocks.append(Hole(text))
+    return blocks or [Text("None: every job of the experiment has a result.")]
 
 
-def _planned(run: Run) -> list[str]:
-    return [
-        str(name) for key in ("variants", "baselines") for name in run.experiment.get(key) or []
-    ]
-
-
-def claims_section(run: Run) -> Section:
+def claims(run: Run) -> list[Block]:
     """Say how the numbers were made, and what is not claimed."""
-    texts = (*_NOT_CLAIMED, *([_SYNTHETIC] if run.synthetic else []))
-    return Section(
-        "claims", "How to read this, and what is not claimed", [Text(t) for t in texts], "Claims"
-    )
+    return [Text(text) for text in (*_NOT_CLAIMED, *([_SYNTHETIC] if run.synthetic else []))]
 
 
-def origin_section(run: Run) -> Section:
+def origin(run: Run) -> list[Block]:
     """Return versions, machine, options and the commands in order."""
-    section = Section("origin", "Where the numbers come from", short="Origin")
-    made = run.provenance
-    told = [
-        ("git commit", made.get("git_commit")),
-        ("command", made.get("command")),
-        ("engine", run.experiment.get("engine")),
-        ("seeds", words(run.experiment.get("seeds"))),
-        ("versions", words(made.get("versions"))),
-        ("machine", words(made.get("machine"))),
-        ("started", made.get("started")),
-        ("duration", _duration(made.get("seconds"))),
+    made, asked = run.provenance, run.experiment
+    seconds, commands = made.get("seconds"), made.get("commands")
+    facts = {
+        "git commit": made.get("git_commit"),
+        "command": made.get("command"),
+        "engine": asked.get("engine"),
+        "seeds": asked.get("seeds"),
+        "versions": made.get("versions"),
+        "machine": made.get("machine"),
+        "started": made.get("started"),
+        "duration (h:mm:ss)": None if seconds is None else timedelta(seconds=round(seconds)),
+        "network options": asked.get("net"),
+        "solver options": asked.get("solver"),
+        "pre-training options": asked.get("pretrain"),
+    }
+    rows = [[name, words(value)] for name, value in facts.items() if value]
+    caption = f"The run {run.name}."
+    blocks: list[Block] = [
+        Table("origin", caption, ["what", "value"], rows, words=("what", "value"))
     ]
-    facts = [[name, str(value)] for name, value in told if value]
     if not made:
-        section.blocks.append(Hole(f"The run has no {run.folder.path.name}/provenance.json."))
-    for key, title in (("net", "network"), ("solver", "solver"), ("pretrain", "pre-training")):
-        if run.experiment.get(key):
-            facts.append([f"{title} options", words(run.experiment[key])])
-    section.blocks.append(
-        Table("origin", f"The run {run.name}.", ["what", "value"], facts, words=("what", "value"))
-    )
-    if made.get("commands"):
-        count = len(made["commands"])
-        section.blocks.append(Listing(f"All {count} commands, in order", made["commands"]))
-    return section
-
-
-def _duration(seconds: object) -> str:
-    if not isinstance(seconds, (int, float)):
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        blocks.insert(0, Hole(f"The run has no {run.folder.path.name}/provenance.json."))
+    if commands:
+        blocks.append(Listing(f"All {len(commands)} commands, in order", commands))
+    return blocks

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from gcnet_caffe import __version__
 from gcnet_caffe.errors import GcnetError, UsageError, extra
 from gcnet_caffe.evaluation.run_folder import RunFolder
-from gcnet_caffe.files import write_text
+from gcnet_caffe.files import write_csv, write_text
 from gcnet_caffe.report import (
     confusion,
     curves,
@@ -28,15 +26,14 @@ from gcnet_caffe.report import (
     sweeps,
     tables,
 )
-from gcnet_caffe.report.blocks import Figure, Hole, Listing, Section, Table, Text
+from gcnet_caffe.report.blocks import Hole, Section, Table, words
 from gcnet_caffe.report.run import Run, read_run
 
 #: The optional libraries of the report, imported before the work starts.
 _NEEDS = ("jinja2", "yaml", "matplotlib", "sklearn")
-_COLUMNS = (
-    "run", "method", "kind", "setting", "seed", "fold", "images", "accuracy", "sequences",
-    "sequence_accuracy", "chance", "reason",
-)  # fmt: skip
+#: Columns of NAME.csv.
+_ABOUT = ("run", "method", "kind", "setting", "seed", "fold")
+_SCORES = ("images", "accuracy", "sequences", "sequence_accuracy", "chance", "reason")
 
 
 def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
@@ -77,7 +74,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
         names = ", ".join(str(run.folder.results_file) for run in runs)
         what = f"{type(error).__name__}: {error}"
         raise GcnetError(f"{names}: not as `gcnet summarize` writes it ({what})") from error
-    write_text(out.with_suffix(".csv"), folds_csv(runs))
+    write_csv(out.with_suffix(".csv"), [*_ABOUT, *_SCORES], _rows(runs))
     write_text(out.with_suffix(".json"), json.dumps(_as_json(runs[0], sections), indent=1) + "\n")
     write_text(out, render(runs, sections, out.stem))
     return out
@@ -86,24 +83,32 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
 def build_sections(runs: Sequence[Run]) -> list[Section]:
     """Return the page's sections in order; `runs[0]` is the page's own run."""
     run = runs[0]
-    return [
-        tables.methods_section(run),
-        tables.questions_section(run, paper.paper_accuracy("II")),
-        paper.paper_section(runs),
-        curves.curves_section(run),
-        confusion.confusion_section(run),
-        tables.generated_section(run),
-        responses.responses_section(run),
-        *generators.generators_sections(run),
-        embeddings.figure5_section(run),
-        sequences.figure6_section(run),
-        sweeps.lambda_section(runs),
-        sweeps.settings_section(runs),
-        tables.parameters_section(run),
-        origin.holes_section(run),
-        origin.claims_section(run),
-        origin.origin_section(run),
+    sections = [
+        Section("results", "Results of this run", "Results", tables.methods(run)),
+        Section("questions", "The paper's three questions", "Questions", tables.questions(run)),
+        Section("paper", "Beside the paper: tables II to VI", "Paper’s tables", paper.paper(runs)),
+        Section("curves", "Accuracy and loss curves", "Curves", curves.curves(run)),
+        Section("confusion", "Confusion matrices", "Confusion", confusion.confusions(run)),
+        Section("generated", "Generated references", "Generation", tables.generated(run)),
+        Section("responses", "Figure 4: response maps", "Fig. 4", responses.responses(run)),
+        Section(
+            "generators",
+            "Figures 8 to 10: other generators",
+            "Figs. 8-10",
+            generators.generators(run),
+        ),
+        Section("figure5", "Figure 5: t-SNE of one fold", "Fig. 5", embeddings.figure5(run)),
+        Section("figure6", "Figure 6: t-SNE over sequences", "Fig. 6", sequences.figure6(run)),
+        Section("figure11", "Figure 11: the weight λₛ", "Fig. 11", sweeps.lambdas(runs)),
+        Section("settings", "Other settings compared", "Settings", sweeps.settings(runs)),
+        Section("parameters", "Parameter counts", "Parameters", tables.parameters(run)),
+        Section("holes", "Holes", "Holes", origin.holes(run)),
+        Section(
+            "claims", "How to read this, and what is not claimed", "Claims", origin.claims(run)
+        ),
+        Section("origin", "Where the numbers come from", "Origin", origin.origin(run)),
     ]
+    return [section for section in sections if section.blocks]
 
 
 def render(runs: Sequence[Run], sections: Sequence[Section], stem: str) -> str:
@@ -123,7 +128,6 @@ def render(runs: Sequence[Run], sections: Sequence[Section], stem: str) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    kinds = {Table: "table", Figure: "figure", Text: "text", Hole: "hole", Listing: "listing"}
     run = runs[0]
     return environment.get_template("page.html.j2").render(
         run=run,
@@ -133,7 +137,7 @@ def render(runs: Sequence[Run], sections: Sequence[Section], stem: str) -> str:
         facts=_facts(run),
         outcome=headline.outcome(run),
         sections=sections,
-        kind=lambda block: kinds[type(block)],
+        kind=lambda block: type(block).__name__.lower(),
         css=(here / "page.css").read_text(encoding="utf-8"),
         stem=stem,
         version=__version__,
@@ -147,31 +151,26 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     planned = done + sum(len(m.missing) for m in run.methods)
     solver = run.experiment.get("solver") or {}
     facts = {
-        "data": headline.data_text(run),
+        "data": words(run.experiment.get("data")) or "unknown: experiment.yaml does not say",
         "protocol": run.protocol,
         "classes": f"{len(run.classes)}: {', '.join(run.classes)}",
         "folds": str(len(run.folds)),
         "iterations": solver.get("max_iter"),
-        "seeds": ", ".join(str(seed) for seed in run.experiment.get("seeds") or []),
+        "seeds": words(run.experiment.get("seeds")),
         "engine": run.experiment.get("engine"),
         "jobs with a result": f"{done} of {planned}",
     }
     return [(name, value) for name, value in facts.items() if value]
 
 
-def folds_csv(runs: Sequence[Run]) -> str:
-    """Return a CSV line for each method, setting, seed and fold of the runs; accuracies 0..1."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+def _rows(runs: Sequence[Run]) -> Iterator[list[object]]:
+    """Yield a line for each method, setting, seed and fold of the runs; accuracies 0..1."""
     for run in runs:
         for m in run.methods:
-            about = {name: getattr(m, name) for name in ("method", "kind", "setting", "seed")}
-            for fold, scores in m.folds.items():
-                writer.writerow({**scores, "run": run.name, "fold": fold, **about})
-            for fold, reason in m.missing.items():
-                writer.writerow({"run": run.name, "fold": fold, "reason": reason, **about})
-    return stream.getvalue()
+            reasons = {fold: {"reason": reason} for fold, reason in m.missing.items()}
+            for fold, scores in {**m.folds, **reasons}.items():
+                about = [run.name, m.method, m.kind, m.setting, m.seed, fold]
+                yield [*about, *(scores.get(name) for name in _SCORES)]
 
 
 def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
@@ -184,12 +183,18 @@ def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
             "note": table.note,
         }
         for section in sections
-        for table in section.of(Table)
+        for table in section.blocks
+        if isinstance(table, Table)
+    }
+    holes = {
+        section.key: texts
+        for section in sections
+        if (texts := [block.text for block in section.blocks if isinstance(block, Hole)])
     }
     return {
         "name": run.name,
         "synthetic": run.synthetic,
         "outcome": headline.outcome(run),
         "tables": found,
-        "holes": {s.key: [h.text for h in s.of(Hole)] for s in sections if s.of(Hole)},
+        "holes": holes,
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
-from gcnet_caffe.report.blocks import EMPTY, Cell, Section, Shown, Table, Text, spread
-from gcnet_caffe.report.run import LABELS, Run
+from gcnet_caffe.report.blocks import EMPTY, Block, Cell, Shown, Table, Text, spread
+from gcnet_caffe.report.run import Run, label_of
 
 #: (protocol, data sets) that a line of the paper is about; None for the literature's.
 _Target = Optional[tuple[str, tuple[str, ...]]]
@@ -45,45 +45,36 @@ def refusal(run: Run, protocol: str, sources: Collection[str]) -> str | None:
     return None
 
 
-def paper_section(runs: Sequence[Run]) -> Section:
+def paper(runs: Sequence[Run]) -> list[Block]:
     """Show the five tables with a column for each run that is comparable."""
-    section = Section("paper", "Beside the paper: tables II to VI", short="Paper’s tables")
-    section.blocks.append(
-        Text(
-            "The paper's and the literature's numbers are copied from the paper. A column of ours "
-            "appears only where a run with that protocol on that database was given, with every "
-            "fold of it done; an empty cell means that there is none."
-        )
+    text = (
+        "The paper's and the literature's numbers are copied from the paper. A column of ours "
+        "appears only where a run with that protocol on that database was given, with every "
+        "fold of it done; an empty cell means that there is none."
     )
-    for table in paper_tables():
-        section.blocks.append(_table(table, runs))
-    return section
+    return [Text(text), *(_table(table, runs) for table in paper_tables())]
 
 
 def _table(table: dict[str, Any], runs: Sequence[Run]) -> Table:
     rows = table["rows"]
     targets = [_target(table, row) for row in rows]
-    filling = [
-        run for run in runs if any(t and refusal(run, *t) is None for t in dict.fromkeys(targets))
-    ]
-    across = "test" in rows[0]
-    columns = ["method", *(["test", "training"] if across else []), "paper"]
+    wanted = {target for target in targets if target}
+    filling = [run for run in runs if any(refusal(run, *target) is None for target in wanted)]
+    given = [name for name in ("method", "test", "training", "accuracy") if name in rows[0]]
+    columns = ["paper" if name == "accuracy" else name for name in given]
     for run in filling:
         columns += [f"{run.name}, images", f"{run.name}, sequences"]
-    columns += [] if filling else ["ours"]
     lines: list[list[Shown]] = []
     for row, target in zip(rows, targets):
-        line: list[Shown] = [row["method"], *([row["test"], row["training"]] if across else [])]
-        line.append(Cell(row["accuracy"]))
-        for run in filling:
-            line += _ours(run, row, target)
-        lines.append(line if filling else [*line, EMPTY if target else Cell("", "empty")])
-    if not across:
+        ours = [cell for run in filling for cell in _ours(run, row, target)]
+        none = [EMPTY if target else Cell("", "empty")]
+        lines.append([*(row[name] for name in given), *(ours if filling else none)])
+    if "test" not in given:
         lines += _not_in_the_paper(table, filling)
     return Table(
         f"paper-{table['number']}",
         f"Table {table['number']} of the paper. {table['caption']}.",
-        columns,
+        columns if filling else [*columns, "ours"],
         lines,
         words=("method", "test", "training"),
         note=" ".join(filter(None, [table.get("note"), _why(targets, runs, filling)])),
@@ -94,7 +85,8 @@ def _target(table: dict[str, Any], row: dict[str, Any]) -> _Target:
     """Return (protocol, sources) of a row of ours, or None for the literature's."""
     if "variant" not in row:
         return None
-    return row.get("protocol") or table["protocol"], tuple(row.get("sources") or table["sources"])
+    about = {**table, **row}
+    return about["protocol"], tuple(about["sources"])
 
 
 def _ours(run: Run, row: dict[str, Any], target: _Target) -> list[Shown]:
@@ -117,14 +109,15 @@ def _not_in_the_paper(table: dict[str, Any], filling: Sequence[Run]) -> list[lis
     """Return lines of methods that a filling run has and the paper's table does not."""
     printed = {row.get("variant") for row in table["rows"]}
     names = dict.fromkeys(m.method for run in filling for m in run.main)
-    lines = []
-    for name in names:
-        if name not in printed:
-            line: list[Shown] = [f"{LABELS.get(name, name)} (ours, not in the paper)", EMPTY]
-            for run in filling:
-                line += _scores(run, name)
-            lines.append(line)
-    return lines
+    return [
+        [
+            f"{label_of(name)} (ours, not in the paper)",
+            EMPTY,
+            *(cell for run in filling for cell in _scores(run, name)),
+        ]
+        for name in names
+        if name not in printed
+    ]
 
 
 def _why(targets: Sequence[_Target], runs: Sequence[Run], filling: Sequence[Run]) -> str:

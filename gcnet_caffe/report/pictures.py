@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.figures import import_pyplot
 
 #: Colours that colour-blind readers can tell apart (Okabe and Ito), and two more.
 COLOURS = (
@@ -24,7 +22,7 @@ COLOURS = (
 GREY = "#8a8a8a"
 INK = "#333333"
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -42,17 +40,18 @@ _STYLE = {
 }
 
 
-@contextlib.contextmanager
-def drawing() -> Iterator[Any]:
-    """Yield pyplot in the report's style; figures left open are closed."""
-    plt = import_pyplot()
-    before = set(plt.get_fignums())
-    with plt.rc_context(_STYLE):
-        try:
-            yield plt
-        finally:
-            for number in set(plt.get_fignums()) - before:
-                plt.close(number)
+def style() -> Any:
+    """Return the context in which figures are made and drawn: the report's style."""
+    import matplotlib
+
+    return matplotlib.rc_context(_STYLE)
+
+
+def blank(size: tuple[float, float], layout: Any = "constrained") -> Any:
+    """Return an empty Matplotlib figure of this width and height in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout=layout)
 
 
 def svg_uri(figure: Any) -> str:
@@ -61,28 +60,26 @@ def svg_uri(figure: Any) -> str:
     figure.savefig(stream, format="svg", metadata={"Date": None}, bbox_inches="tight")
     text = stream.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", text, flags=re.S))
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r">\s+<", "><", text)
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
 
 
 def png_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return an (H, W) grey or (H, W, 3) RGB uint8 picture as a PNG data URI."""
-    if pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+    """Return an (H, W, 3) BGR uint8 picture, grey where it has no colour, as a PNG data URI."""
+    if (pixels == pixels[:, :, :1]).all():
         pixels = pixels[:, :, 0]
-    if pixels.ndim == 3:
-        pixels = np.ascontiguousarray(pixels[:, :, ::-1])
     data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def figure_pixels(figure: Any, dpi: int = 110) -> NDArray[np.uint8]:
-    """Return a drawn Matplotlib figure as (H, W, 3) uint8 RGB."""
+def figure_pixels(figure: Any) -> NDArray[np.uint8]:
+    """Return a drawn Matplotlib figure as (H, W, 3) uint8 BGR."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, bbox_inches="tight")
+    figure.savefig(stream, format="png", dpi=110, bbox_inches="tight")
     data = np.frombuffer(stream.getvalue(), np.uint8)
     picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    return picture
 
 
 def class_colours(classes: Sequence[str]) -> dict[int, str]:
@@ -100,13 +97,12 @@ def class_name(classes: Sequence[str], label: int) -> str:
 
 
 def panels(
-    plt: Any, count: int, columns: int, size: tuple[float, float], legend: float = 0.6
+    count: int, columns: int, size: tuple[float, float], legend: float = 0.6
 ) -> tuple[Any, list[Any]]:
     """Make a figure of `count` equal panels that share both axes.
 
     Parameters
     ----------
-    plt : matplotlib.pyplot
     count : int
     columns : int
         Panels in a line, at most.
@@ -123,15 +119,8 @@ def panels(
     """
     columns = min(columns, count)
     lines = -(-count // columns)
-    figure, axes = plt.subplots(
-        lines,
-        columns,
-        figsize=(size[0] * columns, size[1] * lines + legend),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = blank((size[0] * columns, size[1] * lines + legend))
+    axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, list(axes.flat[:count])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gcnet_caffe.errors import GcnetError
+from functools import partial
+
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.nets.layer_names import (
@@ -10,7 +11,7 @@ from gcnet_caffe.nets.layer_names import (
     RECONSTRUCTED_QUERY,
     RECONSTRUCTED_REFERENCE,
 )
-from gcnet_caffe.report.blocks import Figure, Hole, Section
+from gcnet_caffe.report.blocks import NO_PICTURES, Block, Figure, Hole, or_hole
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.report.run import Run, Trained
 
@@ -22,22 +23,14 @@ ROWS = {
 }
 
 
-def responses_section(run: Run) -> Section:
+def responses(run: Run) -> list[Block]:
     """Draw query, true reference, generated reference and the two reconstructions."""
-    section = Section("responses", "Figure 4: response maps", short="Fig. 4")
-    if not run.pictures:
-        text = "The experiment says `pictures: false`: its faces may not be passed on."
-        section.blocks.append(Hole(text))
-        return section
     net = run.first("S1R1") or run.first("S0R1")
+    if not run.pictures:
+        return [NO_PICTURES]
     if not net:
-        section.blocks.append(Hole("The run has no trained net with reconstruction decoders."))
-        return section
-    try:
-        section.blocks.append(_figure(run, net))
-    except (GcnetError, OSError) as error:
-        section.blocks.append(Hole(f"The response maps cannot be drawn: {error}"))
-    return section
+        return [Hole("The run has no trained net with reconstruction decoders.")]
+    return [or_hole(partial(_figure, run, net), "The response maps cannot be drawn")]
 
 
 def _figure(run: Run, net: Trained) -> Figure:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder, check_keys
-from gcnet_caffe.evaluation.summary import FoldScores, PretrainResult, Spread
-from gcnet_caffe.nets.catalog import VARIANTS
+from gcnet_caffe.evaluation.summary import FoldScores, PretrainResult, Spread, over_folds
 from gcnet_caffe.nets.plain import PLAIN
+from gcnet_caffe.report.blocks import EMPTY, Shown
 
 #: Method -> its name in tables and figures.
 LABELS = {
@@ -24,6 +24,12 @@ LABELS = {
     "hog-svm": "HOG + linear SVM",
     "lbp-svm": "LBP + linear SVM",
 }
+
+
+def label_of(method: str) -> str:
+    """Return the name of a method in tables and figures."""
+    return LABELS.get(method, method)
+
 
 _WANTED: dict[str, type] = {
     "name": str,
@@ -49,8 +55,8 @@ class Method:
     seed: int | None = None
     parameters: int | None = None
     missing: dict[str, str] = field(default_factory=dict)
-    accuracy: Spread | None = None
-    sequence_accuracy: Spread | None = None
+    accuracy: Spread = field(default_factory=lambda: over_folds([]))
+    sequence_accuracy: Spread = field(default_factory=lambda: over_folds([]))
     recall: list[float | None] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
 
@@ -60,15 +66,20 @@ class Method:
         none = any(scores.get("accuracy") is None for scores in self.folds.values())
         return self.method not in PLAIN and not none
 
-    def generated(self, blob: str) -> list[dict[str, float]]:
-        """Return the scores of the images of an image blob, of each fold that has them."""
-        folds: Iterable[Mapping[str, Any]] = self.folds.values()
-        return [scores[blob] for scores in folds if scores.get(blob)]
+    def generated(self, blob: str) -> dict[str, dict[str, float]]:
+        """Return the scores of the images of an image blob: of each fold that has them."""
+        folds: Mapping[str, Mapping[str, Any]] = self.folds
+        return {fold: scores[blob] for fold, scores in folds.items() if scores.get(blob)}
+
+    @property
+    def size(self) -> Shown:
+        """The number of its learnable parameters, or an empty cell."""
+        return EMPTY if self.parameters is None else f"{self.parameters:,}"
 
     @property
     def label(self) -> str:
         """Its name in tables and figures."""
-        return LABELS.get(self.method, self.method)
+        return label_of(self.method)
 
 
 class Trained(NamedTuple):
@@ -90,46 +101,28 @@ class Run:
         experiment.yaml.
     provenance : dict
         provenance.json.
-    results : dict
-        results.json (see `evaluation.summary`); an old one may lack keys.
+    name, protocol : str
+    synthetic : bool
+        Whether its faces are synthetic: one file that says so is enough.
+    classes : list of str
+        Expressions in the order of their labels.
+    chance : float or None
+        The share (0..1) of the largest class, over the test images of all folds.
+    pretrained : list of dict
+        The pre-trained nets.
     methods : list of Method
     """
 
     folder: RunFolder
     experiment: dict[str, Any]
     provenance: dict[str, Any]
-    results: dict[str, Any]
+    name: str
+    protocol: str
+    synthetic: bool
+    classes: list[str]
+    chance: float | None
+    pretrained: list[PretrainResult]
     methods: list[Method]
-
-    @property
-    def name(self) -> str:
-        """The experiment's name."""
-        return self.results["name"]
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether its faces are synthetic: one file that says so is enough."""
-        return bool(self.results["synthetic"] or self.experiment.get("synthetic"))
-
-    @property
-    def protocol(self) -> str:
-        """The protocol's name."""
-        return self.results["protocol"]
-
-    @property
-    def classes(self) -> list[str]:
-        """Expressions in the order of their labels."""
-        return self.results["classes"]
-
-    @property
-    def chance(self) -> float | None:
-        """The share (0..1) of the largest class, over the test images of all folds."""
-        return self.results.get("chance")
-
-    @property
-    def pretrained(self) -> list[PretrainResult]:
-        """The pre-trained nets."""
-        return self.results.get("pretrain") or []
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -165,19 +158,24 @@ class Run:
         shown = [m for m in self.methods if m.kind != "net" or m.setting == self.setting]
         return sorted((m for m in shown if m.classifies), key=_paper_order)
 
-    def first(self, method: str) -> Trained | None:
-        """Return the first seed and fold of a net that has files, or None."""
-        for found in self.main:
-            for fold in self.folds if found.method == method else ():
-                place = found.folds.get(fold, {}).get("folder")
+    def first(self, name: str) -> Trained | None:
+        """Return the first seed and fold of the net `name` that has files, or None."""
+        for method in self.main:
+            for fold in self.folds if method.method == name else ():
+                place = method.folds.get(fold, {}).get("folder")
                 if place:
-                    return Trained(found, fold, self.folder.at(place))
+                    return Trained(method, fold, self.folder.at(place))
         return None
 
 
+def one_seed(methods: Sequence[Method]) -> list[Method]:
+    """Return the first of each name."""
+    names = [m.method for m in methods]
+    return [m for place, m in enumerate(methods) if names.index(m.method) == place]
+
+
 def _paper_order(method: Method) -> tuple[int, str, int]:
-    known = [*VARIANTS, *(name for name in LABELS if name not in VARIANTS)]
-    place = known.index(method.method) if method.method in known else len(known)
+    place = [*LABELS].index(method.method) if method.method in LABELS else len(LABELS)
     return place, method.method, method.seed or 0
 
 
@@ -205,4 +203,16 @@ def read_run(path: str | Path) -> Run:
         Method(**{key: value for key, value in m.items() if key in known and value is not None})
         for m in results["methods"]
     ]
-    return Run(folder, folder.options(), folder.provenance(), results, methods)
+    experiment = folder.options()
+    return Run(
+        folder,
+        experiment,
+        folder.provenance(),
+        results["name"],
+        results["protocol"],
+        bool(results["synthetic"] or experiment.get("synthetic")),
+        results["classes"],
+        results.get("chance"),
+        results.get("pretrain") or [],
+        methods,
+    )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
-from gcnet_caffe.evaluation.summary import Spread
 from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.nets.options import NetOptions
-from gcnet_caffe.report.blocks import Figure, Hole, Section, Shown, Table, number, spread
-from gcnet_caffe.report.pictures import COLOURS, GREY, drawing, svg_uri
+from gcnet_caffe.report.blocks import Block, Figure, Hole, Shown, Table, number, spread_of
+from gcnet_caffe.report.compare import by_fold
+from gcnet_caffe.report.pictures import COLOURS, GREY, blank, style, svg_uri
 from gcnet_caffe.report.run import Method, Run
 
 #: Value of a weight -> fold -> accuracy (0..1).
@@ -19,17 +18,15 @@ _Curve = dict[float, dict[str, float]]
 _LAMBDA = "lambda_s="
 
 
-def lambda_section(runs: Iterable[Run]) -> Section:
+def lambdas(runs: Iterable[Run]) -> list[Block]:
     """Show the accuracy of S1R1 over lambda_S: a figure and a table for each run that varies it."""
-    section = Section("figure11", "Figure 11: the weight λₛ", short="Fig. 11")
+    blocks: list[Block] = []
     for run in runs:
         points = _lambda_points(run)
         if len(points) > 1:
-            section.blocks += [_figure(run, points), _table(run, points)]
-    if not section.blocks:
-        text = "No run given here varies λₛ: its settings would be called lambda_s=0.1 and so on."
-        section.blocks.append(Hole(text))
-    return section
+            blocks += [_figure(run, points), _table(run, points)]
+    text = "No run given here varies λₛ: its settings would be called lambda_s=0.1 and so on."
+    return blocks or [Hole(text)]
 
 
 def _lambda_points(run: Run) -> _Curve:
@@ -39,8 +36,8 @@ def _lambda_points(run: Run) -> _Curve:
         value = _weight(run, method.setting) if method.method == "S1R1" else None
         if value is not None and method.folds:
             found.setdefault(value, []).append(method)
-    found = {value: found[value] for value in sorted(found)}
-    return {value: _shared(methods, _common(found.values())) for value, methods in found.items()}
+    folds = _common(found.values())
+    return {value: _shared(found[value], folds) for value in sorted(found)}
 
 
 def _weight(run: Run, setting: str) -> float | None:
@@ -60,39 +57,25 @@ def _common(groups: Iterable[Iterable[Method]]) -> list[str]:
 
 
 def _shared(
-    methods: Sequence[Method], folds: Iterable[str], key: str = "accuracy"
+    methods: Iterable[Method], folds: Iterable[str], key: str = "accuracy"
 ) -> dict[str, float]:
     """Return {fold: mean over seeds} on `folds`."""
-    found = {}
-    for fold in folds:
-        scores: list[Mapping[str, Any]] = [m.folds.get(fold, {}) for m in methods]
-        values = [score[key] for score in scores if score.get(key) is not None]
-        if values:
-            found[fold] = statistics.mean(values)
-    return found
-
-
-def _scores(by_fold: Mapping[str, float]) -> Spread:
-    values = list(by_fold.values())
-    return {
-        "mean": statistics.mean(values) if values else None,
-        "std": statistics.stdev(values) if len(values) > 1 else None,
-        "pooled": None,
-    }
+    found = by_fold(methods, key)
+    return {fold: found[fold] for fold in folds if fold in found}
 
 
 def _figure(run: Run, points: _Curve) -> Figure:
     places = range(len(points))
-    with drawing() as plt:
-        figure, axis = plt.subplots(figsize=(5.4, 2.9), layout="constrained")
+    with style():
+        figure = blank((5.4, 2.9))
+        axis = figure.subplots()
         for fold in next(iter(points.values())):
             line = [100 * by_fold[fold] for by_fold in points.values()]
             axis.plot(places, line, color=GREY, lw=0.8, alpha=0.6)
         means = [100 * statistics.mean(by_fold.values()) for by_fold in points.values()]
         axis.plot(places, means, color=COLOURS[5], lw=2, marker="o", ms=5, label="mean")
         axis.set_xticks(list(places), [f"{value:g}" for value in points])
-        axis.set_xlabel("weight of the contrastive loss, $\\lambda_S$")
-        axis.set_ylabel("accuracy (%)")
+        axis.set(xlabel="weight of the contrastive loss, $\\lambda_S$", ylabel="accuracy (%)")
         axis.set_ylim(0, 100)
         axis.grid(axis="y", color="#e6e6e6", lw=0.6)
         uri = svg_uri(figure)
@@ -113,47 +96,31 @@ def _table(run: Run, points: _Curve) -> Table:
         "weight has.",
         ["λₛ", "images", "folds"],
         [
-            [f"{value:g}", spread(_scores(found)), str(len(found))]
+            [f"{value:g}", spread_of([*found.values()]), str(len(found))]
             for value, found in points.items()
         ],
     )
 
 
-def settings_section(runs: Iterable[Run]) -> Section:
+def settings(runs: Iterable[Run]) -> list[Block]:
     """Show a table for each run that compares other settings than lambda_S alone."""
-    section = Section("settings", "Other settings compared", short="Settings")
+    tables = []
     for run in runs:
         names = list(dict.fromkeys(m.setting for m in run.methods if m.kind == "net"))
         if any(name != "default" and not name.startswith(_LAMBDA) for name in names):
-            section.blocks.append(_settings_table(run, names))
-    if not section.blocks:
-        text = "No run given here compares padding, gamma or another setting."
-        section.blocks.append(Hole(text))
-    return section
+            tables.append(_settings_table(run, names))
+    return [*tables] or [Hole("No run given here compares padding, gamma or another setting.")]
 
 
 def _settings_table(run: Run, settings: Collection[str]) -> Table:
     rows: list[list[Shown]] = []
     for name in dict.fromkeys(m.method for m in run.main if m.kind == "net"):
-        groups = {
-            s: [m for m in run.methods if (m.method, m.setting) == (name, s)] for s in settings
-        }
-        groups = {s: methods for s, methods in groups.items() if any(m.folds for m in methods)}
+        done = [m for m in run.methods if m.method == name and m.folds]
+        groups = {s: [m for m in done if m.setting == s] for s in settings}
+        groups = {setting: methods for setting, methods in groups.items() if methods}
         folds = _common(groups.values())
-        for setting, methods in groups.items() if len(groups) > 1 else ():
-            made = [m.folds[f].get(GENERATED_REFERENCE, {}) for m in methods for f in folds]
-            gains = [scores["gain"] for scores in made if "gain" in scores]
-            rows.append(
-                [
-                    methods[0].label,
-                    setting,
-                    spread(_scores(_shared(methods, folds))),
-                    spread(_scores(_shared(methods, folds, "sequence_accuracy"))),
-                    number(statistics.mean(gains) if gains else None, 3),
-                    number(methods[0].parameters, 8),
-                    str(len(folds)),
-                ]
-            )
+        if len(groups) > 1:
+            rows += [_settings_row(methods, folds) for methods in groups.values()]
     return Table(
         f"settings-{run.name}",
         f"Choices the paper leaves open, run {run.name}: accuracy (%) on the folds that every "
@@ -163,3 +130,17 @@ def _settings_table(run: Run, settings: Collection[str]) -> Table:
         words=("method", "setting"),
         note="gain: how many times closer the generated reference is than the mean image.",
     )
+
+
+def _settings_row(methods: Sequence[Method], folds: Collection[str]) -> list[Shown]:
+    made = [scores for m in methods for scores in m.generated(GENERATED_REFERENCE).items()]
+    gains = [scores["gain"] for fold, scores in made if fold in folds and "gain" in scores]
+    return [
+        methods[0].label,
+        methods[0].setting,
+        spread_of([*_shared(methods, folds).values()]),
+        spread_of([*_shared(methods, folds, "sequence_accuracy").values()]),
+        number(statistics.mean(gains) if gains else None, 3),
+        number(methods[0].parameters, 8),
+        str(len(folds)),
+    ]
