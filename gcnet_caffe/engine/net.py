@@ -197,10 +197,6 @@ class Net(nn.Module):
             raise NetError(f"{self.origin}: no blob {blob!r}")
         return self._final[blob]
 
-    def count(self) -> int:
-        """Return how many elements all blobs had when the net was set up."""
-        return sum(math.prod(shape) for shape in self.blob_shapes)
-
     def use_channels_last(self, one_channel: bool = True) -> None:
         """Keep 2-d blobs and weights in the memory format that is fastest for convolutions.
 
@@ -295,13 +291,12 @@ class Net(nn.Module):
 
     def run(self, batch: Blobs) -> tuple[Loss, dict[str, torch.Tensor]]:
         """As `forward`, on a `batch` of `next_batch`."""
-        loss: Loss
-        if self._compiled is not None:
-            values = dict(batch)
-            loss = sum(run(values) for run in self._compiled)
-            outputs = [values[number] for number in self.output_numbers]
+        values = dict(batch)
+        if self._compiled is None:
+            loss = self._guarded(self._fused, values)
         else:
-            loss, outputs = self._guarded(self._fused, dict(batch))
+            loss = sum(run(values) for run in self._compiled)
+        outputs = [values[number] for number in self.output_numbers]
         return loss, dict(zip(self.outputs, outputs))
 
     def run_keeping(self, batch: Blobs, retain_grad: bool = False) -> tuple[Loss, Blobs]:
@@ -322,7 +317,7 @@ class Net(nn.Module):
             number than its bottom.
         """
         values = dict(batch)
-        loss, _ = self._guarded([step._replace(free=()) for step in self._plain], values)
+        loss = self._guarded([step._replace(free=()) for step in self._plain], values)
         for value in values.values() if retain_grad else ():
             if value.requires_grad:
                 value.retain_grad()
@@ -336,10 +331,9 @@ class Net(nn.Module):
         _, values = self.run_keeping(self.next_batch(inputs))
         return {name: values[number] for name, number in self._final.items()}
 
-    def _guarded(
-        self, steps: Iterable[fusion.Step], values: Blobs
-    ) -> tuple[Loss, list[torch.Tensor]]:
-        """Run `steps`; the error of a failure inside torch says which layer it was."""
+    @staticmethod
+    def _guarded(steps: Iterable[fusion.Step], values: Blobs) -> Loss:
+        """Run `steps`, return the loss; the error of a failure inside torch says which layer it was."""
         loss: Loss = 0.0
         for step in steps:
             try:
@@ -348,7 +342,7 @@ class Net(nn.Module):
                 shapes = [tuple(values[number].shape) for number in step.bottoms]
                 text = str(error).splitlines()[0]
                 raise step.layer.error(f"cannot run on bottoms of {shapes}: {text}") from None
-        return loss, [values[number] for number in self.output_numbers]
+        return loss
 
 
 def _channels_last(tensor: torch.Tensor, one_channel: bool) -> torch.Tensor:

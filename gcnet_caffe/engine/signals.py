@@ -9,39 +9,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 from gcnet_caffe.errors import UsageError
 
 STOP, SNAPSHOT, NONE = "stop", "snapshot", "none"
 EFFECTS = (STOP, SNAPSHOT, NONE)
-
-
-class Requests:
-    """Remembers the signals that have come; calling it returns one effect and forgets it.
-
-    Parameters
-    ----------
-    effects : dict, optional
-        Number of a signal -> one of EFFECTS.
-    """
-
-    def __init__(self, effects: Mapping[int, str] | None = None) -> None:
-        self._effects = effects or {}
-        self._come: set[int] = set()
-
-    def receive(self, number: int, _frame: FrameType | None = None) -> None:
-        """Note that signal `number` has come (it is a signal handler)."""
-        self._come.add(number)
-
-    def __call__(self) -> str:
-        """Return the effect of a signal that has come since the last call, or 'none'."""
-        for number, effect in self._effects.items():
-            if number in self._come:
-                self._come.discard(number)
-                return effect
-        return NONE
 
 
 @contextlib.contextmanager
@@ -63,13 +37,20 @@ def handled(
 
 
 @contextlib.contextmanager
-def listening(sigint_effect: str = STOP, sighup_effect: str = SNAPSHOT) -> Iterator[Requests]:
-    """Handle SIGINT and SIGHUP inside the block; yield the `Requests` (see `handled`).
+def listening(
+    sigint_effect: str = STOP, sighup_effect: str = SNAPSHOT
+) -> Iterator[Callable[[], str]]:
+    """Handle SIGINT and SIGHUP inside the block (see `handled`).
 
     Parameters
     ----------
     sigint_effect, sighup_effect : str
         ``stop``, ``snapshot`` or ``none``.
+
+    Yields
+    ------
+    callable
+        Returns the effect of a signal that has come since it was last called, or ``none``.
 
     Raises
     ------
@@ -82,6 +63,14 @@ def listening(sigint_effect: str = STOP, sighup_effect: str = SNAPSHOT) -> Itera
             raise UsageError(
                 f'Invalid signal effect "{effect}" was specified; wanted {", ".join(EFFECTS)}'
             )
-    requests = Requests(effects)
-    with handled(effects, requests.receive):
-        yield requests
+    come: set[int] = set()
+
+    def requested() -> str:
+        for number, effect in effects.items():
+            if number in come:
+                come.discard(number)
+                return effect
+        return NONE
+
+    with handled(effects, lambda number, _frame: come.add(number)):
+        yield requested

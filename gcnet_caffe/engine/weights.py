@@ -86,10 +86,10 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
         if layer is None:
             log(f"Ignoring source layer {name}")
             continue
-        wanted = list(range(len(layer.blobs)))
-        if in_hdf5:  # there only the owner of a shared blob has it
-            wanted = [index for index in wanted if (layer, index) in owned]
-        if len(blobs) > len(layer.blobs) or not blobs.keys() >= set(wanted):
+        places = range(len(layer.blobs))
+        # in HDF5 only the owner of a shared blob has it
+        needed = {index for index in places if not in_hdf5 or (layer, index) in owned}
+        if not needed <= blobs.keys() <= set(places):
             raise WeightsError(
                 f"{path}: Incompatible number of blobs for layer {name!r}: found {len(blobs)}, "
                 f"{net.origin} needs {len(layer.blobs)}"
@@ -99,14 +99,11 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
 
 
 def _copy_blob(layer: Layer, index: int, array: NDArray[np.float32], old: bool, path: Path) -> None:
-    wanted = layer.blob_shapes[index] if index < len(layer.blobs) else None
-    found = array.shape
-    if old and wanted is not None and len(wanted) <= 4:
-        found = found if (1,) * (4 - len(wanted)) + wanted != found else wanted
-    if found != wanted:
+    wanted, found = layer.blob_shapes[index], array.shape
+    if found != wanted and not (old and found == (1,) * (4 - len(wanted)) + wanted):
         raise WeightsError(
             f"{path}: Cannot copy param {index} weights from layer '{layer.name}'; shape mismatch. "
-            f"Source param shape is {array.shape}; target param shape is {wanted}. To learn this "
+            f"Source param shape is {found}; target param shape is {wanted}. To learn this "
             "layer's parameters from scratch rather than copying, rename the layer."
         )
     with torch.no_grad():
@@ -138,7 +135,7 @@ def write_caffemodel(net: Net, path: Path, diff: bool = False) -> None:
         file.write(caffe_pb.NetParameter(name=net.name).SerializeToString())
         for layer in net.layers:
             blobs = (
-                Blob(_array(layer, index), _diff(layer, index, diff))
+                Blob(_array(layer, index), _diff(layer, index) if diff else None)
                 for index in range(len(layer.blobs))
             )
             file.writelines(embedded(number, with_blobs(layer.param, "blobs", blobs)))
@@ -153,9 +150,7 @@ def _array(layer: Layer, index: int) -> NDArray[np.float32]:
     return layer.blob(index).detach().cpu().contiguous().numpy()
 
 
-def _diff(layer: Layer, index: int, wanted: bool) -> NDArray[np.float32] | None:
-    if not wanted:
-        return None
+def _diff(layer: Layer, index: int) -> NDArray[np.float32]:
     gradient = layer.blobs[index].grad
     if gradient is None:
         return np.zeros(layer.blob_shapes[index], np.float32)
@@ -173,4 +168,4 @@ def _write_hdf5(net: Net, path: Path, diff: bool) -> None:
                 if (layer, index) in owned:
                     places[0].create_dataset(str(index), data=_array(layer, index))
                 if diff:
-                    places[1].create_dataset(str(index), data=_diff(layer, index, True))
+                    places[1].create_dataset(str(index), data=_diff(layer, index))
