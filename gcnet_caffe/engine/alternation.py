@@ -67,11 +67,6 @@ class Alternation:
             for net in solver.test_nets:
                 share_trained_layers(net, solver.net)
 
-    @property
-    def iteration(self) -> int:
-        """How many updates both have had."""
-        return min(solver.iteration for solver in self.solvers)
-
     def restore(
         self, discriminator: str | os.PathLike[str], generator: str | os.PathLike[str]
     ) -> None:
@@ -101,7 +96,7 @@ class Alternation:
         for solver in self.solvers:
             solver.log(f"Solving {solver.net.name}")
             solver.log(f"Learning Rate Policy: {solver.param.lr_policy}")
-        stopped = self.step(self.solvers[1].param.max_iter - self.iteration)
+        stopped = self.step(self.solvers[0].param.max_iter - self.solvers[0].iteration)
         for solver in self.solvers:
             solver.finish(stopped)
 

@@ -236,13 +236,11 @@ def _log(given: _Given, iterations: int, silent: bool) -> Iterator[Log]:
         yield Log(silent=silent, flags=given.log_flags)
         return
     Path(given.log).parent.mkdir(parents=True, exist_ok=True)
-    with open(given.log, "a" if given.snapshots else "w", encoding="utf-8") as stream:
-        with tqdm(total=iterations, unit="it", disable=None, leave=False) as bar:
-
-            def shown(iteration: int) -> None:
-                bar.update(iteration - bar.n)
-
-            yield Log(stream, on_iteration=shown, flags=given.log_flags)
+    with (
+        open(given.log, "a" if given.snapshots else "w", encoding="utf-8") as stream,
+        tqdm(total=iterations, unit="it", disable=None, leave=False) as bar,
+    ):
+        yield Log(stream, on_iteration=lambda it: bar.update(it - bar.n), flags=given.log_flags)
 
 
 def _open(

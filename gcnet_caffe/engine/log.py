@@ -123,7 +123,7 @@ class Log:
         self,
         stream: TextIO | None = None,
         silent: bool = False,
-        on_iteration: Callable[[int], None] | None = None,
+        on_iteration: Callable[[int], object] | None = None,
         speaker: str = "",
         flags: LogFlags | None = None,
     ) -> None:

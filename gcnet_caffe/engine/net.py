@@ -333,7 +333,7 @@ class Net(nn.Module):
 
     @staticmethod
     def _guarded(steps: Iterable[fusion.Step], values: Blobs) -> Loss:
-        """Run `steps`, return the loss; the error of a failure inside torch says which layer it was."""
+        """Run `steps`, return the loss; an error inside torch is raised as the layer's."""
         loss: Loss = 0.0
         for step in steps:
             try:

@@ -32,24 +32,19 @@ def learning_rate(param: Any, iteration: int, current_step: int) -> tuple[np.flo
     policy = param.lr_policy
     if policy == "step":
         current_step = iteration // param.stepsize
-        return _raised(base, gamma, current_step), current_step
     if policy == "multistep":
         reached = len(param.stepvalue) > current_step and iteration >= param.stepvalue[current_step]
         current_step += bool(reached)
-        return _raised(base, gamma, current_step), current_step
-    if policy == "exp":
-        return _raised(base, gamma, iteration), current_step
-    if policy == "inv":
-        return base * (_F(1) + gamma * _F(iteration)) ** -power, current_step
-    if policy == "poly":
-        left = max(_F(1) - _F(iteration) / _F(max(param.max_iter, 1)), _F(0))
-        return base * left**power, current_step
-    if policy == "sigmoid":
-        exponent = -gamma * (_F(iteration) - _F(param.stepsize))
-        return base * (_F(1) / (_F(1) + _F(math.exp(exponent)))), current_step
-    return base, current_step
-
-
-def _raised(base: np.float32, gamma: np.float32, exponent: int) -> np.float32:
-    """base * gamma^exponent, in double precision, as C++ does where the exponent is an int."""
-    return _F(float(base) * float(gamma) ** exponent)
+    rate = base
+    if policy in ("step", "multistep", "exp"):
+        exponent = iteration if policy == "exp" else current_step
+        # in double precision, as C++ does where the exponent is an int
+        rate = _F(float(base) * float(gamma) ** exponent)
+    elif policy == "inv":
+        rate = base * (_F(1) + gamma * _F(iteration)) ** -power
+    elif policy == "poly":
+        rate = base * max(_F(1) - _F(iteration) / _F(max(param.max_iter, 1)), _F(0)) ** power
+    elif policy == "sigmoid":
+        raised = math.exp(-gamma * (_F(iteration) - _F(param.stepsize)))
+        rate = base * (_F(1) / (_F(1) + _F(raised)))
+    return rate, current_step

@@ -177,20 +177,15 @@ class Records:
 
     def _hold(self, images: dict[int, NDArray[Any]]) -> None:
         """Keep `images`, which are not held, as far as the limit allows."""
-        stacked = []
         for index, image in images.items():
             if self.held_bytes + image.nbytes > self._limit:
                 continue
+            self.held_bytes += image.nbytes
             if index < len(self.stack) and (image.shape, image.dtype) == self._like_first:
-                stacked.append(index)
+                self.stack[index] = torch.tensor(image)
+                self._in_stack[index] = True
             else:
                 self._others[index] = image
-            self.held_bytes += image.nbytes
-        if stacked:
-            pixels = torch.from_numpy(np.stack([images[index] for index in stacked]))
-            places = torch.as_tensor(stacked, device=self.stack.device)
-            self.stack[places] = pixels.to(self.stack.device)
-            self._in_stack[stacked] = True
 
     def _fingerprint(self) -> tuple[int, int, int] | None:
         """Return what changes when the LMDB's file is written; None where there is none."""

@@ -312,8 +312,8 @@ class Solver:
         now = time.perf_counter()
         lapse = now - self._timer
         rate = (self.iteration - self._displayed) / (lapse or 1)
-        loss, display = self._smoothed.value, self.param.display
-        self.log(display_line(self.iteration, loss, rate, lapse, display))
+        loss = self._smoothed.value
+        self.log(display_line(self.iteration, loss, rate, lapse, self.param.display))
         self._timer, self._displayed = now, self.iteration
         values = {name: _values(blob) for name, blob in outputs.items()}
         for line in output_lines("Train net", values, self.net.loss_weights):
