@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -50,23 +50,21 @@ def prepare_torch(options: EngineOptions, device: torch.device) -> None:
         torch.backends.cudnn.benchmark = True
 
 
-def describe_gpus(numbers: Iterable[int]) -> list[str]:
-    """Return one line for each GPU of `numbers`: name, memory, capability.
+def describe_gpus(numbers: Iterable[int]) -> Iterator[str]:
+    """Yield one line for each GPU of `numbers`: name, memory, capability.
 
     Raises
     ------
     UsageError
         There is no such GPU.
     """
-    lines = []
     for number in numbers:
         found = torch.cuda.get_device_properties(choose_device(number))
-        lines.append(
+        yield (
             f"GPU {number}: {found.name}, {found.total_memory / 2**30:.1f} GiB, "
             f"compute capability {found.major}.{found.minor}, "
             f"{found.multi_processor_count} multiprocessors"
         )
-    return lines
 
 
 #: Names of glibc's malloc.h.

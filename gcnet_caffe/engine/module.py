@@ -33,10 +33,11 @@ class CaffeModule(nn.Module):
         The blobs that `forward` takes and gives.
     """
 
+    _net: Net
+
     def __init__(self, net: Net) -> None:
         super().__init__()
         self.inputs, self.outputs = tuple(net.inputs), tuple(net.outputs)
-        self._net: Net
         self.__dict__["_net"] = net  # its parameters are registered below, under their own names
         for layer in net.layers:
             if len(layer.blobs):

@@ -295,18 +295,8 @@ class Solver:
         rate, self.current_step = learning_rate(self.param, self.iteration, self.current_step)
         if display:
             self.log(rate_line(self.iteration, rate))
-        if self.group.size > 1:
-            self.group.average(self._gradients())
-        self.updater.step(rate, self.iteration, self.log)
+        self.updater.step(rate, self.iteration, self.log, self.group.average)
         self.iteration += 1
-
-    def _gradients(self) -> list[torch.Tensor]:
-        """Return the gradients; every rank has the same blobs, so zeros stand for none."""
-        params = [learnable.param for learnable in self.net.learnable]
-        for param in params:
-            if param.requires_grad and param.grad is None:
-                param.grad = torch.zeros_like(param)
-        return [param.grad for param in params if param.grad is not None]
 
     def _display(self, outputs: dict[str, torch.Tensor]) -> None:
         now = time.perf_counter()

@@ -56,12 +56,22 @@ class Updater:
         self, param: Any, learnable: Sequence[Learnable], summation: str = "torch"
     ) -> None:
         self.param, self.learnable = param, learnable
-        self._by = _arithmetic(summation)
+        self._by: Any = _Fast
+        if summation == "caffe":
+            from gcnet_caffe.engine.caffe_order import arithmetic
+
+            self._by = arithmetic
         params = [one.param for one in learnable]
         self.history = [torch.zeros_like(p.detach()) for p in params * self.histories]
 
     @torch.no_grad()
-    def step(self, rate: SupportsFloat, iteration: int, log: Callable[[str], None]) -> None:
+    def step(
+        self,
+        rate: SupportsFloat,
+        iteration: int,
+        log: Callable[[str], None],
+        average: Callable[[Sequence[torch.Tensor]], None],
+    ) -> None:
         """Update every blob once from its gradient.
 
         Parameters
@@ -71,9 +81,12 @@ class Updater:
         iteration : int
         log : callable
             Takes the line about clipped gradients.
+        average : callable
+            Replaces the gradients of this rank by those of all ranks.
         """
         blobs = [one.param for one in self.learnable]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in blobs]
+        average([gradient for p, gradient in zip(blobs, gradients) if p.requires_grad])
         self._clip(gradients, log)
         if self.param.iter_size > 1:
             torch._foreach_mul_(gradients, float(_F(1) / _F(self.param.iter_size)))
@@ -180,14 +193,6 @@ class Adam(Updater):
         return (mean / self._by.root(square).add_(self.param.delta)).mul_(
             float(_F(rate) * correction)
         )
-
-
-def _arithmetic(summation: str) -> Any:
-    if summation == "torch":
-        return _Fast
-    from gcnet_caffe.engine.caffe_order import arithmetic
-
-    return arithmetic
 
 
 _RULES = {
