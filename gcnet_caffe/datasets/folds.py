@@ -75,12 +75,12 @@ def assign_folds(subjects: Iterable[str], folds: int) -> dict[str, int]:
     return {subject: rank % folds for rank, subject in enumerate(ordered)}
 
 
-def check_disjoint(train: Iterable[Row], test: Iterable[Row], manifest: str | Path) -> None:
+def check_disjoint(train: Sequence[Row], test: Sequence[Row], manifest: str | Path) -> None:
     """Check that no subject and no image is in both `train` and `test`.
 
     Parameters
     ----------
-    train, test : iterables of Row
+    train, test : sequences of Row
     manifest : str or Path
         The manifest's name, for the error message.
 
@@ -89,8 +89,8 @@ def check_disjoint(train: Iterable[Row], test: Iterable[Row], manifest: str | Pa
     ManifestError
         The message has the first subject or image that is in both.
     """
-    for what, one, other in zip(("subject", "image"), _members(train), _members(test)):
-        both = one & other
+    for what, found_in in (("subject", _subjects), ("image", _images)):
+        both = found_in(train) & found_in(test)
         if both:
             raise ManifestError(
                 f"{manifest}: {what} {min(both)} is in both the train and the test images"
@@ -188,11 +188,9 @@ def fold_table_text(folds: Mapping[str, int]) -> str:
     return text.getvalue()
 
 
-def _members(rows: Iterable[Row]) -> tuple[set[str], set[str]]:
-    """The subjects, and the images, of some rows."""
-    subjects: set[str] = set()
-    images: set[str] = set()
-    for row in rows:
-        subjects.add(row.subject)
-        images.update(name for name in (row.path, row.reference) if name)
-    return subjects, images
+def _subjects(rows: Iterable[Row]) -> set[str]:
+    return {row.subject for row in rows}
+
+
+def _images(rows: Iterable[Row]) -> set[str]:
+    return {image for row in rows for image in (row.path, row.reference) if image}

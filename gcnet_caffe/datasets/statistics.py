@@ -154,15 +154,20 @@ def statistics_text(found: ManifestStatistics) -> str:
     -------
     str
     """
+    columns = {
+        "sources": found.sources,
+        "expressions": found.expressions,
+        "reference": found.references,
+        "landmarks": found.routes,
+    }
     lines = [
         f"images: {found.images}",
         f"subjects: {found.subjects}",
         f"sequences: {found.sequences}",
     ]
-    for name in ("sources", "expressions", "references", "routes"):
-        counts = getattr(found, name).most_common()
-        title = {"references": "reference", "routes": "landmarks"}.get(name, name)
-        lines.append(f"{title}: {', '.join(f'{key} {count}' for key, count in counts)}")
+    for title, counts in columns.items():
+        listed = (f"{name} {count}" for name, count in counts.most_common())
+        lines.append(f"{title}: {', '.join(listed)}")
     sizes = [f"{width}x{height} {count}" for (width, height), count in found.sizes.most_common(5)]
     more = len(found.sizes) - len(sizes)
     lines.append(
@@ -200,7 +205,8 @@ def draw_statistics(found: ManifestStatistics, out: str | Path, title: str) -> N
         Matplotlib is not installed.
     """
     plt = import_pyplot()
-    figure, axes = plt.subplots(2, 2, figsize=(11, 7))
+    with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(2, 2, figsize=(11, 7))
     _bars(axes[0, 0], "images by expression", found.expressions)
     _folds(axes[0, 1], found)
     _points(axes[1, 0], found)
@@ -214,10 +220,8 @@ def _bars(axis: Any, title: str, counts: Counter[str]) -> None:
     names = sorted(counts, key=lambda name: (name == NEUTRAL, name))
     bars = axis.barh(names, [counts[name] for name in names], color="C0")
     axis.bar_label(bars, padding=2, fontsize=8)
-    axis.set_ylim(max(len(names), 5) - 0.5, -0.5)  # few bars stay slim
     axis.margins(x=0.12)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(title)
+    axis.set(title=title, ylim=(max(len(names), 5) - 0.5, -0.5))  # few bars stay slim
 
 
 def _folds(axis: Any, found: ManifestStatistics) -> None:
@@ -230,21 +234,16 @@ def _folds(axis: Any, found: ManifestStatistics) -> None:
     places = range(len(subjects))
     axis.bar(places, shown, color="C0", label="expressive")
     bars = axis.bar(places, neutral, bottom=shown, color="0.75", label=NEUTRAL)
-    axis.set_ylim(0, 1.25 * max(one + other for one, other in zip(shown, neutral)))
-    axis.spines[["top", "right"]].set_visible(False)
     axis.bar_label(bars, labels=[str(count) for count in subjects], fontsize=8)
-    axis.set_xticks(list(places))
-    axis.set_xlabel("fold")
+    highest = max(one + other for one, other in zip(shown, neutral))
+    axis.set(xlabel="fold", xticks=places, ylim=(0, 1.25 * highest))
     if any(neutral):
         axis.legend(fontsize=8, ncols=2, loc="upper right", frameon=False)
 
 
 def _points(axis: Any, found: ManifestStatistics) -> None:
-    axis.set_title(f"sizes of {found.sampled} images (pixels)")
-    axis.set_xlabel("width")
-    axis.set_ylabel("height")
+    axis.set(title=f"sizes of {found.sampled} images (pixels)", xlabel="width", ylabel="height")
     if found.sizes:
         (widths, heights), counts = zip(*found.sizes), found.sizes.values()
         axis.scatter(widths, heights, s=[20 + 200 * n / found.sampled for n in counts], alpha=0.6)
-        axis.set_xlim(0, 1.15 * max(widths))
-        axis.set_ylim(0, 1.15 * max(heights))
+        axis.set(xlim=(0, 1.15 * max(widths)), ylim=(0, 1.15 * max(heights)))

@@ -205,18 +205,18 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
     try:
         stream = io.BytesIO(data)
         with _strict_pillow(), Image.open(stream, formats=_FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                pass
-            elif data.startswith(b"\xff\xd8"):
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            if data.startswith(b"\xff\xd8"):
                 image.draft("L", (1, 1))
                 image.load()
             else:
                 image.verify()  # of a PNG all chunks up to IEND; libpng would print
                 if image.format == "PNG" and len(data) < stream.tell() + 4:
                     raise OSError("truncated in IEND's checksum")
-    except Image.DecompressionBombError:
-        width, height = MAX_PIXELS, 2  # at least
+    except Image.DecompressionBombError:  # Pillow's own limit may be lower
+        millions = MAX_PIXELS // 10**6
+        raise ImageError(f"{name}: more than {millions} million pixels; not decoded") from None
     except Exception as error:  # of many kinds: whatever Pillow stumbles over in broken data
         if kind is None:
             raise ImageError(f"{name}: not a whole image; wanted {', '.join(_FORMATS)}") from None
@@ -224,8 +224,6 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
             raise ImageError(f"{name}: the image is cut off after {len(data)} bytes") from None
         what = kind.words.partition(" ")[2]
         raise ImageError(f"{name}: not a whole image: cut off or damaged {what}") from None
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{name}: more than {MAX_PIXELS // 10**6} million pixels; not decoded")
 
 
 @contextlib.contextmanager
@@ -249,8 +247,7 @@ def _check_tiff(data: bytes, name: str | Path) -> None:
     """Raise an ImageError for a TIFF that holds a camera's raw data or has too deep pixels."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _strict_pillow():
             stream = io.BytesIO(data)
             stream.seek(tags.next)
             tags.load(stream)
@@ -273,8 +270,7 @@ def _read_gif(data: bytes, name: str | Path, colour: bool) -> NDArray[np.uint8]:
     try:
         with _strict_pillow():
             image = Image.open(io.BytesIO(data), formats=("GIF",))
-            if not colour:
-                return np.array(image.convert("L"))
-            return np.ascontiguousarray(np.array(image.convert("RGB"))[:, :, ::-1])
+            pixels = np.array(image.convert("RGB" if colour else "L"))
+            return np.ascontiguousarray(pixels[..., ::-1]) if colour else pixels
     except Exception:  # of many kinds: whatever Pillow stumbles over in broken data
         raise ImageError(f"{name}: not a whole GIF image: cut off or damaged") from None

@@ -32,6 +32,12 @@ _UNREAD_NAMES = (
     ".hif", ".icns", ".jxl", ".jxr", ".nef", ".nrw", ".orf", ".pcx", ".pef", ".pfm", ".psd",
     ".raf", ".rw2", ".sr2", ".srw", ".svg", ".svgz", ".tga", ".x3f", ".xcf",
 )  # fmt: skip
+#: (endings of names, sort, words), for files whose bytes are of no known kind.
+_BY_NAME = (
+    (VIDEO_NAMES, VIDEO, "a video by its name"),
+    (IMAGE_NAMES, IMAGE, "an image by its name"),
+    (_UNREAD_NAMES, UNREAD, "a {ending} file"),
+)
 
 
 class Kind(NamedTuple):
@@ -157,10 +163,7 @@ def kind_by_name(path: str | os.PathLike[str]) -> Kind | None:
         None for an ending of no known kind.
     """
     name = os.fspath(path).lower()
-    if name.endswith(VIDEO_NAMES):
-        return Kind(VIDEO, "a video by its name")
-    if name.endswith(IMAGE_NAMES):
-        return Kind(IMAGE, "an image by its name")
-    if name.endswith(_UNREAD_NAMES):
-        return Kind(UNREAD, f"a {os.path.splitext(name)[1]} file")
+    for endings, sort, words in _BY_NAME:
+        if name.endswith(endings):
+            return Kind(sort, words.format(ending=os.path.splitext(name)[1]))
     return None

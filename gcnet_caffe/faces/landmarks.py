@@ -49,8 +49,8 @@ def five_from_68(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([*eyes, points[30], points[48], points[54]])
 
 
-def check_points(points: NDArray[np.float64], image: NDArray[np.uint8]) -> None:
-    """Check that `points` can be the five landmarks of a face.
+def points_fault(points: NDArray[np.float64], image: NDArray[np.uint8]) -> str:
+    """Return why `points` cannot be the five landmarks of a face; "" if they can.
 
     Parameters
     ----------
@@ -58,23 +58,24 @@ def check_points(points: NDArray[np.float64], image: NDArray[np.uint8]) -> None:
         x, y in pixels.
     image : (H, W) ndarray of uint8
 
-    Raises
-    ------
-    ImageError
-        A point is outside the image, or the mouth is above the eyes, seen upright.
+    Returns
+    -------
+    str
+        That a point is outside the image, or that the mouth is above the eyes, seen upright.
     """
     height, width = image.shape
     places = points.tolist()
     for name, (x, y) in zip(NAMES, places):
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-            raise ImageError(f"{name} ({x:g}, {y:g}) is outside the {width}x{height} image")
+            return f"{name} ({x:g}, {y:g}) is outside the {width}x{height} image"
     right, left, _, *mouth = (complex(*point) for point in places)
     across, down = left - right, (sum(mouth) - left - right) / 2
     if (across.conjugate() * down).imag <= 0:
-        raise ImageError(
+        return (
             f"the five points are not a face: going from {NAMES[0]} to {NAMES[1]}, the mouth must "
             "be on the right-hand side (are left and right swapped?)"
         )
+    return ""
 
 
 def detector_model(path: str | Path | None = None) -> Path:
@@ -211,7 +212,7 @@ class Detector:
                 if not any(_same_face(box, other) for other in earlier):
                     points = self._look_again(image, face[2:])
                     found.append(Detected(box, points, float(score)))
-        found = [face for face in found if _is_inside(face.points, image)]
+        found = [face for face in found if not points_fault(face.points, image)]
         return sorted(found, key=lambda face: -face.box[2] * face.box[3])
 
     def score(self, image: NDArray[np.uint8]) -> float:
@@ -274,11 +275,3 @@ def _same_face(box: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     high = np.minimum(box[:2] + box[2:], other[:2] + other[2:])
     shared = np.maximum(high - low, 0).prod()
     return bool(shared > 0.5 * min(box[2:].prod(), other[2:].prod()))
-
-
-def _is_inside(points: NDArray[np.float64], image: NDArray[np.uint8]) -> bool:
-    try:
-        check_points(points, image)
-    except ImageError:
-        return False
-    return True

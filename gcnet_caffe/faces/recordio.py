@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from gcnet_caffe import text
 from gcnet_caffe.errors import ManifestError, shown
 
 _MAGIC = 0xCED7230A
@@ -38,17 +39,15 @@ def read_index(path: Path) -> dict[int, int]:
         The file is missing or empty, or a line is not of that form.
     """
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = text.read(path, ManifestError, "lines of KEY<TAB>OFFSET").splitlines()
     except FileNotFoundError:
         raise ManifestError(
             f"{path}: no such index; wanted in the folder of the .rec file"
         ) from None
-    except UnicodeDecodeError:
-        raise ManifestError(f"{path}: not an index of lines KEY<TAB>OFFSET") from None
     index = {}
     for number, line in enumerate(lines, start=1):
         words = line.split("\t")
-        if len(words) != 2 or not all(word.isdigit() for word in words):
+        if len(words) != 2 or not all(word.isdecimal() for word in words):
             raise ManifestError(f"{path}: line {number}: {shown(line)}; wanted KEY<TAB>OFFSET")
         index[int(words[0])] = int(words[1])
     if not index:

@@ -7,6 +7,7 @@ solver_nets and solver_fields of `formats`). A layer that the check does not kno
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,8 +109,8 @@ def check_solver(solver: Any, origin: str) -> Findings:
     checker.warn_of_folder(solver, origin)
     net = train_net(solver, origin)
     if solver.snapshot_format == solver.HDF5 and (solver.snapshot or solver.snapshot_after_train):
-        names = (layer.name for layer in select_layers(net.param, net.origin))
-        check_hdf5_names(names, net.origin)
+        layers = select_layers(net.param, net.origin)
+        check_hdf5_names((layer.name for layer in layers), net.origin)
     checker.check_net(net)
     for index, source in enumerate(test_nets(solver, origin)):
         checker.check_net(source, solver.test_iter[index])
@@ -121,7 +122,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self.findings = Findings([], [])
-        self._surveys: dict[tuple[str, bool | None, int], Survey] = {}
+        self._survey = functools.lru_cache(maxsize=None)(read_survey)
 
     def warn_of_folder(self, solver: Any, origin: str) -> None:
         """Warn of a missing folder of snapshots: the engine makes it at the end, Caffe does not."""
@@ -169,17 +170,11 @@ class _Checker:
                 raise rules.leveldb()
             self.findings.warnings.append(f"{rules.source}: a LEVELDB, which is not checked")
             return None
-        survey = self._survey(rules)
+        survey = self._survey(rules.source, rules.color, rules.batch_size)
         for (shape, encoded), index in survey.shapes.items():
             rules.check_alike(survey.first_shape, shape, survey.name(index), encoded)
         self._say(_PHASES[layer.phase], survey)
         return rules, survey
-
-    def _survey(self, rules: DataRules) -> Survey:
-        key = rules.source, rules.color, rules.batch_size
-        if key not in self._surveys:
-            self._surveys[key] = read_survey(*key)
-        return self._surveys[key]
 
     def _say(self, phase: str, survey: Survey) -> None:
         shapes = [
@@ -220,17 +215,14 @@ class _Checker:
             found = sorted(place for place in sources[bottoms[number]] if place[0] in surveys)
             reader = f"layer {layer.name!r} ({layer.type})"
             wanted = label_range(layer, shapes[bottoms[0]])
-            if not found:
-                continue
-            if wanted is None:
+            if found and wanted is None:
                 self.findings.warnings.append(
                     f"{net.origin}: {reader}: its number of classes is unknown, so its labels are "
                     "not checked"
                 )
-                continue
-            for step, top in found:
-                rules, survey = surveys[step]
-                check_layer_labels(rules, survey, top, wanted, reader)
+            elif wanted is not None:
+                for step, top in found:
+                    check_layer_labels(*surveys[step], top, wanted, reader)
 
     def _check_channels(
         self, net: Any, surveys: dict[int, tuple[DataRules, Survey]], steps: list[Step]

@@ -13,7 +13,7 @@ import numpy as np
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.augment import draw, face_crop
 from gcnet_caffe.faces.images import file_state, read_grey
-from gcnet_caffe.faces.landmarks import check_points
+from gcnet_caffe.faces.landmarks import points_fault
 from gcnet_caffe.packing.shards import Failure, crops_to_bytes
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def load_face(path: str, points: NDArray[np.float64], read: _Read = read_grey) -
         The message says which file, and which landmark is wrong.
     """
     image = read(path)
-    try:
-        check_points(points, image)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
+    fault = points_fault(points, image)
+    if fault:
+        raise ImageError(f"{path}: {fault}")
     return image

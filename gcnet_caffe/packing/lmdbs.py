@@ -12,7 +12,7 @@ from gcnet_caffe.errors import LmdbError
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.lmdb_file import LmdbFacts, LmdbWriter, Tally, parse_datum, read_records
 from gcnet_caffe.packing.plan import Target
-from gcnet_caffe.packing.shards import Crops, OpenFiles
+from gcnet_caffe.packing.shards import Crops
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,9 +65,9 @@ def assemble(task: Assembly) -> LmdbFacts:
         It cannot be written, a shard is damaged, or what was read is not what should be there.
     """
     tally = Tally()
-    with OpenFiles() as opened, LmdbWriter(task.path, task.name, ascending=True) as writer:
+    with LmdbWriter(task.path, task.name, ascending=True) as writer:
         for key, label, row, copy in task.records():
-            datum = _datum(task.crops.pixels(row, copy, opened), label)
+            datum = _datum(task.crops.pixels(row, copy), label)
             value = datum.SerializeToString()
             writer.put(key, value)
             tally.add(key.encode(), value, datum)

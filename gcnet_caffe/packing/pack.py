@@ -293,16 +293,13 @@ def _assemble(
         scratch = publication.scratch(target.path)
         shutil.rmtree(scratch, ignore_errors=True)  # of a packing that was killed
         scratch.parent.mkdir(parents=True, exist_ok=True)
-        tasks.append(Assembly(scratch, out / target.path, target, labels, failed, crops))
-    for task in tasks:
-        if not any(True for _ in task.records()):
+        task = Assembly(scratch, out / target.path, target, labels, failed, crops)
+        if next(task.records(), None) is None:
             raise ManifestError(f"{plan.manifest}: no image is left for {task.name}")
-    facts = {}
-    with tqdm(total=len(tasks), desc="writing", unit="LMDB", disable=None) as bar:
-        for task, fact in zip(tasks, ordered_map(assemble, tasks, workers, start_worker)):
-            facts[task.target.path] = fact
-            bar.update()
-    return facts
+        tasks.append(task)
+    written = ordered_map(assemble, tasks, workers, start_worker)
+    bar = tqdm(written, "writing", len(tasks), unit="LMDB", disable=None)
+    return {target.path: facts for facts, target in zip(bar, plan.targets)}
 
 
 def _write_side_files(

@@ -51,9 +51,7 @@ def photograph(image: NDArray[np.uint8], points: NDArray[np.float64] | None) -> 
 
 def framed(cell: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the cell with a white gap at its right and below."""
-    white = (255, 255, 255)
-    frame = cv2.copyMakeBorder(cell, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=white)
-    return np.asarray(frame, np.uint8)
+    return np.pad(cell, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
 
 
 def caption(lines: Sequence[str], width: int) -> NDArray[np.uint8]:

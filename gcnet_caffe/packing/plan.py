@@ -185,15 +185,13 @@ def plan_pairs(
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
     fold_of = [dealt[subject] for subject in subjects]
-    targets = []
+    targets = list[Target]()
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
         train = [i for i in kept if fold_of[i] not in tested]
         test = [i for i in kept if fold_of[i] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
-        rng = np.random.default_rng([seed, *tested])
-        targets.append(Target(f"fold{name}/train_lmdb", train, copies, rng))
-        targets.append(Target(f"fold{name}/test_lmdb", test))
+        targets += _train_and_test(f"fold{name}/", train, test, copies, [seed, *tested])
     options = {
         "classes": list(classes),
         "folds": folds,
@@ -256,10 +254,7 @@ def plan_cross(
     both = {rows[i].path for i in train} & {rows[i].path for i in tested}
     if both:
         raise ManifestError(f"{test}: image {min(both)} is in both the train and the test images")
-    targets = [
-        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
-        Target("test_lmdb", tested),
-    ]
+    targets = _train_and_test("", train, tested, copies, [seed, 0])
     options = {
         "classes": list(classes),
         "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
@@ -311,12 +306,24 @@ def plan_identities(
     if not test:
         raise ManifestError(f"{manifest}: no subject has two images, none can be held out")
     train = np.setdiff1d(np.arange(len(rows)), test)
-    targets = [
-        Target("train_lmdb", train, copies, np.random.default_rng([seed, 0])),
-        Target("test_lmdb", test),
-    ]
+    targets = _train_and_test("", train, test, copies, [seed, 0])
     options = {"identities": len(ranks), "held_out": held_out, "copies": copies}
     return Plan(manifest, rows, labels, targets, False, seed, options)
+
+
+def _train_and_test(
+    folder: str,
+    train: Sequence[int] | NDArray[np.int64],
+    test: Sequence[int],
+    copies: int,
+    seed: Sequence[int],
+) -> list[Target]:
+    """The two LMDBs in a folder; only the train LMDB has copies, and is shuffled."""
+    rng = np.random.default_rng(seed)
+    return [
+        Target(f"{folder}train_lmdb", train, copies, rng),
+        Target(f"{folder}test_lmdb", test),
+    ]
 
 
 def _held_out_rows(labels: Sequence[int], share: float, seed: int) -> list[int]:
@@ -369,4 +376,4 @@ def _check_fold(
     for name, members in (("train", train), ("test", test)):
         if not members:
             raise ManifestError(f"{manifest}: fold {fold} has no {name} image")
-    check_disjoint((rows[i] for i in train), (rows[i] for i in test), manifest)
+    check_disjoint([rows[i] for i in train], [rows[i] for i in test], manifest)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-
-_OPEN_FILES = 200
 
 _Task = TypeVar("_Task")
 
@@ -184,32 +181,6 @@ def crops_to_bytes(
     return records.tobytes() + json.dumps(failures).encode()
 
 
-class OpenFiles:
-    """Files that stay open between reads, up to a number: opening costs more than reading."""
-
-    def __init__(self) -> None:
-        self._open: dict[Path, int] = {}
-
-    def __enter__(self) -> OpenFiles:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        for number in self._open.values():
-            os.close(number)
-        self._open.clear()
-
-    def read(self, path: Path, size: int, offset: int) -> bytes:
-        """Return `size` bytes of a file from `offset` on, or fewer at its end."""
-        if path not in self._open:
-            if len(self._open) >= _OPEN_FILES:
-                self._close()
-            self._open[path] = os.open(path, os.O_RDONLY)
-        return os.pread(self._open[path], size, offset)
-
-
 class Crops(NamedTuple):
     """The shards of crops of a packing, as one sequence of records.
 
@@ -229,15 +200,13 @@ class Crops(NamedTuple):
     first: NDArray[np.int64]
     channels: int
 
-    def pixels(self, row: int, copy: int, opened: OpenFiles) -> NDArray[np.uint8]:
+    def pixels(self, row: int, copy: int) -> NDArray[np.uint8]:
         """Return one crop.
 
         Parameters
         ----------
         row, copy : int
             From 0.
-        opened : OpenFiles
-            Reads the shards.
 
         Returns
         -------
@@ -253,11 +222,9 @@ class Crops(NamedTuple):
         shard = np.searchsorted(self.starts, index, "right") - 1
         kind = _record_type(self.channels)
         path, offset = self.shards[shard], (index - self.starts[shard]) * kind.itemsize
-        data = opened.read(path, kind.itemsize, int(offset))
-        if len(data) == kind.itemsize:
-            record = np.frombuffer(data, kind)[0]
-            if zlib.crc32(record["pixels"]) == record["crc"]:
-                return record["pixels"]
+        found = np.fromfile(path, kind, count=1, offset=int(offset))  # none at the file's end
+        if len(found) and zlib.crc32(found["pixels"][0]) == found["crc"][0]:
+            return np.asarray(found["pixels"][0])
         raise _damaged(path, f"the record of row {row + 1}, copy {copy} is not as it was made")
 
     def failures(self) -> dict[int, Failure]:

@@ -9,7 +9,7 @@ from gcnet_caffe.formats.lmdb_file import describe, read_datums
 from gcnet_caffe.packing.crops import RowFaces, make_shard
 from gcnet_caffe.packing.lmdbs import Assembly, assemble, verify
 from gcnet_caffe.packing.plan import Target
-from gcnet_caffe.packing.shards import Crops, OpenFiles
+from gcnet_caffe.packing.shards import Crops
 from tests.packing.drawn_faces import POINTS, pair_rows
 
 
@@ -36,11 +36,10 @@ def test_the_records_and_their_order(written):
     planned = [key for key, row, _ in task.target.records() if row != 4]
     found = list(read_datums(task.path))
     assert [key.decode() for key, _ in found] == planned
-    with OpenFiles() as files:
-        for key, datum in found:
-            row, copy = (int(part) for part in key.split(b"_")[1:])
-            assert datum.label == row - 1
-            assert datum.data == task.crops.pixels(row - 1, copy, files).tobytes()
+    for key, datum in found:
+        row, copy = (int(part) for part in key.split(b"_")[1:])
+        assert datum.label == row - 1
+        assert datum.data == task.crops.pixels(row - 1, copy).tobytes()
 
 
 def test_failures_are_kept(written):
@@ -50,8 +49,7 @@ def test_failures_are_kept(written):
 
 def test_a_failed_row_has_no_pixels(written):
     with pytest.raises(LmdbError, match="second: damaged: the record of row 5, copy 1"):
-        with OpenFiles() as files:
-            written[0].crops.pixels(4, 1, files)
+        written[0].crops.pixels(4, 1)
 
 
 def _remove(transaction, key, value):

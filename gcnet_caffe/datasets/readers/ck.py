@@ -23,8 +23,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.datasets.readers._common import (
@@ -44,6 +42,7 @@ from gcnet_caffe.errors import ManifestError, shown
 from gcnet_caffe.faces.landmarks import five_from_68
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 #: Expression names by the number in an Emotion file.
@@ -174,13 +173,10 @@ def _emotion(folder: Path) -> int | None:
     if not files:
         return None
     text = files[0].read_text(errors="replace").strip()
-    try:
-        label = float(text)
-    except ValueError:
-        label = np.nan
-    if label not in range(len(EMOTIONS)):
+    label = finite_numbers(text.split())
+    if label.size != 1 or label[0] not in range(len(EMOTIONS)):
         raise ManifestError(f"{files[0]}: {shown(text)}; wanted one number from 0 to 7")
-    return int(label)
+    return int(label[0])
 
 
 def _with_landmarks(row: Row, folder: Path | None) -> Row:

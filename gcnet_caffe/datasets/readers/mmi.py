@@ -239,15 +239,12 @@ def _changes(
     picture: NDArray[np.uint8], view: str, turn: str, half: str, model: str | Path | None
 ) -> list[str] | None:
     """How to rotate and cut a video, as in a member's name; None if no upright face is found."""
-    turns, halves = (turn,), (half,)
+    turns = _TURNS if turn == "auto" else (turn,)
+    halves = ("left", "right") if half == "auto" else (half,)
     if picture.shape[0] == _UPRIGHT_HEIGHT:
         turns = ("none",)
-    elif turn == "auto":
-        turns = _TURNS
     if view != _DUAL:
         halves = ("none",)
-    elif half == "auto":
-        halves = ("left", "right")
     options = [[c for c in pair if c != "none"] for pair in itertools.product(turns, halves)]
     if len(options) == 1:
         return options[0]

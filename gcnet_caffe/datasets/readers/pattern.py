@@ -20,6 +20,7 @@ from pathlib import Path
 from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
+from gcnet_caffe.datasets.readers._common import contents, existing
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, UsageError, shown
 
@@ -98,7 +99,7 @@ def read(
     ManifestError
         Nothing matches.
     """
-    root = Path(root)
+    root = existing(root)
     regex = _compile(pattern, "--pattern")
     unknown = sorted(set(regex.groupindex) - set(_GROUPS))
     if unknown or "subject" not in regex.groupindex:
@@ -106,18 +107,17 @@ def read(
         raise UsageError(f"--pattern {pattern!r}: {fault}; wanted {', '.join(_GROUPS)}")
     survey = Survey()
     excluded = [_compile(each, "--exclude") for each in exclude or ()]
-    matches = list(_matches(root, regex, excluded, survey.skipped))
-    if not matches:
-        raise ManifestError(f"{root}: no file below it matches --pattern {pattern!r}")
-    names = _names(expressions, reference, {_group(match, "expression") for match in matches})
-    rows = []
-    for match in matches:
-        found = _group(match, "expression")
-        if found in names:
-            rows.append(_row(root, match, names[found], source or root.resolve().name))
-        else:
-            survey.skipped[f"expression {found!r} is not listed"] += 1
-    rows = _with_references(rows)
+    matches = _matches(root, regex, excluded, survey.skipped)
+    found = [_row(root, match, source or root.resolve().name) for match in matches]
+    if not found:
+        raise ManifestError(
+            f"{root}: no file below it matches --pattern {pattern!r}; found {contents(root)}"
+        )
+    names = _names(expressions, reference, {row.expression for row in found})
+    listed = [row for row in found if row.expression in names]
+    others = (row.expression for row in found if row.expression not in names)
+    survey.skipped.update(f"expression {name!r} is not listed" for name in others)
+    rows = _with_references([row._replace(expression=names[row.expression]) for row in listed])
     return [row for row in rows if neutral_queries or row.expression != NEUTRAL], survey
 
 
@@ -131,7 +131,8 @@ def _compile(regex: str, option: str) -> re.Pattern[str]:
 def _matches(
     root: Path, pattern: re.Pattern[str], exclude: Sequence[re.Pattern[str]], skipped: Counter[str]
 ) -> Iterator[re.Match[str]]:
-    for path in _files(root):
+    paths = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    for path in sorted(paths, key=natural_key):
         match = pattern.fullmatch(path)
         if not match:
             skipped["does not match the pattern"] += 1
@@ -141,51 +142,33 @@ def _matches(
             yield match
 
 
-def _files(root: Path) -> list[str]:
-    """The paths of all files below `root`, relative to it, in natural order."""
-    if not root.is_dir():
-        raise UsageError(f"--root {root}: no such folder")
-    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    return sorted(paths, key=natural_key)
-
-
-def _group(match: re.Match[str], name: str) -> str:
-    return match.groupdict().get(name) or ""
-
-
 def _names(expressions: str | None, reference: str, found: set[str]) -> dict[str, str]:
     """The manifest's name of each expression found that is to be taken."""
-    names = {name: name for name in found}
-    if expressions:
-        names = dict(_pair(item) for item in expressions.split(","))
-        for name in names:
-            if name not in found:
-                raise UsageError(
-                    f"--expressions: no image has {name!r}; there are {', '.join(sorted(found))}"
-                )
+    pairs = [item.strip().partition("=") for item in expressions.split(",")] if expressions else []
+    names = {name: new_name or name for name, _, new_name in pairs} or {n: n for n in found}
+    given = [("--expressions", name) for name in names]
+    if reference != NEUTRAL:
+        given.append(("--reference", reference))
+    for option, name in given:
+        if name not in found:
+            raise UsageError(
+                f"{option}: no image has {name!r}; there are {', '.join(sorted(found))}"
+            )
     if reference in found:
         names[reference] = NEUTRAL
-    elif reference != NEUTRAL:
-        raise UsageError(
-            f"--reference: no image has {reference!r}; there are {', '.join(sorted(found))}"
-        )
     return names
 
 
-def _pair(item: str) -> tuple[str, str]:
-    found, _, name = item.strip().partition("=")
-    return found, name or found
-
-
-def _row(root: Path, match: re.Match[str], expression: str, source: str) -> Row:
-    rank = _group(match, "rank")
+def _row(root: Path, match: re.Match[str], source: str) -> Row:
+    groups = {**dict.fromkeys(_GROUPS, ""), **match.groupdict("")}
+    rank = groups["rank"]
     if rank and not rank.isdigit():
         raise ManifestError(f"{root / match.string}: rank {shown(rank)} is not a whole number")
     return Row(
         path=str(root / match.string),
-        subject=_group(match, "subject"),
-        expression=expression,
-        sequence=_group(match, "sequence"),
+        subject=groups["subject"],
+        expression=groups["expression"],
+        sequence=groups["sequence"],
         rank=int(rank) if rank else None,
         source=source,
     )

@@ -104,19 +104,18 @@ def _official(listing: Path, split: str, aligned: bool, source: str, survey: Sur
         stem = name.rpartition(".")[0]
         path = basic / f"Image/aligned/{stem}_aligned.jpg" if aligned else originals / name
         annotation = basic / f"Annotation/manual/{stem}_manu_attri.txt"
+        row = Row(str(path), "", expression, source=source)
         if not name.startswith(split):
             survey.skipped[f"not of {split}"] += 1
         elif not path.is_file():
             survey.skipped["listed, but no such image"] += 1
         elif aligned:
-            rows.append(Row(str(path), "", expression, source=source))
+            rows.append(row)
         elif not annotation.is_file():
             survey.noted["images without a manual annotation"] += 1
-            rows.append(Row(str(path), "", expression, source=source))
+            rows.append(row)
         else:
-            points = _points(annotation)
-            row = Row(str(path), "", expression, source=source)
-            rows.append(row._replace(landmarks=points, route="annotation"))
+            rows.append(row._replace(landmarks=_points(annotation), route="annotation"))
     return rows
 
 
