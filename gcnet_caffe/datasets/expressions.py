@@ -52,9 +52,11 @@ def parse_classes(text: str) -> tuple[str, ...]:
     if text in CLASS_SETS:
         return CLASS_SETS[text]
     names = tuple(name.strip() for name in text.split(","))
-    known = ", ".join(CLASS_SETS)
     if len(names) < 2:
-        raise UsageError(f"--classes {text}: wanted {known}, or at least two names: happy,sad,...")
+        raise UsageError(
+            f"--classes {text}: wanted {', '.join(CLASS_SETS)}, or at least two names: "
+            "happy,sad,..."
+        )
     if "" in names or len(set(names)) < len(names):
         raise UsageError(f"--classes {text}: a name is empty or given twice")
     if NEUTRAL in names[:-1]:

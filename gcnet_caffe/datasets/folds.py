@@ -182,9 +182,7 @@ def fold_table_text(folds: Mapping[str, int]) -> str:
     str
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("subject", "fold"))
-    writer.writerows(folds.items())
+    csv.writer(text, lineterminator="\n").writerows([("subject", "fold"), *folds.items()])
     return text.getvalue()
 
 

@@ -151,8 +151,8 @@ def _row(cells: dict[str, str], path: str | Path, number: int, folder: str) -> R
     if not cells["path"].strip():
         raise wrong("path", "empty")
     if cells["route"] not in ROUTES:
-        found = shown(cells["route"])
-        raise wrong("route", f"{found}; wanted one of {', '.join(ROUTES[:-1])}, or none")
+        known = ", ".join(ROUTES[:-1])
+        raise wrong("route", f"{shown(cells['route'])}; wanted one of {known}, or none")
 
     def points(column: str) -> NDArray[np.float64] | None:
         try:

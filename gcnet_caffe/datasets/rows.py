@@ -42,8 +42,7 @@ class Rows(Sequence[Row]):
         weakref.finalize(self, _close, self._file)
         try:
             for row in rows:
-                written = self._file.write(_as_bytes(row))
-                self._ends.append(self._ends[-1] + written)
+                self._ends.append(self._ends[-1] + self._file.write(_as_bytes(row)))
             self._file.flush()
         except OSError as error:
             raise ManifestError(

@@ -84,9 +84,9 @@ def count_manifest(
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)
     dealt, note = _folds_of(rows, folds, fold_table, manifest)
-    of_fold: list[list[Row]] = [[] for _ in range(max(dealt.values(), default=-1) + 1)]
-    for row in rows if dealt else ():
-        of_fold[dealt[row.subject]].append(row)
+    of_fold = (
+        [row for row in rows if dealt[row.subject] == fold] for fold in sorted(set(dealt.values()))
+    )
     places = np.linspace(0, len(rows) - 1, min(sample, len(rows))).astype(int)
     sizes, unreadable = _sizes([rows[i].path for i in places])
     return ManifestStatistics(

@@ -104,7 +104,11 @@ _KINDS = (
     (VIDEO, "an IVF video", rb"DKIF"),
     (VIDEO, "a YUV4MPEG2 video", rb"YUV4MPEG2 "),
 )
-_PATTERNS = tuple((Kind(sort, words), re.compile(bytes_, re.S)) for sort, words, bytes_ in _KINDS)
+#: Text may begin with a byte-order mark.
+_PATTERNS = tuple(
+    (Kind(sort, words), re.compile(rb"(?:\xef\xbb\xbf)?(?:" + pattern + rb")", re.S))
+    for sort, words, pattern in _KINDS
+)
 
 
 def kind_of(head: bytes) -> Kind | None:
@@ -120,10 +124,7 @@ def kind_of(head: bytes) -> Kind | None:
     Kind, or None
         None for bytes of no known kind.
     """
-    head = head[:HEAD]
-    if head.startswith(b"\xef\xbb\xbf"):  # a byte-order mark, before an SVG
-        head = head[3:]
-    return next((kind for kind, pattern in _PATTERNS if pattern.match(head)), None)
+    return next((kind for kind, pattern in _PATTERNS if pattern.match(head[:HEAD])), None)
 
 
 def file_kind(path: str | os.PathLike[str]) -> Kind | None:

@@ -163,12 +163,16 @@ class Detector:
         except cv2.error as error:
             raise UsageError(f"{model}: not a YuNet model: {error.err}") from None
 
-    def five_points(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def five_points(
+        self, image: NDArray[np.uint8], name: str | Path = "the image"
+    ) -> NDArray[np.float64]:
         """Return the landmarks of the main face: large, and near the centre.
 
         Parameters
         ----------
         image : (H, W) ndarray of uint8
+        name : str or Path
+            The image's name, for the error message.
 
         Returns
         -------
@@ -183,9 +187,8 @@ class Detector:
         for side in _LONGEST_SIDES:
             faces, _ = self._detect(image, side, _BORDER)
             if len(faces):
-                points = _main_face(faces, image.shape)
-                return self._look_again(image, points)
-        raise ImageError("no face found")
+                return self._look_again(image, _main_face(faces, image.shape))
+        raise ImageError(f"{name}: no face found")
 
     def faces(self, image: NDArray[np.uint8]) -> list[Detected]:
         """Return all faces in `image`, the largest first.

@@ -238,15 +238,12 @@ def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
         OpenCV cannot decode it.
     """
     video = open_video(file)
-    try:
+    found, frame = video.read()
+    if not found:
+        raise ImageError(f"{file}: not a video that OpenCV can decode")
+    while found:
+        yield np.asarray(frame, np.uint8)
         found, frame = video.read()
-        if not found:
-            raise ImageError(f"{file}: not a video that OpenCV can decode")
-        while found:
-            yield np.asarray(frame, np.uint8)
-            found, frame = video.read()
-    finally:
-        video.release()
 
 
 def open_video(file: str | Path) -> cv2.VideoCapture:

@@ -7,6 +7,7 @@ solver_nets and solver_fields of `formats`). A layer that the check does not kno
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,12 +76,11 @@ def check(path: str | Path, level: int = 0, stages: Sequence[str] = ()) -> Findi
         return check_solver(param, str(path))
     checker = _Checker()
     for phase in _PHASES:
-        copy = caffe_pb.NetParameter()
-        copy.CopyFrom(param)
+        net = copy.deepcopy(param)
         given = caffe_pb.NetState(phase=phase, level=level, stage=stages)
-        copy.state.CopyFrom(merged_state(phase, param.state, given))
-        if any(layer.type == "Data" for layer in select_layers(copy, str(path))):
-            checker.check_net(NetSource(copy, str(path)))
+        net.state.CopyFrom(merged_state(phase, param.state, given))
+        if any(layer.type == "Data" for layer in select_layers(net, str(path))):
+            checker.check_net(NetSource(net, str(path)))
     return checker.findings
 
 
@@ -231,9 +231,9 @@ class _Checker:
         if not net.name.startswith("gcnet_"):
             return
         for step, (_, survey) in surveys.items():
-            readers = [cut for cut, bottoms, _ in steps if bottoms[:1] == steps[step][2][:1]]
-            cuts = [len(cut.top) for cut in readers if cut.type == "Slice"]
-            wanted = cuts[0] if cuts else 1
+            data = steps[step][2][:1]
+            cuts = [cut for cut, bottoms, _ in steps if cut.type == "Slice" and bottoms[:1] == data]
+            wanted = len(cuts[0].top) if cuts else 1
             for channels in sorted({shape[0] for shape, _ in survey.shapes} - {wanted}):
                 self.findings.warnings.append(
                     f"{survey.source}: {channels} channel(s), {net.name} needs {wanted}"

@@ -7,11 +7,10 @@ with its five landmarks, the aligned crop, and augmented copies as packed with t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from gcnet_caffe.datasets.manifest import Row, read_manifest
@@ -24,7 +23,6 @@ from gcnet_caffe.packing.pictures import (
     GAP,
     blank,
     caption,
-    framed,
     photograph,
     save,
     write,
@@ -82,8 +80,7 @@ def write_contact_sheet(
         raise ImageError(f"{manifest}: row {i + 1}: {failure.reason}")
     titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
     blocks = [_block(listed[i], i, seed, copies) for i in chosen]
-    sheet = np.vstack([_header(titles), *blocks])
-    save(sheet, path)
+    save(np.vstack([_header(titles), *blocks]), path)
 
 
 def _block(row: Row, number: int, seed: int, copies: int) -> NDArray[np.uint8]:
@@ -96,15 +93,9 @@ def _block(row: Row, number: int, seed: int, copies: int) -> NDArray[np.uint8]:
         assert points is not None  # complete_landmarks found them
         image = load_face(path, points)
         crops = [face_crop(image, points, draw(seed, number, copy)) for copy in range(copies)]
-        left = caption(text, _CAPTION), photograph(image, points)
-        pictures.append(np.hstack([*left, *_cells(crops)]))
+        cells = [photograph(image, points), *(photograph(crop, None) for crop in crops)]
+        pictures.append(np.hstack([caption(text, _CAPTION), *cells]))
     return np.vstack(pictures)
-
-
-def _cells(crops: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    for crop in crops:
-        large = cv2.resize(crop, (CELL, CELL), interpolation=cv2.INTER_NEAREST)
-        yield framed(np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8))
 
 
 def _header(titles: Sequence[str]) -> NDArray[np.uint8]:

@@ -60,11 +60,10 @@ class Completed(NamedTuple):
         seen = set()
         for row in map(self.rows.__getitem__, wanted):
             for image in _images_of(row, paired):
-                if image not in self.routes:  # a query, and no reference: in one row only
-                    yield image, row.route
-                elif image not in seen:
+                if image not in seen:
+                    yield image, self.routes.get(image, row.route)
+                if image in self.routes:  # any other is the query of one row
                     seen.add(image)
-                    yield image, self.routes[image]
 
 
 def complete_landmarks(
@@ -113,8 +112,10 @@ def complete_landmarks(
     failures = _failures(rows, wanted, paired, reasons) if reasons else {}
     if lacking:
         packed, detected = set(wanted), set(unknown)
-        complete = functools.partial(_complete, points=points, paired=paired, detected=detected)
-        rows = Rows(complete(row) if i in packed else row for i, row in enumerate(rows))
+        rows = Rows(
+            _complete(row, points, paired, detected) if i in packed else row
+            for i, row in enumerate(rows)
+        )
     return Completed(rows, failures, routes)
 
 
@@ -242,10 +243,6 @@ def _detect_some(images: Sequence[str]) -> bytes:
 
 def _detect_one(path: str) -> Found:
     try:
-        image = read_grey(path)
+        return _detector.five_points(read_grey(path), path), ""
     except ImageError as error:
         return None, str(error)
-    try:
-        return _detector.five_points(image), ""
-    except ImageError as error:
-        return None, f"{path}: {error}"

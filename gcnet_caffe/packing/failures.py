@@ -99,6 +99,6 @@ def _picture(row: Row, image: str) -> NDArray[np.uint8]:
         return photograph(read_grey(image), points)
     except ImageError:
         cell = np.full((CELL, CELL, 3), 220, np.uint8)
-        for start, end in (((0, 0), (CELL, CELL)), ((0, CELL), (CELL, 0))):
-            cv2.line(cell, start, end, (255, 255, 255), 2, cv2.LINE_AA)
+        centre, white = (CELL // 2, CELL // 2), (255, 255, 255)
+        cv2.drawMarker(cell, centre, white, cv2.MARKER_TILTED_CROSS, CELL, 2, cv2.LINE_AA)
         return framed(cell)

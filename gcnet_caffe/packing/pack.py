@@ -251,8 +251,7 @@ def _make_crops(
         for at in range(0, len(wanted), step):
             group = wanted[at : at + step].tolist()
             faces = [_faces_of(i, rows[i], plan.paired, int(kept[i])) for i in group if kept[i]]
-            size = int(copies[group].sum())
-            yield size, faces_digest(faces), (plan.seed, channels, faces)
+            yield int(copies[group].sum()), faces_digest(faces), (plan.seed, channels, faces)
 
     total = int(copies.sum())
     with tqdm(total=total, desc="making crops", unit="face", smoothing=0, disable=None) as bar:

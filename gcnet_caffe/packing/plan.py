@@ -184,21 +184,28 @@ def plan_pairs(
         raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
-    fold_of = [dealt[subject] for subject in subjects]
     targets = list[Target]()
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
-        train = [i for i in kept if fold_of[i] not in tested]
-        test = [i for i in kept if fold_of[i] in tested and labels[i] < len(classes)]
+        train = [i for i in kept if dealt[subjects[i]] not in tested]
+        test = [i for i in kept if dealt[subjects[i]] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
         targets += _train_and_test(f"fold{name}/", train, test, copies, [seed, *tested])
-    options = {
-        "classes": list(classes),
-        "folds": folds,
-        "copies": copies,
-        "neutral_queries": neutral_queries,
-    }
-    return Plan(manifest, rows, labels, targets, True, seed, options, fold_table_text(dealt))
+    return Plan(
+        manifest,
+        rows,
+        labels,
+        targets,
+        paired=True,
+        seed=seed,
+        options={
+            "classes": list(classes),
+            "folds": folds,
+            "copies": copies,
+            "neutral_queries": neutral_queries,
+        },
+        fold_table=fold_table_text(dealt),
+    )
 
 
 def plan_cross(
@@ -254,15 +261,21 @@ def plan_cross(
     both = {rows[i].path for i in train} & {rows[i].path for i in tested}
     if both:
         raise ManifestError(f"{test}: image {min(both)} is in both the train and the test images")
-    targets = _train_and_test("", train, tested, copies, [seed, 0])
-    options = {
-        "classes": list(classes),
-        "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
-        "test_only": sum(not rows[i].reference for i in tested),
-        "copies": copies,
-    }
     return Plan(
-        manifest, rows, labels, targets, True, seed, options, test_manifest=test, test_from=split
+        manifest,
+        rows,
+        labels,
+        _train_and_test("", train, tested, copies, [seed, 0]),
+        paired=True,
+        seed=seed,
+        options={
+            "classes": list(classes),
+            "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
+            "test_only": sum(not rows[i].reference for i in tested),
+            "copies": copies,
+        },
+        test_manifest=test,
+        test_from=split,
     )
 
 
@@ -306,9 +319,15 @@ def plan_identities(
     if not test:
         raise ManifestError(f"{manifest}: no subject has two images, none can be held out")
     train = np.setdiff1d(np.arange(len(rows)), test)
-    targets = _train_and_test("", train, test, copies, [seed, 0])
-    options = {"identities": len(ranks), "held_out": held_out, "copies": copies}
-    return Plan(manifest, rows, labels, targets, False, seed, options)
+    return Plan(
+        manifest,
+        rows,
+        labels,
+        _train_and_test("", train, test, copies, [seed, 0]),
+        paired=False,
+        seed=seed,
+        options={"identities": len(ranks), "held_out": held_out, "copies": copies},
+    )
 
 
 def _train_and_test(

@@ -240,11 +240,10 @@ class Crops(NamedTuple):
         for path, size in zip(self.shards, sizes.tolist()):
             with open(path, "rb") as file:
                 file.seek(size)
-                text = file.read()
-            try:
-                found = json.loads(text)
-            except ValueError:
-                raise _damaged(path, "its end is missing") from None
+                try:
+                    found = json.load(file)
+                except ValueError:
+                    raise _damaged(path, "its end is missing") from None
             failures.update({int(row): Failure(*failure) for row, failure in found.items()})
         return failures
 

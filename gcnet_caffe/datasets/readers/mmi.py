@@ -132,8 +132,9 @@ def read(
     peaks = _peaks(apex, top) if apex else {}
     survey, rows = Survey(where=top), list[Row]()
     for session in folders_in(top):
-        found = _session(session, survey)
-        if found is None:
+        found = _session(session)
+        if isinstance(found, str):
+            survey.skipped[found] += 1
             continue
         video, view, emotion = found
         pictures = read_video(video)
@@ -180,8 +181,9 @@ def _peaks(path: str | Path, sessions: Path) -> dict[str, int]:
     rows = list(read_table(path, "apex csv", ("session", "apex"), ManifestError))
     for number, row in enumerate(rows, start=1):
         if not (row["apex"] or "").strip().isdigit():
-            found = shown(row["apex"])
-            raise ManifestError(f"{path}: row {number}: apex {found} is not a frame number")
+            raise ManifestError(
+                f"{path}: row {number}: apex {shown(row['apex'])} is not a frame number"
+            )
         if not (sessions / (row["session"] or "").strip() / "session.xml").is_file():
             raise ManifestError(
                 f"{path}: row {number}: session {shown(row['session'])}: "
@@ -190,21 +192,18 @@ def _peaks(path: str | Path, sessions: Path) -> dict[str, int]:
     return {row["session"].strip(): int(row["apex"]) for row in rows}
 
 
-def _session(folder: Path, survey: Survey) -> tuple[Path, str, str] | None:
-    """(video, view, expression) of a session; None, and counted in the survey, if left out."""
+def _session(folder: Path) -> tuple[Path, str, str] | str:
+    """(video, view, expression) of a session, or why it is left out."""
     videos = [p for p in sorted(folder.iterdir()) if _VIDEO.match(p.name) and is_video(p)]
     if not videos:
-        survey.skipped["sessions without a video"] += 1
-        return None
+        return "sessions without a video"
     video = videos[0]
     emotion = EMOTIONS.get(_tag(video.with_suffix(".xml")))
     if emotion is None:
-        survey.skipped["sessions without one of the six expressions"] += 1
-        return None
+        return "sessions without one of the six expressions"
     view = _view(folder / "session.xml", video)
     if view not in (_FRONTAL, _DUAL):
-        survey.skipped["sessions in profile" if view == "1" else "sessions of unknown view"] += 1
-        return None
+        return "sessions in profile" if view == "1" else "sessions of unknown view"
     return video, view, emotion
 
 

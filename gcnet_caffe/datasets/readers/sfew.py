@@ -108,6 +108,5 @@ def _listed(listing: Path, split: str, source: str) -> tuple[list[Row], Survey]:
         elif not path.is_file():
             survey.skipped["listed, but no such image"] += 1
         else:
-            expression = EMOTIONS[int(label)]
-            rows.append(Row(str(path), "", expression, source=f"{source} {split}"))
+            rows.append(Row(str(path), "", EMOTIONS[int(label)], source=f"{source} {split}"))
     return rows, survey

@@ -137,8 +137,9 @@ def _records(file: Path, source: str, survey: Survey) -> list[Row]:
         for key in _image_keys(stream, file, index, survey):
             labels, _, _ = _record(stream, file, index, key)
             if not labels or not labels[0] >= 0 or labels[0] % 1:
-                found = shown(labels)
-                raise ManifestError(f"{file}: record {key}: label {found}; wanted 0, 1, 2, ...")
+                raise ManifestError(
+                    f"{file}: record {key}: label {shown(labels)}; wanted 0, 1, 2, ..."
+                )
             path = f"{file}#{index[key]}"
             points = _arcface_points(read_grey(path).shape) if not rows else points
             rows.append(
@@ -162,8 +163,7 @@ def _image_keys(
     if flag == 0 or len(labels) < 2:
         return keys
     images = range(1, int(labels[0]))
-    missing = [key for key in images if key not in index]
-    if missing or not images:
+    if not images or not all(key in index for key in images):
         raise ManifestError(
             f"{file}: record {keys[0]} says that there are images 1 to {int(labels[0]) - 1}, "
             f"and the index has {len(keys)} records"
