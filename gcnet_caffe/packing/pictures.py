@@ -40,8 +40,9 @@ def photograph(image: NDArray[np.uint8], points: NDArray[np.float64] | None) -> 
     (CELL + GAP, CELL + GAP, 3) ndarray of uint8
     """
     scale = CELL / max(image.shape)
-    size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-    small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    height, width = (max(1, round(side * scale)) for side in image.shape)
+    grey = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     for x, y in () if points is None else (points + 0.5) * scale - 0.5:
         cv2.circle(small, (round(x), round(y)), 2, _POINT, -1)
     cell = blank(CELL, CELL)

@@ -1,5 +1,7 @@
 """Packing works on Debian 11's Python 3.9, OpenCV 4.5 and protobuf 3.12, and gives the same."""
 
+import cv2
+import numpy as np
 import pytest
 
 from gcnet_caffe.cli import main
@@ -17,3 +19,7 @@ def test_the_image_packs_the_same_records(caffe, tmp_path, monkeypatch):
     for name in ("train_lmdb", "test_lmdb"):
         here, there = (describe(tmp_path / where / "fold0" / name) for where in ("here", "there"))
         assert here == there and here.count
+    sheet = "make-lmdb sheet faces.csv --rows 2 --copies 2 -o".split()
+    assert main([*sheet, "here.png"]) == 0
+    caffe.run(["gcnet", *sheet, "there.png"], cwd=tmp_path)
+    np.testing.assert_array_equal(cv2.imread("here.png"), cv2.imread("there.png"))
