@@ -122,7 +122,7 @@ class Recognizer:
         """
         if backend is not None:
             text = "backend= is now engine=; the next release takes the new spelling only"
-            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            warnings.warn(f"Recognizer.load: {text}", FutureWarning, stacklevel=2)
             engine = backend
         model = open_model(folder)
         network = open_network(engine, model.net, model.weights, model.outputs, fast=True)
