@@ -16,7 +16,7 @@ from gcnet_caffe.errors import NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import image_scores, others
 from gcnet_caffe.evaluation.run_folder import ResultFolder
-from gcnet_caffe.formats import read_net
+from gcnet_caffe.formats.net_state import layers_in_test
 from gcnet_caffe.inference.images import Records, read_images, sheet
 from gcnet_caffe.inference.network import Network, open_network
 from gcnet_caffe.nets.layer_names import (
@@ -79,7 +79,7 @@ def evaluate(
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
     """
-    tops = {top for layer in read_net(model).layer for top in layer.top}
+    tops = {top for layer in layers_in_test(model) for top in layer.top}
     blobs = [blob for blob in (PROB, FEATURE, DELTA, *IMAGE_TARGETS) if blob in tops]
     network = open_network(engine, model, weights, blobs)
     embed = _embedder(engine, *identity) if identity else None

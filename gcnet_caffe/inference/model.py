@@ -22,6 +22,7 @@ from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.faces import align
 from gcnet_caffe.files import sha256
 from gcnet_caffe.formats import read_net
+from gcnet_caffe.formats.net_state import layers_in_test
 from gcnet_caffe.inference.images import CROP
 from gcnet_caffe.nets.layer_names import DELTA, FEATURE, GENERATED_REFERENCE, PROB, QUERY
 
@@ -149,24 +150,24 @@ def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> Train
     ModelError
         The net has layers that do more than compute, inputs other than one query of 64x64, no
         `prob`, or another number of classes.
-    SchemaError
-        The prototxt cannot be read.
+    SchemaError, NetError
+        The prototxt cannot be read, or a layer has include rules and exclude rules.
     """
-    param = read_net(net)
-    for layer in param.layer:
+    for layer in read_net(net).layer:  # of every phase
         if layer.type not in LAYER_TYPES:
             raise ModelError(
                 f"{net}: layer {layer.name!r}: type {layer.type!r} is not allowed in a "
                 "model folder; wanted layers that only compute"
             )
-    inputs = [(layer.top[:], layer.input_param) for layer in param.layer if layer.type == "Input"]
+    layers = layers_in_test(net)
+    inputs = [(layer.top[:], layer.input_param) for layer in layers if layer.type == "Input"]
     names = [top for tops, _ in inputs for top in tops]
     if names != [QUERY]:
         raise ModelError(f"{net}: inputs: found {', '.join(names) or 'none'}, wanted query only")
     shape = [list(shape.dim) for shape in inputs[0][1].shape]
     if [found[1:] for found in shape] != [[1, CROP, CROP]]:
         raise ModelError(f"{net}: input query: found {shape}, wanted n x 1 x {CROP} x {CROP}")
-    made_by = {top: layer for layer in param.layer for top in layer.top}
+    made_by = {top: layer for layer in layers for top in layer.top}
     outputs = tuple(blob for blob in OUTPUTS if blob in made_by)
     if PROB not in outputs:
         raise ModelError(f"{net}: no blob 'prob'; wanted the deploy net of a classifier")
@@ -244,5 +245,5 @@ def check_preprocessing(found: Mapping[str, object], path: Path) -> None:
 
 def latent_channels(model: TrainedModel) -> int:
     """Return the channels of the latent that ``delta`` compares: those of the last convolution."""
-    layers = [layer for layer in read_net(model.net).layer if layer.type == "Convolution"]
+    layers = [layer for layer in layers_in_test(model.net) if layer.type == "Convolution"]
     return int(layers[-1].convolution_param.num_output)

@@ -53,6 +53,18 @@ def test_what_it_writes_agrees_with_itself_and_with_the_log(trained, faces, caps
         assert found["labels"].tolist() == [int(row["label"]) for row in rows]
 
 
+def test_a_blob_of_the_train_phase_is_not_scored(trained, faces, tmp_path):
+    net = tmp_path / "deploy.prototxt"
+    rule = "include { phase: TRAIN }"
+    more = f'layer {{ name: "x" type: "AbsVal" bottom: "query" top: "reconstruction" {rule} }}\n'
+    net.write_text((trained / "small_S1R1_deploy.prototxt").read_text() + more)
+    weights = trained / f"x_iter_{ITERATIONS}.caffemodel"
+    words = f"--net {net} --weights {weights} --data {faces} -o {tmp_path}"
+    assert main(["evaluate", *words.split()]) == 0
+    scores = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "generated_reference" in scores and "reconstruction" not in scores
+
+
 @pytest.mark.parametrize("engine", OTHERS, indirect=True)
 def test_every_engine_gives_the_same_labels(engine, trained, faces):
     ours, theirs = (evaluate(trained, faces, name) for name in ("torch", engine))

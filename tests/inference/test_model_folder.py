@@ -12,7 +12,15 @@ import pytest
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import ModelError, UsageError
 from gcnet_caffe.formats import read_weights, write_binary
-from gcnet_caffe.inference.model import FACTS, NET, SUMS, WEIGHTS, read_model_folder, sums_text
+from gcnet_caffe.inference.model import (
+    FACTS,
+    NET,
+    SUMS,
+    WEIGHTS,
+    latent_channels,
+    read_model_folder,
+    sums_text,
+)
 from gcnet_caffe.recognition.package import package, rounded_floats
 from gcnet_caffe.recognition.run_folder import open_model, read_files
 from tests.recognition.models import opened
@@ -203,6 +211,23 @@ def test_layers_that_reach_beyond_the_net_are_refused(folder, layer):
         file.write(f'layer {{ name: "more" {layer} }}\n')
     reseal(folder)
     assert f"{folder / NET}: layer 'more': type" in refusal(folder)
+
+
+def test_layers_of_training_are_no_part_of_the_model(model_folder, folder):
+    """An input, an output and a last convolution that the net has in the TRAIN phase only."""
+    rule = "include { phase: TRAIN }"
+    shape = "input_param { shape { dim: 1 dim: 1 dim: 64 dim: 64 } }"
+    sizes = "convolution_param { num_output: 3 kernel_size: 1 }"
+    text = (folder / NET).read_text().replace('"delta"', '"distance"')
+    text += f'layer {{ name: "reference" type: "Input" top: "reference" {rule} {shape} }}\n'
+    text += f'layer {{ name: "c" type: "Convolution" bottom: "query" top: "c" {rule} {sizes} }}\n'
+    text += f'layer {{ name: "delta" type: "AbsVal" bottom: "query" top: "delta" {rule} }}\n'
+    (folder / NET).write_text(text)
+    reseal(folder)
+    whole, found = open_model(model_folder), open_model(folder)
+    assert found.outputs == tuple(blob for blob in whole.outputs if blob != "delta")
+    assert latent_channels(found) == latent_channels(whole) != 3
+    assert opened("torch", found).inputs == ("query",)
 
 
 def test_a_net_that_wants_the_true_reference_is_refused(folder):
