@@ -43,6 +43,9 @@ DEFAULTS: dict[str, Any] = {
     "pictures": True,
 }
 
+#: Key of earlier releases -> its new name.
+_RENAMED = {"fold_sheet": "fold_table"}
+
 
 def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """Read the experiment at `path`.
@@ -129,8 +132,9 @@ def _check(found: dict[str, Any], path: str | Path) -> None:
     if error.validator == "additionalProperties":
         known = sorted(error.schema["properties"])
         unknown = next(key for key in error.instance if key not in known)
-        nearest = difflib.get_close_matches(str(unknown), known, 1, 0.5)
-        what = f"did you mean {nearest[0]}?" if nearest else f"wanted one of {', '.join(known)}"
+        close = difflib.get_close_matches(str(unknown), known, 1, 0.5)
+        nearest = _RENAMED.get(unknown, *close)
+        what = f"did you mean {nearest}?" if nearest else f"wanted one of {', '.join(known)}"
         key = ".".join(map(str, (*error.absolute_path, unknown))).replace("\0", "\\x00")
         raise UsageError(f"{path}: unknown key {key}; {what}")
     raise UsageError(f"{path}: {where or 'the file'}: {_in_words(error)}")

@@ -32,6 +32,7 @@ def test_the_issues_experiments_are_there():
         ({"varaints": ["cnn"]}, "unknown key varaints; did you mean variants?"),
         ({"solver": {"max_itr": 3}}, "unknown key solver.max_itr; did you mean max_iter?"),
         ({"net": {"lamda_s": 3}}, "unknown key net.lamda_s; did you mean lambda_s?"),
+        ({"fold_sheet": "f.csv"}, "unknown key fold_sheet; did you mean fold_table?"),
         ({"zzz": 1}, "unknown key zzz; wanted one of about, also, baselines, classes"),
         ({"variants": ["cnn", "S2R1"]}, "variants.1: found 'S2R1', wanted one of cnn, metric"),
         ({"solver": {"max_iter": "many"}}, "solver.max_iter: found 'many', wanted integer"),
