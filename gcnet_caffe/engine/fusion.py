@@ -55,7 +55,7 @@ def run_step(step: Step, values: Blobs) -> Loss:
     for index, wanted in enumerate(layer.param.propagate_down):
         if not wanted:
             bottoms[index] = bottoms[index].detach()
-    made = (step.op or layer)(*bottoms)
+    made: Tops = (step.op or layer)(*bottoms)
     made = made if isinstance(made, tuple) else (made,)
     values.update(zip(step.tops, made))
     for number in step.free:

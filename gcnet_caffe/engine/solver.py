@@ -141,10 +141,11 @@ class Solver:
             return draws
         seed = seed + self.group.rank if seed >= 0 else random_seed()
         kind = self.options.rng or ("caffe" if self.device.type == "cpu" else "device")
-        made: Any = CaffeRng(seed) if kind == "caffe" else DeviceRng(seed, self.device)
+        made: Rng = CaffeRng(seed) if kind == "caffe" else DeviceRng(seed, self.device)
         if draws is None:
             return made
-        draws.set_state(made.state)
+        state: Any = made.state
+        draws.set_state(state)
         return draws
 
     def _make_net(self, source: NetSource) -> Net:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -56,7 +57,7 @@ class Updater:
         self, param: Any, learnable: Sequence[Learnable], summation: str = "torch"
     ) -> None:
         self.param, self.learnable = param, learnable
-        self._by: Any = _Fast
+        self._by: type[_Fast] | ModuleType = _Fast
         if summation == "caffe":
             from gcnet_caffe.engine.caffe_order import arithmetic
 

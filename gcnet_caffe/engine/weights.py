@@ -151,7 +151,7 @@ def _array(layer: Layer, index: int) -> NDArray[np.float32]:
 
 
 def _diff(layer: Layer, index: int) -> NDArray[np.float32]:
-    gradient = layer.blobs[index].grad
+    gradient: torch.Tensor | None = layer.blobs[index].grad
     if gradient is None:
         return np.zeros(layer.blob_shapes[index], np.float32)
     return gradient.cpu().contiguous().numpy().reshape(layer.blob_shapes[index])

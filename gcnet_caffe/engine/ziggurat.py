@@ -187,11 +187,12 @@ def _under_exponential(layer: int, x: np.float32, uniform: np.float32) -> np.boo
     y = _E.y[layer] + uniform * _E.height[layer]
     above_diagonal = _E.overhang[layer] * uniform - (_E.x[layer] - x)
     above_tangent = y - (_E.y[layer + 1] + (_E.x[layer + 1] - x) * _E.y[layer + 1])
-    return (above_diagonal < 0) & ((above_tangent < 0) | (y < _expf(-x)))
+    under: np.bool_ = (above_diagonal < 0) & ((above_tangent < 0) | (y < _expf(-x)))
+    return under
 
 
 def _tail(reader: _Reader) -> np.float32:
-    start = _N.x[1]
+    start: np.float32 = _N.x[1]
     while True:
         x = _exponential(reader) / start
         y = _exponential(reader)
@@ -204,7 +205,7 @@ def _exponential(reader: _Reader) -> np.float32:
     while True:
         word = reader.word()
         layer = word & 0xFF
-        x = _F(word >> 8) * (_E.x[layer] * _F(2.0**-24))
+        x: np.float32 = _F(word >> 8) * (_E.x[layer] * _F(2.0**-24))
         if x < _E.x[layer + 1]:
             return shift + x
         if layer == 0:

@@ -88,13 +88,14 @@ def _mean(score: Callable[[_Images, _Images], float], answers: _Images, targets:
 def _psnr(answer: _Images, target: _Images) -> float:
     if np.array_equal(answer, target):
         return MAX_PSNR
-    return min(MAX_PSNR, peak_signal_noise_ratio(target, answer, data_range=1.0))
+    return min(MAX_PSNR, float(peak_signal_noise_ratio(target, answer, data_range=1.0)))
 
 
 def _ssim(answer: _Images, target: _Images) -> float:
-    return structural_similarity(target, answer, data_range=1.0)
+    return float(structural_similarity(target, answer, data_range=1.0))
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     flat = rows.reshape(len(rows), -1).astype(np.float64)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    norms: NDArray[np.float64] = np.linalg.norm(flat, axis=1, keepdims=True)
+    return flat / np.maximum(norms, 1e-12)

@@ -79,7 +79,8 @@ def read_experiment(path: str | Path, changes: Sequence[str] = ()) -> dict[str, 
     classes = experiment.get("classes") or list(protocol.classes)
     experiment["classes"] = list(parse_classes(",".join(classes)))
     _check_meaning(experiment, protocol, path)
-    return _absolute(experiment)
+    absolute: dict[str, Any] = _absolute(experiment)
+    return absolute
 
 
 def _load(path: str | Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def face_crop(
     crop = equalise(warp(image, _turn(drawn).after(fit_similarity(points))))
     if drawn.gain == 1:
         return crop
-    return np.clip(np.rint(crop * drawn.gain), 0, 255).astype(np.uint8)
+    return (crop * drawn.gain).round().clip(0, 255).astype(np.uint8)
 
 
 def mirrored(

@@ -72,7 +72,8 @@ class DataRules:
             if mean.ndim > 4 or not mean.size:
                 raise ValueError(f"of shape {mean.shape}, wanted 1 x C x H x W")
             shape = (mean.shape + (1,) * 4)[:4]
-            return mean.reshape(shape)[0]
+            image: NDArray[np.float32] = mean.reshape(shape)[0]
+            return image
         except (GcnetError, ValueError) as error:
             raise self._error(f"mean_file: {error}") from None
 

@@ -96,5 +96,5 @@ def sheet(rows: Sequence[Sequence[NDArray[np.float32]]], scale: int = 2) -> NDAr
         Grey, 0..255.
     """
     tall = [np.hstack([np.pad(im, 2, constant_values=1) for im in row]) for row in rows]
-    picture = np.clip(np.vstack(tall) * 255 + 0.5, 0, 255).astype(np.uint8)
+    picture = (np.vstack(tall) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     return picture.repeat(scale, 0).repeat(scale, 1)

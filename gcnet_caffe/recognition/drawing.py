@@ -61,7 +61,7 @@ def enlarged(image: NDArray[np.float32]) -> _Picture:
     """Return a (64, 64) image of 0..1 as a (132, 132, 3) picture of uint8."""
     pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
     large = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
+    return np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def delta_heat(delta: NDArray[np.float32]) -> _Picture:

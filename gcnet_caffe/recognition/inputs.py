@@ -149,4 +149,4 @@ def _from_unit_range(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.size and not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
         low, high = image.min(), image.max()
         raise UsageError(f"array: found values of {low:g} to {high:g}, wanted floats of 0..1")
-    return np.rint(image * 255).astype(np.uint8)
+    return (image * 255).round().astype(np.uint8)

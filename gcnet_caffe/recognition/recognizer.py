@@ -277,4 +277,6 @@ class Recognizer:
 
     def _delta_map(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
         side = round((delta.size // self._channels) ** 0.5)
-        return np.sqrt((delta.reshape(self._channels, side, side) ** 2).sum(0))
+        pixels = delta.reshape(self._channels, side, side)
+        lengths: NDArray[np.float32] = np.sqrt((pixels**2).sum(0))
+        return lengths

@@ -180,7 +180,8 @@ def draw_variant(rng: np.random.Generator, expression: str) -> dict[int, float]:
     dict of int to float
         Action unit -> strength at the peak.
     """
-    return rng.choice(np.array(EXPRESSIONS[expression]))
+    drawn: dict[int, float] = rng.choice(np.array(EXPRESSIONS[expression]))
+    return drawn
 
 
 def strengths(actions: Mapping[int, float]) -> Array:

@@ -143,7 +143,7 @@ def _box(points: ArrayLike, margin: int, size: tuple[int, ...]) -> tuple[slice, 
 
 
 def _fixed(points: ArrayLike, corner: tuple[int, int] = (0, 0)) -> NDArray[np.int32]:
-    return np.round((to_pixels(points) - corner) * 2**_SHIFT).astype(np.int32)
+    return np.round((to_pixels(points) - corner) * (1 << _SHIFT)).astype(np.int32)
 
 
 def _fill(window: _Window, polygons: Sequence[Array]) -> None:
@@ -197,4 +197,4 @@ def ellipse(centre: ArrayLike, radii: ArrayLike, count: int = 20) -> Array:
     """
     angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return circle * np.asarray(radii) + np.asarray(centre)
+    return circle * np.asarray(radii, np.float64) + np.asarray(centre, np.float64)

@@ -89,7 +89,7 @@ def crease_layer(
 
 
 def _line(points: Array, places: Sequence[_Place], side: int) -> Array:
-    marks = np.array([mark for mark, _, _ in places])
+    marks = [mark for mark, _, _ in places]
     offsets = np.array([(-out, -up) for _, out, up in places])
     return points[MIRROR[marks]] + offsets * (-1, 1) if side else points[marks] + offsets
 

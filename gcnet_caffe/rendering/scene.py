@@ -238,4 +238,5 @@ def _expose(
     if sigma > 0.2:
         picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma)
     picture = picture + setting.noise * rng.standard_normal(picture.shape, dtype=np.float32)
-    return np.clip(np.round(255 * picture), 0, 255).astype(np.uint8)
+    exposed: Grey = np.clip(np.round(255 * picture), 0, 255).astype(np.uint8)
+    return exposed

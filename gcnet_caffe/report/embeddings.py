@@ -69,7 +69,8 @@ def tsne(features: NDArray[np.floating], seed: int = SEED) -> NDArray[np.float32
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
     with threadpool_limits(1):  # sums in another order would give another map
         maker = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
-        return maker.fit_transform(np.asarray(features, np.float64))
+        places: NDArray[np.float32] = maker.fit_transform(np.asarray(features, np.float64))
+    return places
 
 
 def silhouette(features: NDArray[np.floating], labels: NDArray[np.int64]) -> float:

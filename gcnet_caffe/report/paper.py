@@ -19,7 +19,8 @@ _DATA = Path(__file__).with_name("paper_tables.json")
 
 def paper_tables() -> list[dict[str, Any]]:
     """Return the paper's tables as a list of dicts (paper_tables.json)."""
-    return json.loads(_DATA.read_text(encoding="utf-8"))["tables"]
+    tables: list[dict[str, Any]] = json.loads(_DATA.read_text(encoding="utf-8"))["tables"]
+    return tables
 
 
 def paper_accuracy(number: str) -> dict[str, float]:

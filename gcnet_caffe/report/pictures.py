@@ -78,8 +78,7 @@ def figure_pixels(figure: Any) -> NDArray[np.uint8]:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110, bbox_inches="tight")
     data = np.frombuffer(stream.getvalue(), np.uint8)
-    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return picture
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def class_colours(classes: Sequence[str]) -> dict[int, str]:

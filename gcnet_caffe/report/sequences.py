@@ -97,7 +97,7 @@ def _colours(
     """Return (N, 3) RGB 0..1: the expression's colour, lighter the less intense."""
     from matplotlib.colors import to_rgb
 
-    full = np.array([to_rgb(class_colours(classes)[int(label)]) for label in labels])
+    full = np.array([to_rgb(class_colours(classes)[int(label)]) for label in labels], np.float64)
     return 1 - (0.2 + 0.8 * intensity)[:, None] * (1 - full)
 
 

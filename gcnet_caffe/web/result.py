@@ -67,4 +67,7 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
 
 def _template() -> jinja2.Template:
     source = Path(__file__).with_name("result.html.j2").read_text(encoding="utf-8")
-    return jinja2.Template(source, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template: jinja2.Template = jinja2.Template(
+        source, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return template

@@ -21,7 +21,8 @@ _F = np.float32
 
 
 def _sum_by_row(products: Array) -> Array:
-    return products.sum(1, keepdims=True, dtype=np.float64).astype(_F)
+    sums: Array = products.sum(1, keepdims=True, dtype=np.float64).astype(_F)
+    return sums
 
 
 def normalized_distance(layer: Layer, a: Array, b: Array) -> tuple[Top, Back]:

@@ -65,7 +65,7 @@ def normalization_of(param: Any, default: int) -> int:
     """Return the normalization mode of a LossParameter, the old `normalize` included."""
     if param.HasField("normalization") or not param.HasField("normalize"):
         return param.normalization if param.HasField("normalization") else default
-    return _LOSS.VALID if param.normalize else _LOSS.BATCH_SIZE
+    return int(_LOSS.VALID if param.normalize else _LOSS.BATCH_SIZE)
 
 
 def normalizer(mode: int, valid: torch.Tensor, outer: int, inner: int) -> float | torch.Tensor:

@@ -35,10 +35,10 @@ class LRN(Layer):
             padded = F.pad(squares, (0, 0, 0, 0, half, half))
             channels = bottom.shape[1]
             around = sum(padded[:, i : i + channels] for i in range(size))
-            return bottom * (param.k + param.alpha / size * around) ** -param.beta
+            return bottom.mul((param.k + param.alpha / size * around) ** -param.beta)
         full = bottom.shape[2:]  # of this region Caffe takes k as 1
         around = averages(F.pad(squares, (half,) * 4), full, (size, size), (1, 1), (half, half))
-        return bottom * (1 + param.alpha * around) ** -param.beta
+        return bottom.mul((1 + param.alpha * around) ** -param.beta)
 
 
 class _Normalized(torch.autograd.Function):

@@ -100,4 +100,5 @@ class _NormalizedDistance:
 
 
 def _unit(rows: _Array) -> _Array:
-    return rows / np.sqrt((rows * rows).sum(1, keepdims=True) + np.float32(1e-6))
+    lengths: _Array = np.sqrt((rows * rows).sum(1, keepdims=True) + np.float32(1e-6))
+    return rows / lengths
