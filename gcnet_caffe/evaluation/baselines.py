@@ -18,7 +18,7 @@ from gcnet_caffe.errors import LmdbError, extra
 from gcnet_caffe.evaluation.classification import classification
 from gcnet_caffe.inference.images import CROP, Records, read_images
 from gcnet_caffe.packing.provenance import read_classes
-from gcnet_caffe.packing.test_table import read_test_records
+from gcnet_caffe.packing.record_table import read_test_records
 
 #: Penalty of the SVM's errors, one value for every data set: for HOG the best of 1e-4, 1e-3, ..., 1
 #: in five-fold cross-validation by subject over synthetic faces (seed 1000) of no experiment.

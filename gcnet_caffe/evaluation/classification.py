@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gcnet_caffe import files
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.sequences import sequence_groups, vote
-from gcnet_caffe.packing.test_table import RecordRow
+from gcnet_caffe.packing.record_table import RecordRow
 
 #: What predictions.csv has of a row of test.csv.
 _SHOWN = ("path", "subject", "sequence", "rank", "expression")

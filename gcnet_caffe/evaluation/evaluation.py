@@ -33,7 +33,7 @@ from gcnet_caffe.nets.layer_names import (
     REFERENCE,
 )
 from gcnet_caffe.packing.provenance import read_classes
-from gcnet_caffe.packing.test_table import RecordRow, read_test_records
+from gcnet_caffe.packing.record_table import RecordRow, read_test_records
 
 #: Image blob of a deploy net -> channel of the Datum that it should equal.
 IMAGE_TARGETS = {

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.packing.test_table import RecordRow
+from gcnet_caffe.packing.record_table import RecordRow
 
 
 def sequence_groups(records: Sequence[RecordRow]) -> list[Hashable] | None:

@@ -43,8 +43,8 @@ from gcnet_caffe.packing.lmdbs import Assembly, assemble
 from gcnet_caffe.packing.plan import Plan, plan_cross, plan_identities, plan_pairs
 from gcnet_caffe.packing.provenance import PACKED, plan_digest, provenance_text
 from gcnet_caffe.packing.publish import Publication
+from gcnet_caffe.packing.record_table import RecordRow, test_tables
 from gcnet_caffe.packing.shards import Crops, Failure, Work
-from gcnet_caffe.packing.test_table import RecordRow, test_tables
 from gcnet_caffe.packing.work import open_work
 from gcnet_caffe.parallel import cores, ordered_map
 

@@ -13,7 +13,7 @@ from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import Records, sheet
 from gcnet_caffe.inference.network import open_network
-from gcnet_caffe.packing.test_table import RecordRow, read_test_records
+from gcnet_caffe.packing.record_table import RecordRow, read_test_records
 from gcnet_caffe.report.pictures import blank, class_name, figure_pixels, png_uri, style
 
 _COLUMNS = 8

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.inference.images import read_images
-from gcnet_caffe.packing.test_table import RecordRow, read_test_records
+from gcnet_caffe.packing.record_table import RecordRow, read_test_records
 from gcnet_caffe.report.blocks import Block, Figure, Hole
 from gcnet_caffe.report.embeddings import SEED, read_features, thin, tsne
 from gcnet_caffe.report.pictures import class_colours, panels, png_uri, style, svg_uri

@@ -8,7 +8,7 @@ import pytest
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.sequences import sequence_groups, vote
-from gcnet_caffe.packing.test_table import RecordRow
+from gcnet_caffe.packing.record_table import RecordRow
 
 CLASSES = ("anger", "happy", "sad")
 LABELS = np.array([0, 0, 0, 1, 1, 2])

@@ -15,7 +15,7 @@ from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.evaluation.classification import classification
 from gcnet_caffe.evaluation.parameters import learnable_parameters
 from gcnet_caffe.evaluation.summary import over_folds, recall_of, summarize
-from gcnet_caffe.packing.test_table import RecordRow
+from gcnet_caffe.packing.record_table import RecordRow
 from tests.nets.test_in_caffe import LEARNABLE, net_of
 from tests.scratch import make_tree
 

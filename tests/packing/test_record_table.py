@@ -8,7 +8,7 @@ from gcnet_caffe.errors import LmdbError, UsageError
 from gcnet_caffe.formats.lmdb_file import read_datums
 from gcnet_caffe.packing.pack import pack_cross, pack_pairs
 from gcnet_caffe.packing.provenance import read_classes, read_packed
-from gcnet_caffe.packing.test_table import RecordRow, read_test_records
+from gcnet_caffe.packing.record_table import RecordRow, read_test_records
 from tests.packing.drawn_faces import pair_rows, write_rows
 
 CLASSES = ("happy", "sad")
