@@ -22,21 +22,25 @@ _SHORT = {
 }
 
 
-def add_target_flags(parser: argparse.ArgumentParser, writes: str) -> None:
+def add_target_flags(parser: argparse.ArgumentParser, *folders: str) -> None:
     """Add --variant, --fold, --name, --all, --fit-test, --short-names and -o.
 
     Parameters
     ----------
     parser : ArgumentParser
-    writes : str
-        The default of -o.
+    folders : str
+        The folders whose files --all writes; without -o, other files go to the first of them.
     """
     parser.add_argument(
         "--variant", default="S1R1", help=f"network: {', '.join(nets.VARIANTS)}", metavar="NAME"
     )
-    parser.add_argument("--fold", type=int, default=0, help="test fold, 0 to 9", metavar="K")
+    parser.add_argument("--fold", type=int, default=0, help="test fold, 0 or more", metavar="K")
     parser.add_argument("--name", default="ck", help="data set: the first word of the file names")
-    parser.add_argument("--all", action="store_true", help="write all committed files again")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help=f"write all committed files of {' and '.join(folders)} again, in this folder",
+    )
     parser.add_argument(
         "--fit-test",
         action="store_true",
@@ -47,7 +51,10 @@ def add_target_flags(parser: argparse.ArgumentParser, writes: str) -> None:
         action="store_true",
         help="call the files train_test, deploy and solver: for a folder with one network only",
     )
-    parser.add_argument("-o", "--output", default=writes, help="folder to write to", metavar="DIR")
+    parser.add_argument(
+        "-o", "--output", help=f"folder to write to; default: {folders[0]}", metavar="DIR"
+    )
+    parser.set_defaults(folders=folders)
 
 
 def check_target(args: argparse.Namespace) -> None:
@@ -83,7 +90,7 @@ def exact_test(data: str) -> tuple[int, int]:
 def write_files(texts: Mapping[str, str], args: argparse.Namespace) -> None:
     """Write generated files, {name: text}, to the folder of -o, and print their paths."""
     for name, text in texts.items():
-        path = Path(args.output) / (_short(name) if args.short_names else name)
+        path = Path(args.output or args.folders[0]) / (_short(name) if args.short_names else name)
         write_text(path, text)
         print(path)
 
@@ -93,9 +100,20 @@ def _short(name: str) -> str:
     return f"{next(short, 'solver')}.prototxt"
 
 
-def write_all(*folders: str) -> None:
-    """Write the committed files of `folders` (``prototxt``, ``solvers``) again."""
-    texts = {path: text for path, text in nets.committed().items() if path.startswith(folders)}
+def write_all(args: argparse.Namespace) -> None:
+    """Write the committed files of the verb's folders again.
+
+    Raises
+    ------
+    UsageError
+        -o is given: these files have their own folders.
+    """
+    folders = args.folders
+    if args.output:
+        raise UsageError(f"-o {args.output}: --all writes to {' and '.join(folders)}; drop -o")
+    texts = {
+        path: text for path, text in nets.committed().items() if Path(path).parts[0] in folders
+    }
     for path, text in texts.items():
         write_text(path, text)
     print(f"{', '.join(folders)}: {len(texts)} files")

@@ -16,10 +16,11 @@ from gcnet_caffe.cli._targets import (
     write_files,
 )
 from gcnet_caffe.datasets.expressions import NEUTRAL
+from gcnet_caffe.nets.names import NET_FOLDER, SOLVER_FOLDER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_target_flags(parser, writes="prototxt")
+    add_target_flags(parser, NET_FOLDER, SOLVER_FOLDER)
     parser.add_argument(
         "--with-reconstruction",
         action="store_true",
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     if args.all:
-        write_all("prototxt", "solvers")
+        write_all(args)
         return
     check_target(args)
     defaults = nets.net_defaults(args.variant, args.fold)
