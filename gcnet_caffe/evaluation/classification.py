@@ -53,8 +53,12 @@ def classification(
         A label or the number of classes does not fit the scores.
     """
     count = scores.shape[1]
-    if labels.max() >= count:
-        raise GcnetError(f"{origin}: {count} classes, the test LMDB has label {labels.max()}")
+    outside = labels[(labels < 0) | (labels >= count)]
+    if len(outside):
+        raise GcnetError(
+            f"{origin}: label {outside[0]} in the test LMDB, "
+            f"but the net has classes 0 to {count - 1}"
+        )
     if classes and len(classes) != count:
         raise GcnetError(f"{origin}: {count} classes, the data's packed.json has {len(classes)}")
     predicted = scores.argmax(1)
@@ -89,6 +93,7 @@ def write_predictions(
 
     Parameters
     ----------
+    path : str or Path
     keys, labels, scores
         As `Records` and `classification` have them.
     column : str

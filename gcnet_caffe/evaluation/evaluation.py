@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe import files
-from gcnet_caffe.errors import NetError
+from gcnet_caffe.errors import LmdbError, NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import image_scores, others
 from gcnet_caffe.evaluation.run_folder import ResultFolder
@@ -78,12 +78,31 @@ def evaluate(
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
+
+    Raises
+    ------
+    UsageError, NetError, WeightsError, SchemaError
+        A net cannot be opened (see `inference.network.open_network`), or has an input that is none
+        of `CHANNELS`.
+    LmdbError
+        An LMDB, test.csv or packed.json cannot be read, or they do not fit each other; the net
+        needs references, and the LMDB has none.
+    GcnetError
+        The net has other classes than the data; real Caffe is not installed.
     """
     tops = {top for layer in layers_in_test(model) for top in layer.top}
     blobs = [blob for blob in (PROB, FEATURE, DELTA, *IMAGE_TARGETS) if blob in tops]
     network = open_network(engine, model, weights, blobs)
     embed = _embedder(engine, *identity) if identity else None
+    wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
     test = read_images(Path(data) / "test_lmdb")
+    read = [CHANNELS.get(blob, 0) for blob in network.inputs]
+    channels = 1 + max(read + [IMAGE_TARGETS[blob] for blob in wanted])
+    if test.images.shape[1] < channels:
+        raise LmdbError(
+            f"{data}/test_lmdb: records of {test.images.shape[1]} channel, wanted {channels}: "
+            "query and reference"
+        )
     outputs = forward(network, test.images)
     scores: dict[str, Any] = {"images": len(test.labels)}
     about: dict[str, Any] = {
@@ -92,7 +111,6 @@ def evaluate(
     }
     if PROB in blobs:
         scores.update(classification(outputs[PROB], test.labels, **about, origin=model))
-    wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
     means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else test.images[0]
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]

@@ -1,4 +1,4 @@
-"""Centre-cropped images of an LMDB, and how well generated ones match them."""
+"""The images of an LMDB as Caffe's TEST phase sees them, and many images as one picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.errors import LmdbError
-from gcnet_caffe.formats.lmdb_file import read_datums
+from gcnet_caffe.formats.datum import decode
+from gcnet_caffe.formats.lmdb_file import read_datums, record_name
 
 #: Side in pixels of what Caffe's TEST phase cuts out of a record's centre.
 CROP = 64
@@ -39,17 +40,24 @@ def read_images(path: str | Path, suffix: str = "") -> Records:
     Raises
     ------
     LmdbError
-        The LMDB cannot be read, an image is smaller than 64x64, or there is no such record.
+        The LMDB or an image cannot be read, an image is smaller than 64x64 or has other channels
+        than those before it, or there is no such record.
     """
-    keys, labels, images = [], [], []
+    keys: list[str] = []
+    labels: list[int] = []
+    images: list[NDArray[Any]] = []
     for key, datum in read_datums(path):
-        if not key.decode().endswith(suffix):
+        if not key.endswith(suffix.encode()):
             continue
-        shape = datum.channels, datum.height, datum.width
-        if min(shape[1:]) < CROP:
-            raise LmdbError(f"{path}: record {key!r} is {shape}, wanted at least 64x64")
-        images.append(_centre(np.frombuffer(datum.data, np.uint8).reshape(shape)))
-        keys.append(key.decode())
+        origin = record_name(path, key)
+        image = decode(datum, None, origin)
+        channels, height, width = image.shape
+        if min(height, width) < CROP:
+            raise LmdbError(f"{origin}: {height}x{width} pixels, wanted at least {CROP}x{CROP}")
+        if images and channels != len(images[0]):
+            raise LmdbError(f"{origin}: {channels} channels, wanted {len(images[0])} as before it")
+        images.append(_centre(image))
+        keys.append(key.decode(errors="replace"))
         labels.append(datum.label)
     if not keys:
         such = f" with keys ending in {suffix}" if suffix else ""
@@ -57,15 +65,15 @@ def read_images(path: str | Path, suffix: str = "") -> Records:
     return Records(keys, np.array(labels), as_tested(np.stack(images)))
 
 
-def as_tested(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def as_tested(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Return images as Caffe's TEST phase sees them.
 
     Source: Caffe src/caffe/data_transformer.cpp, Transform.
 
     Parameters
     ----------
-    pixels : (N, C, H, W) array of uint8
-        H and W of at least 64.
+    pixels : (N, C, H, W) array
+        Values 0..255; H and W of at least 64.
 
     Returns
     -------

@@ -75,8 +75,10 @@ def test_what_a_sequence_is():
 
 
 def test_labels_and_names_must_fit():
-    with pytest.raises(GcnetError, match="deploy.prototxt: 3 classes, the test LMDB has label 3"):
-        classification(scores_of([0]), np.array([3]), origin="deploy.prototxt")
+    for label in (3, -1):
+        wanted = f"d: label {label} in the test LMDB, but the net has classes 0 to 2"
+        with pytest.raises(GcnetError, match=wanted):
+            classification(scores_of([0]), np.array([label]), origin="d")
     with pytest.raises(GcnetError, match="3 classes, the data's packed.json has 2"):
         classification(scores_of([0]), np.array([0]), CLASSES[:2])
 

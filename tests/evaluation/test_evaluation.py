@@ -9,6 +9,7 @@ import pytest
 from gcnet_caffe.cli import main
 from gcnet_caffe.formats.log import read_log
 from tests.recognition.models import OTHERS
+from tests.scratch import write_lmdb
 
 ITERATIONS = 25
 
@@ -51,6 +52,15 @@ def test_what_it_writes_agrees_with_itself_and_with_the_log(trained, faces, caps
         assert found["feature"].shape == (84, 384) and found["feature"].std(0).max() > 0
         assert found["keys"].tolist() == [row["key"] for row in rows]
         assert found["labels"].tolist() == [int(row["label"]) for row in rows]
+
+
+def test_an_lmdb_without_references_is_refused(trained, tmp_path, capsys):
+    write_lmdb(tmp_path / "test_lmdb", [0, 1], channels=1)
+    words = f"--net {trained}/small_S1R1_deploy.prototxt --data {tmp_path} -o {tmp_path}/out"
+    words += f" --weights {trained}/x_iter_{ITERATIONS}.caffemodel"
+    assert main(["evaluate", *words.split()]) == 1
+    wanted = f"{tmp_path}/test_lmdb: records of 1 channel, wanted 2: query and reference"
+    assert wanted in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_blob_of_the_train_phase_is_not_scored(trained, faces, tmp_path):
