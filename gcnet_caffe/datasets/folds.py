@@ -44,6 +44,12 @@ def ordered_subjects(subjects: Iterable[str]) -> list[str]:
     return ordered
 
 
+def check_number(folds: int) -> None:
+    """Raise a UsageError if there are fewer than 2 folds: nothing would be left to train on."""
+    if folds < 2:
+        raise UsageError(f"--folds {folds}: wanted at least 2")
+
+
 def assign_folds(subjects: Iterable[str], folds: int) -> dict[str, int]:
     """Give each subject the fold that tests on it.
 
@@ -64,9 +70,8 @@ def assign_folds(subjects: Iterable[str], folds: int) -> dict[str, int]:
     UsageError
         Fewer than 2 folds, or a fold would be empty.
     """
+    check_number(folds)
     ordered = ordered_subjects(subjects)
-    if folds < 2:
-        raise UsageError(f"--folds {folds}: wanted at least 2")
     if len(ordered) < folds:
         raise UsageError(
             f"--folds {folds}: fold {len(ordered)} is empty, there are only {len(ordered)} "

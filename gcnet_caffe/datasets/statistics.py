@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.datasets.folds import assign_folds, read_fold_table, subjects_of
+from gcnet_caffe.datasets.folds import assign_folds, check_number, read_fold_table, subjects_of
 from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.images import read_grey
@@ -78,8 +78,9 @@ def count_manifest(
     ManifestError
         The manifest or the fold table is missing or wrong.
     UsageError
-        A number makes no sense.
+        `folds` is below 2, or `sample` below 0.
     """
+    check_number(folds)
     if sample < 0:
         raise UsageError(f"--sample {sample}: wanted 0 or more")
     rows = read_manifest(manifest)

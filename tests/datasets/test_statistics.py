@@ -38,6 +38,13 @@ def test_counts(manifest, capsys):
     assert any("S5_h.png: the image is cut off" in line for line in lines)
 
 
+@pytest.mark.parametrize("folds", ["1", "0", "-3"])
+def test_fewer_than_two_folds_are_misuse(folds, manifest, capsys):
+    assert main(["describe", str(manifest), "--folds", folds]) == 2
+    shown = capsys.readouterr()
+    assert f"--folds {folds}: wanted at least 2" in shown.err and not shown.out
+
+
 def test_a_fold_sheet_is_checked_and_shown(manifest, capsys):
     sheet = manifest.parent / "folds.csv"
     sheet.write_text("subject,fold\n" + "".join(f"S{i},{i % 2}\n" for i in range(12)))
