@@ -56,12 +56,20 @@ def onnx_model(
     SchemaError, WeightsError
         A file cannot be read, or the weights do not fit.
     """
-    _check_types(net)
+    for layer in layers_in_test(net):  # before data or weights are opened
+        if layer.type in layer_types():  # of other types, the engine says that it lacks them
+            _check_type(layer.type, layer.name, net)
     return convert(open_trained(net, weights, outputs), facts)
 
 
 def convert(engine: Net, facts: Mapping[str, object] | None = None) -> ModelProto:
-    """As `onnx_model`, from a net that the engine has opened, with the outputs that it has."""
+    """As `onnx_model`, from a net that the engine has opened, with the outputs that it has.
+
+    Raises
+    ------
+    NetError
+        A layer cannot be converted.
+    """
     graph, values = _converted(engine)
     for name, number in zip(engine.outputs, engine.output_numbers):
         graph.publish(values[number], name)
@@ -89,14 +97,12 @@ def write_onnx(model: ModelProto, path: str | Path) -> None:
         onnx.save_model(model, scratch)
 
 
-def _check_types(path: str | Path) -> None:
-    """Refuse a layer of the engine that ONNX does not have, before data or weights are opened."""
-    for layer in layers_in_test(path):
-        if layer.type in layer_types() and layer.type not in ("Input", *CONVERTERS):
-            raise NetError(
-                f"{path}: layer {layer.name!r}: type {layer.type!r} cannot be written as ONNX; "
-                f"wanted one of Input, {', '.join(sorted(CONVERTERS))}"
-            )
+def _check_type(layer_type: str, layer: str, net: str | Path) -> None:
+    if layer_type not in ("Input", *CONVERTERS):
+        raise NetError(
+            f"{net}: layer {layer!r}: type {layer_type!r} cannot be written as ONNX; "
+            f"wanted one of Input, {', '.join(sorted(CONVERTERS))}"
+        )
 
 
 def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
@@ -105,6 +111,7 @@ def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
     values: dict[int, str] = {}
     for step in engine.steps:
         layer = step.layer
+        _check_type(layer.layer_type, layer.name, engine.name or "the net")
         if layer.is_source:
             values.update((number, engine.blob_names[number]) for number in step.tops)
             continue

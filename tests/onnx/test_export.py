@@ -15,9 +15,10 @@ from gcnet_caffe.engine.layers import TEST, TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
+from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
-from gcnet_caffe.onnx.export import OPSET, onnx_model
+from gcnet_caffe.onnx.export import OPSET, convert, onnx_model
 from tests.engine.parity.run import error
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.onnx.run import run_onnx
@@ -149,6 +150,8 @@ def test_a_layer_that_has_no_converter_is_refused_by_name(tmp_path, capsys):
     assert main(["export-onnx", *words, "-o", f"{tmp_path}/a.onnx"]) == 1
     err = capsys.readouterr().err
     assert "a.prototxt: layer 'pick': type 'ArgMax' cannot be written as ONNX" in err
+    with pytest.raises(NetError, match="layer 'pick': type 'ArgMax' cannot be written as ONNX"):
+        convert(open_net(tmp_path / "a.prototxt", TEST, CaffeRng(0)))
     assert err.count("\n") == 1 and sorted(p.name for p in tmp_path.iterdir()) == ["a.prototxt"]
 
 
