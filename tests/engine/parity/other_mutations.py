@@ -148,7 +148,7 @@ def _clipped_less(_: None, updater: Any, gradients: list[torch.Tensor], *__: Any
 def _other_multiplier(_: None, updater: Any, *__: Any) -> None:
     for one in updater.learnable:
         if one.lr_mult == 2:
-            one.lr_mult *= FACTOR
+            one.spec.lr_mult *= FACTOR
 
 
 def _rule_breaks(name: str) -> Iterator[tuple[str, Undo[None]]]:
