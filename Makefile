@@ -34,7 +34,7 @@ lint: setup
 bench: setup image
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
-	$(BIN)/python benchmarks/backends.py
+	$(BIN)/python benchmarks/engines.py
 
 setup: .venv/ready
 

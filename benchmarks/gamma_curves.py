@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
-from gcnet_caffe.figures import import_pyplot
 from gcnet_caffe.nets.solver import GAMMA_READINGS, SolverOptions
+from gcnet_caffe.plotting import import_pyplot
 
 plt = import_pyplot()
 options = SolverOptions()

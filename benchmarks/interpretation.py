@@ -4,7 +4,7 @@
     python benchmarks/interpretation.py contrastive --data runs/synthetic_pairs/fold0
 
 Each case trains 300 iterations at its learning rate from the same seed, is evaluated on the test
-LMDB, and adds a row to OUT/results.csv; a case that has its row is not run again.
+LMDB, and adds a line to OUT/results.jsonl.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from gcnet_caffe import nets
-from gcnet_caffe.evaluation.evaluation import by_real_caffe, evaluate, write_evaluation
+from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
 from gcnet_caffe.files import write_text
 from gcnet_caffe.formats.lmdb_file import count_records
 from gcnet_caffe.formats.log import read_log
@@ -76,7 +76,7 @@ def run_case(question, case, variant, data, args):
     )
     write_text(folder / "solver.prototxt", *nets.solver_files(variant, solver).values())
     weights = caffe_tool.train(folder / "solver.prototxt", folder / "train.log")
-    scores, outputs = evaluate(folder / names[1], weights, data, by_real_caffe)
+    scores, outputs = evaluate(folder / names[1], weights, data, engine="caffe")
     write_evaluation(scores, outputs, folder)
     return {
         "question": question,

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from gcnet_caffe.engine.options import KERNELS
-from tests import checked_solvers, real_caffe
+from tests import caffe_image, checked_solvers
 
 #: Fixtures that several folders use.
 pytest_plugins = ["tests.evaluation.fixtures", "tests.recognition.fixtures"]
@@ -48,11 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def caffe():
-    """Real Caffe (tests/real_caffe.py); without it a skip, and in CI a failure."""
-    reason = real_caffe.missing()
+    """Real Caffe (tests/caffe_image.py); without it a skip, and in CI a failure."""
+    reason = caffe_image.missing()
     if reason:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return real_caffe
+    return caffe_image
 
 
 @pytest.fixture(autouse=True)

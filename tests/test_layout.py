@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ PACKAGE = "gcnet_caffe"
 FLOORS = (
     "errors",
     "text",
-    "files parallel lifeline",
-    "figures",
+    "files parallel ends_with_parent",
+    "plotting",
     "formats",
     "faces",
     "datasets nets",
@@ -78,6 +79,15 @@ def test_every_package_has_a_floor() -> None:
     assert {name.split(".")[1] for name in SOURCES if "." in name} == set(FLOOR)
 
 
+def test_every_package_has_a_folder_of_tests() -> None:
+    """Beside them are those of the folders `docker` and `native`."""
+
+    def folders(path: Path) -> set[str]:
+        return {made.parent.name for made in path.glob("*/__init__.py")}
+
+    assert folders(ROOT / "tests") == folders(ROOT / PACKAGE) | {"docker", "native"}
+
+
 def test_no_import_goes_up() -> None:
     up = {
         f"{module} -> {name}"
@@ -100,6 +110,16 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     }:
         left = {m: names - outside for m, names in left.items() if m not in outside}
     assert left == {}
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_what_a_benchmark_imports_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+            assert node.module in SOURCES
+            for alias in node.names:
+                found = f"{node.module}.{alias.name}" in SOURCES
+                assert found or hasattr(importlib.import_module(node.module), alias.name)
 
 
 @pytest.mark.parametrize("package", PLAIN)

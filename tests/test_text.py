@@ -11,7 +11,7 @@ from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.formats import read_net, read_solver, read_weights
 from gcnet_caffe.formats.log import read_log
-from gcnet_caffe.recognition.run_folder import open_model
+from gcnet_caffe.recognition.find_model import open_model
 from tests.engine.small import write_small
 
 SHEET = "subject,fold\nS1,0\nSé,1\n"

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from gcnet_caffe import __version__, lifeline
+from gcnet_caffe import __version__, ends_with_parent
 from gcnet_caffe.cli import _old_spellings
 from gcnet_caffe.errors import GcnetError, UsageError, shortened, shown
 
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status: 0 done, 1 failed, 2 misused.
     """
-    lifeline.follow()
+    ends_with_parent.follow()
     if argv is None:
         argv = sys.argv[1:]
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -18,7 +18,7 @@ def add_engine_flag(parser: argparse.ArgumentParser, engines: Iterable[str]) -> 
 
 
 def add_model_flag(parser: argparse.ArgumentParser) -> None:
-    """Add --model, a trained network as `recognition.run_folder.open_model` takes it."""
+    """Add --model, a trained network as `recognition.find_model.open_model` takes it."""
     parser.add_argument(
         "--model",
         metavar="DIR",

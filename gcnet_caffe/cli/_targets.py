@@ -32,7 +32,7 @@ def add_target_flags(parser: argparse.ArgumentParser, *folders: str) -> None:
         The folders whose files --all writes; without -o, other files go to the first of them.
     """
     parser.add_argument(
-        "--variant", default="S1R1", help=f"network: {', '.join(nets.VARIANTS)}", metavar="NAME"
+        "--variant", default="S1R1", help=f"network: {', '.join(nets.ALL_VARIANTS)}", metavar="NAME"
     )
     parser.add_argument("--fold", type=int, default=0, help="test fold, 0 or more", metavar="K")
     parser.add_argument("--name", default="ck", help="data set: the first word of the file names")
@@ -59,9 +59,9 @@ def add_target_flags(parser: argparse.ArgumentParser, *folders: str) -> None:
 
 def check_target(args: argparse.Namespace) -> None:
     """Raise a UsageError if there is no such variant or fold, or the variant has no generator."""
-    if args.variant not in nets.VARIANTS:
+    if args.variant not in nets.ALL_VARIANTS:
         raise UsageError(
-            f"--variant: found {args.variant!r}, wanted one of {', '.join(nets.VARIANTS)}"
+            f"--variant: found {args.variant!r}, wanted one of {', '.join(nets.ALL_VARIANTS)}"
         )
     check_least(args, fold=0)
     generator = getattr(args, "generator", None)

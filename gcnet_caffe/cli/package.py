@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.recognition.find_model import read_files, read_run_folder
     from gcnet_caffe.recognition.package import package
-    from gcnet_caffe.recognition.run_folder import read_files, read_run_folder
 
     loose = args.net, args.weights, args.data
     if bool(args.run) == any(loose) or (any(loose) and not all(loose)):

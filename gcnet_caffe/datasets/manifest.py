@@ -4,7 +4,7 @@
 column                meaning
 ====================  ==============================================================================
 path                  query image, absolute or relative to the manifest's folder; of an image inside
-                      another file, ``FILE#MEMBER`` (see `members`)
+                      another file, ``FILE#MEMBER`` (see `images_in_files`)
 subject               who it shows; empty where the data set does not say
 expression            its expression; empty when unlabelled (identity pre-training)
 reference             image of the same person's neutral face; empty when there is none

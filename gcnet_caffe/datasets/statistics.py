@@ -16,7 +16,7 @@ from gcnet_caffe.datasets.folds import assign_folds, check_number, read_fold_tab
 from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.images import read_grey
-from gcnet_caffe.figures import import_pyplot, save_figure
+from gcnet_caffe.plotting import import_pyplot, save_figure
 
 
 @dataclass

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gcnet_caffe import lifeline
+from gcnet_caffe import ends_with_parent
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.experiment.config import check_data, read_experiment
@@ -168,7 +168,7 @@ def _run(job: _Kind, env: dict[str, str], commands: Sequence[Sequence[str]]) -> 
     gcnet = [sys.executable, "-m", "gcnet_caffe.cli"]
     with contextlib.ExitStack() as stack:
         processes = [
-            lifeline.start(stack, [*gcnet, *words], env=env, **pipes) for words in commands
+            ends_with_parent.start(stack, [*gcnet, *words], env=env, **pipes) for words in commands
         ]
         for process in processes:
             error = process.communicate()[1]

@@ -10,7 +10,7 @@ from typing import Any
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.datasets.readers import READERS
 from gcnet_caffe.experiment.training import ENGINES
-from gcnet_caffe.nets import VARIANTS, NetOptions, SolverOptions
+from gcnet_caffe.nets import ALL_VARIANTS, NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 
 #: Options that the workflow itself sets, from the data and the folder.
@@ -35,7 +35,7 @@ def experiment_schema() -> _Schema:
     several: _Schema = {"type": "array", "minItems": 1, "uniqueItems": True}
     swept = {**net, **solver}
     source = _source()
-    variants = {**several, "items": {"enum": [v for v in VARIANTS if v not in PRETRAININGS]}}
+    variants = {**several, "items": {"enum": [v for v in ALL_VARIANTS if v not in PRETRAININGS]}}
     return _mapping(
         {
             "title": _TEXT,

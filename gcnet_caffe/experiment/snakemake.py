@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from gcnet_caffe import lifeline
+from gcnet_caffe import ends_with_parent
 from gcnet_caffe.errors import GcnetError, UsageError, extra
 from gcnet_caffe.experiment.plan import Plan
 
@@ -84,7 +84,7 @@ def snakemake_command(
 def environment() -> dict[str, str]:
     """Return the jobs' environment: this Python's `gcnet` first on PATH, tied to this process."""
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, **lifeline.offer()}
+    return {**os.environ, "PATH": path, **ends_with_parent.offer()}
 
 
 class Pending(NamedTuple):

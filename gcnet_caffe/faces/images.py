@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from gcnet_caffe.errors import ImageError
-from gcnet_caffe.faces.kinds import HEAD, IMAGE, RAW, UNREAD, Kind, kind_of
-from gcnet_caffe.faces.members import read_member, split_member
-from gcnet_caffe.faces.quiet import silent_opencv
+from gcnet_caffe.faces.file_kinds import HEAD, IMAGE, RAW, UNREAD, Kind, kind_of
+from gcnet_caffe.faces.images_in_files import read_member, split_member
+from gcnet_caffe.faces.silent_opencv import silent_opencv
 from gcnet_caffe.text import check_name
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def image_exists(path: str | Path) -> bool:
     Parameters
     ----------
     path : str or Path
-        Also of an image inside another file: see `members`.
+        Also of an image inside another file: see `images_in_files`.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def file_state(path: str | Path) -> tuple[int, int, int] | None:
     Parameters
     ----------
     path : str or Path
-        Also of an image inside another file: see `members`.
+        Also of an image inside another file: see `images_in_files`.
 
     Returns
     -------

@@ -7,12 +7,12 @@ from gcnet_caffe.formats._io import (
     read_net,
     read_solver,
     read_text,
-    read_weights,
     to_text,
     write_binary,
 )
 from gcnet_caffe.formats._messages import caffe_pb
 from gcnet_caffe.formats.upgrade import upgrade_net, upgrade_solver
+from gcnet_caffe.formats.weights import read_weights
 
 __all__ = [
     "caffe_pb",

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gcnet_caffe.figures import import_pyplot, save_figure
 from gcnet_caffe.formats.log import Series, read_log
+from gcnet_caffe.plotting import import_pyplot, save_figure
 
 #: Line and marker of a test net, by its number.
 _TEST_STYLES = (("--", "o"), (":", "s"), ("-.", "^"), ("--", "v"), (":", "D"))

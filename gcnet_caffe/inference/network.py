@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from gcnet_caffe.errors import NetError, UsageError
 from gcnet_caffe.formats.net_state import layers_in_test
 
-#: What can run a net -> the module with its `Backend`, which is imported when it is asked for.
+#: What can run a net -> the module with its `Engine`, which is imported when it is asked for.
 ENGINES = {
-    "torch": "gcnet_caffe.inference.backends.torch_engine",
-    "caffe": "gcnet_caffe.inference.backends.caffe",
-    "onnxruntime": "gcnet_caffe.inference.backends.onnx_runtime",
-    "opencv": "gcnet_caffe.inference.backends.opencv",
+    "torch": "gcnet_caffe.inference.engines.torch_engine",
+    "caffe": "gcnet_caffe.inference.engines.caffe",
+    "onnxruntime": "gcnet_caffe.inference.engines.onnx_runtime",
+    "opencv": "gcnet_caffe.inference.engines.opencv",
 }
 
 
@@ -126,5 +126,5 @@ def open_network(
     """
     if engine not in ENGINES:
         raise UsageError(f"engine: found {engine!r}, wanted one of {', '.join(ENGINES)}")
-    backend: type[Network] = importlib.import_module(ENGINES[engine]).Backend
-    return backend(net, weights, outputs, fast)
+    opened: type[Network] = importlib.import_module(ENGINES[engine]).Engine
+    return opened(net, weights, outputs, fast)

@@ -1,7 +1,7 @@
 """GCNet's networks and solvers as Caffe messages; nothing here imports torch or caffe."""
 
-from gcnet_caffe.nets.catalog import (
-    VARIANTS,
+from gcnet_caffe.nets.generated_files import (
+    ALL_VARIANTS,
     committed,
     net_defaults,
     net_files,
@@ -12,7 +12,7 @@ from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.solver import SolverOptions, exact_test
 
 __all__ = [
-    "VARIANTS",
+    "ALL_VARIANTS",
     "NetOptions",
     "SolverOptions",
     "committed",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gcnet_caffe.figures import import_pyplot, save_figure
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.nets.layer_names import DATA, are_ours, part_of
 from gcnet_caffe.nets.layered import arrange
 from gcnet_caffe.nets.net_graph import Box, Graph, net_graph
+from gcnet_caffe.plotting import import_pyplot, save_figure
 
 _COLOURS = {"encoder": "#cfe2f3", "decoder": "#fce5cd", "δ": "#d9ead3", "loss": "#f4cccc"}
 _COLOURS["entropy"] = _COLOURS["loss"]

@@ -17,7 +17,6 @@ from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.data_layer import DataRules, check_layer_labels
 from gcnet_caffe.formats.in_place import in_place_fault
-from gcnet_caffe.formats.kinds import read_solver_or_net
 from gcnet_caffe.formats.labels import Step, label_range, label_sources, reads_labels
 from gcnet_caffe.formats.lmdb_survey import Survey, read_survey
 from gcnet_caffe.formats.net_state import merged_state, select_layers
@@ -25,6 +24,7 @@ from gcnet_caffe.formats.shapes import top_shapes
 from gcnet_caffe.formats.snapshots import check_folder, check_hdf5_names, snapshot_folder
 from gcnet_caffe.formats.solver_fields import check_fields
 from gcnet_caffe.formats.solver_nets import NetSource, test_nets, train_net
+from gcnet_caffe.formats.solver_or_net import read_solver_or_net
 from gcnet_caffe.formats.wiring import Wiring
 
 _PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}

@@ -1,6 +1,7 @@
 """The pictures that `gcnet predict` looks at: image files, videos, folders, standard input.
 
-The first bytes of a file say what it is (faces/kinds.py); its name counts only where they do not.
+The first bytes of a file say what it is (faces/file_kinds.py); its name counts only where they do
+not.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.faces.file_kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
 from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, not_read, read_file
-from gcnet_caffe.faces.kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
-from gcnet_caffe.faces.members import open_video, video_frames
+from gcnet_caffe.faces.images_in_files import open_video, video_frames
 
 
 class Picture(NamedTuple):

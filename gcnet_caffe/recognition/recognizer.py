@@ -22,8 +22,8 @@ from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import TrainedModel, latent_channels
 from gcnet_caffe.inference.network import Network, open_network
 from gcnet_caffe.nets.layer_names import DELTA, GENERATED_REFERENCE, PROB, QUERY
+from gcnet_caffe.recognition.find_model import open_model
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
-from gcnet_caffe.recognition.run_folder import open_model
 
 #: Faces that a network is given at once.
 BATCH = 64

@@ -91,33 +91,6 @@ def test_the_scripts_are_the_verbs(tool, tmp_path):
     assert f"usage: gcnet {tool[:-3].replace('_', '-')}" in done.stdout
 
 
-def test_without_caffe_there_is_one_line(tmp_path, monkeypatch, capsys):
-    from gcnet_caffe.real_caffe import tool as caffe_tool
-
-    monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(caffe_tool.GcnetError, match="Caffe not found: put `caffe` on PATH"):
-        caffe_tool.launcher()
-
-
-@pytest.mark.caffe
-def test_caffes_last_words_are_ours(caffe, tmp_path, monkeypatch):
-    """A net that Caffe refuses: its fatal line, the log's name, no traceback."""
-    from gcnet_caffe.errors import GcnetError
-    from gcnet_caffe.real_caffe.tool import train
-    from tests.scratch import make_tree
-
-    monkeypatch.chdir(make_tree(tmp_path / "tree"))
-    net = tmp_path / "tree/prototxt/ck_fold0_cnn_train_test.prototxt"
-    net.write_text(net.read_text().replace('type: "ReLU"', 'type: "ReLUU"'))
-    with pytest.raises(GcnetError) as error:
-        train("solvers/ck_fold0_cnn.prototxt", "train.log")
-    assert "Unknown layer type: ReLUU" in str(error.value) and "(log: train.log)" in str(
-        error.value
-    )
-    assert "\n" not in str(error.value)
-
-
 def test_a_very_long_message_is_cut_in_its_middle(tmp_path, capsys):
     pattern = "(?P<subject>x)" + "y" * 9000 + "end"
     words = ["--root", str(tmp_path), "--pattern", pattern, "-o", str(tmp_path / "a.csv")]

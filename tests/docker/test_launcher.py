@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_caffe import LAUNCHER
+from tests.caffe_image import LAUNCHER
 
 pytestmark = pytest.mark.caffe
 

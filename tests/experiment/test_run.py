@@ -12,7 +12,7 @@ import pytest
 from gcnet_caffe.cli import main
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.inference.images import read_images
-from gcnet_caffe.recognition.run_folder import open_model
+from gcnet_caffe.recognition.find_model import open_model
 from tests.experiment.small_run import run, start, write_experiment
 from tests.recognition.models import opened
 

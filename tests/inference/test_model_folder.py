@@ -21,8 +21,8 @@ from gcnet_caffe.inference.model import (
     read_model_folder,
     sums_text,
 )
+from gcnet_caffe.recognition.find_model import open_model, read_files
 from gcnet_caffe.recognition.package import package, rounded_floats
-from gcnet_caffe.recognition.run_folder import open_model, read_files
 from tests.recognition.models import opened
 
 

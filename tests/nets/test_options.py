@@ -33,7 +33,7 @@ def test_variants_have_the_losses_of_figure_2():
         name: {
             layer.name for layer in build(name).layer if "Loss" in layer.type and layer.loss_weight
         }
-        for name in nets.VARIANTS
+        for name in nets.ALL_VARIANTS
     }
     reconstruction = {"loss_query", "loss_reference"}
     assert losses == {

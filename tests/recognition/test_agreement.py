@@ -17,7 +17,7 @@ from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.faces.augment import face_crop
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import NET, WEIGHTS
-from gcnet_caffe.recognition.run_folder import open_model
+from gcnet_caffe.recognition.find_model import open_model
 from tests.engine.parity.run import error
 from tests.recognition.models import NEAR, OTHERS, opened, untrained
 from tests.scratch import ROOT

@@ -12,7 +12,7 @@ from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.natural import natural_key
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, UsageError
-from gcnet_caffe.faces.kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind, kind_by_name
+from gcnet_caffe.faces.file_kinds import IMAGE, IMAGE_NAMES, UNREAD, file_kind, kind_by_name
 
 #: Data sets' own spellings of the expressions, in lower case.
 SPELLINGS = {

@@ -27,8 +27,8 @@ from gcnet_caffe.datasets.readers._common import (
 )
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.errors import ManifestError, shown
-from gcnet_caffe.faces.kinds import HEAD, Kind, kind_of
-from gcnet_caffe.faces.members import LINE_BYTES, line_cells, square_of
+from gcnet_caffe.faces.file_kinds import HEAD, Kind, kind_of
+from gcnet_caffe.faces.images_in_files import LINE_BYTES, line_cells, square_of
 
 #: Expression names by the number in the csv.
 EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")

@@ -38,8 +38,8 @@ from gcnet_caffe.datasets.readers._common import (
 from gcnet_caffe.datasets.readers.survey import Survey
 from gcnet_caffe.datasets.table import read_table
 from gcnet_caffe.errors import ManifestError, shown
+from gcnet_caffe.faces.images_in_files import changed, is_video, read_video
 from gcnet_caffe.faces.landmarks import Detector, detector_model
-from gcnet_caffe.faces.members import changed, is_video, read_video
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

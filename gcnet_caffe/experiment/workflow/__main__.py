@@ -5,9 +5,9 @@ import sys
 
 from snakemake.cli import main
 
-from gcnet_caffe import lifeline
+from gcnet_caffe import ends_with_parent
 
-lifeline.follow()
+ends_with_parent.follow()
 try:
     status = main()
 except SystemExit as end:

@@ -22,9 +22,9 @@ import numpy as np
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
-from gcnet_caffe.figures import import_pyplot
 from gcnet_caffe.formats import read_solver
-from tests import real_caffe
+from gcnet_caffe.plotting import import_pyplot
+from tests import caffe_image
 from tests.engine import rules, runs
 from tests.engine.parity import mutations, other_mutations
 from tests.engine.parity.cases import CASES
@@ -46,7 +46,7 @@ def replace(part: str, text: str) -> None:
 
 
 def layers(folder: Path) -> None:
-    theirs, _ = by_caffe(real_caffe, folder)
+    theirs, _ = by_caffe(caffe_image, folder)
     use_one_thread()
     worst: dict[str, list[list[float]]] = {}
     equal: Counter[str] = Counter()
@@ -74,11 +74,11 @@ def layers(folder: Path) -> None:
 def mutation_tables(folder: Path) -> None:
     for name in ("layers", "rules"):
         (folder / name).mkdir()
-    theirs, of_sources = by_caffe(real_caffe, folder / "layers")
+    theirs, of_sources = by_caffe(caffe_image, folder / "layers")
     use_one_thread()
     rules.write_rules(folder / "rules")
     paths = map(rules.path_of, rules.RULES)
-    of_rules = rules.by_caffe(real_caffe, folder / "rules", paths, rules.ITERATIONS)
+    of_rules = rules.by_caffe(caffe_image, folder / "rules", paths, rules.ITERATIONS)
     os.chdir(folder / "layers")
     of_layers = {**mutations.break_layers(theirs), **other_mutations.break_onnx()}
     sources = other_mutations.break_sources(of_sources)
@@ -115,7 +115,7 @@ FREE = {
 def run_tables(folder):
     make_tree(folder, batch_size=4)
     found = {
-        name: runs.measure(real_caffe, folder, name, 50, list(runs.ORDERS), two_threads=True)
+        name: runs.measure(caffe_image, folder, name, 50, list(runs.ORDERS), two_threads=True)
         for name in runs.VARIANTS + runs.PRETRAININGS + runs.VAES
     }
     parts = {"loss": "loss", "worst": "worst blob", "all": "all blobs"}
@@ -162,7 +162,7 @@ def _draw_deviations(found):
 def long_run(folder):
     make_tree(folder, batch_size=4, images=64)
     path = runs.solver_of(folder, "S1R1", max_iter=500, display=20)
-    theirs = real_caffe.run_caffe(["train", "-solver", path], folder).stderr
+    theirs = caffe_image.run_caffe(["train", "-solver", path], folder).stderr
     os.chdir(folder)
     logs = [theirs, *(_log_of(path, options) for options in runs.ORDERS.values())]
     curves = [_losses(log) for log in logs]

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_NAME = "GCNET_LIFELINE"
+_NAME = "GCNET_ENDS_WITH"
 
 
 def offer() -> dict[str, str]:

@@ -22,7 +22,7 @@ from gcnet_caffe.inference.network import Network
 _Array = NDArray[np.float32]
 
 
-class Backend(Network):
+class Engine(Network):
     """A net in cv2.dnn."""
 
     def _open(self, weights: str | Path, fast: bool) -> None:

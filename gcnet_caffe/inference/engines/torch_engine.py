@@ -12,7 +12,7 @@ from gcnet_caffe.engine import import_torch
 from gcnet_caffe.inference.network import Network
 
 
-class Backend(Network):
+class Engine(Network):
     """A net in the torch engine."""
 
     def _open(self, weights: str | Path, fast: bool) -> None:

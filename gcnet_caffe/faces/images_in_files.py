@@ -28,9 +28,9 @@ import cv2
 import numpy as np
 
 from gcnet_caffe.errors import GcnetError, ImageError
-from gcnet_caffe.faces.kinds import HEAD, VIDEO, VIDEO_NAMES, file_kind, kind_of
-from gcnet_caffe.faces.quiet import silent_opencv
+from gcnet_caffe.faces.file_kinds import HEAD, VIDEO, VIDEO_NAMES, file_kind, kind_of
 from gcnet_caffe.faces.recordio import read_image_record, starts_record
+from gcnet_caffe.faces.silent_opencv import silent_opencv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gcnet_caffe import lifeline
+from gcnet_caffe import ends_with_parent
 
 
 def test_a_signal_while_a_process_starts_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_a_signal_while_a_process_starts_does_not_lose_it(monkeypatch: pytest.Mo
     before = signal.signal(signal.SIGTERM, end)
     try:
         with pytest.raises(SystemExit), contextlib.ExitStack() as stack:
-            lifeline.start(stack, ["sleep", "1000"])
+            ends_with_parent.start(stack, ["sleep", "1000"])
     finally:
         signal.signal(signal.SIGTERM, before)
     assert [process.returncode for process in started] == [-signal.SIGTERM]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from gcnet_caffe.errors import ImageError
+from gcnet_caffe.faces.file_kinds import VIDEO, file_kind
 from gcnet_caffe.faces.images import read_grey
-from gcnet_caffe.faces.kinds import VIDEO, file_kind
-from gcnet_caffe.faces.members import read_video, split_member
+from gcnet_caffe.faces.images_in_files import read_video, split_member
 from tests.packing.drawn_faces import drawn_face
 
 #: Container -> a codec that OpenCV's FFmpeg writes into it.

@@ -12,7 +12,7 @@ from gcnet_caffe.inference.network import Network
 from gcnet_caffe.real_caffe.remote import RemoteNet
 
 
-class Backend(Network):
+class Engine(Network):
     """A net in real Caffe."""
 
     def _open(self, weights: str | Path, fast: bool) -> None:

@@ -135,8 +135,8 @@ def _work(name, picture):
 def _ours(name, data):
     from gcnet_caffe.faces.landmarks import Detector, detector_model
     from gcnet_caffe.inference.network import open_network
+    from gcnet_caffe.recognition.find_model import open_model
     from gcnet_caffe.recognition.recognizer import Recognizer
-    from gcnet_caffe.recognition.run_folder import open_model
 
     model = open_model()
     network = open_network(name, model.net, model.weights, model.outputs, fast=True)

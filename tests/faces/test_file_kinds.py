@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gcnet_caffe.faces.kinds import IMAGE, OTHER, UNREAD, VIDEO, file_kind, kind_of
+from gcnet_caffe.faces.file_kinds import IMAGE, OTHER, UNREAD, VIDEO, file_kind, kind_of
 
 
 def box(brand, *compatible):

@@ -18,7 +18,7 @@ from gcnet_caffe.inference.network import Network
 from gcnet_caffe.onnx import import_onnx
 
 
-class Backend(Network):
+class Engine(Network):
     """A net in ONNX Runtime."""
 
     def _open(self, weights: str | Path, fast: bool) -> None:

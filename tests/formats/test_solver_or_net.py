@@ -3,7 +3,7 @@
 import pytest
 
 from gcnet_caffe.errors import SchemaError
-from gcnet_caffe.formats.kinds import read_solver_or_net
+from gcnet_caffe.formats.solver_or_net import read_solver_or_net
 
 LAYER = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 1 } } }'
 

@@ -13,14 +13,14 @@ from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.solver import SolverOptions, solver_text
 from gcnet_caffe.nets.writer import NetWriter
 
-VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS, *plain.PLAIN)
+ALL_VARIANTS = (*gcnet.VARIANTS, *pretrain.PRETRAININGS, *plain.PLAIN)
 
 #: CK+'s folds hold about 98 images to test (327 sequences, 3 frames, 10 folds); --fit-test counts.
 _CK_TEST_IMAGES = 98
 
 #: The nets that are committed: variant, fold, what differs from the variant's defaults.
 _COMMITTED: tuple[tuple[str, int, dict[str, Any]], ...] = (
-    *((variant, 0, {}) for variant in VARIANTS),
+    *((variant, 0, {}) for variant in ALL_VARIANTS),
     *(("S1R1", fold, {}) for fold in range(1, 10)),
     *(
         (variant, 0, {"generator": generator})
@@ -83,7 +83,7 @@ def net_files(
     Parameters
     ----------
     variant : str
-        One of `VARIANTS`.
+        One of `ALL_VARIANTS`.
     options : NetOptions
     fold : int
     name : str
