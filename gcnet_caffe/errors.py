@@ -21,6 +21,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+#: What messages say of a file that is not there: the words of the operating system.
+NO_FILE = "No such file or directory"
+
 #: Characters of a value in a message, and of a whole message on the command line.
 _VALUE, _MESSAGE = 60, 2000
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gcnet_caffe.errors import GcnetError, UsageError, extra, shown
+from gcnet_caffe.errors import NO_FILE, GcnetError, UsageError, extra, shown
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.text import read
 
@@ -246,7 +246,7 @@ class RunFolder:
         """
         if not self.results_file.is_file():
             raise UsageError(
-                f"{self.results_file}: not there; `gcnet summarize {self.path}` writes it"
+                f"{self.results_file}: {NO_FILE}; `gcnet summarize {self.path}` writes it"
             )
         return _read(self.results_file)
 

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of texts, tables, figures, listings and explained holes."""
+"""What a page is made of: sections of texts, tables, figures, listings and what is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cell:
         return self.text
 
 
-#: A cell without a value; the table's note or a hole beside it says why.
+#: A cell without a value; the table's note or a `Missing` beside it says why.
 EMPTY = Cell("–", "empty")
 
 #: What stands in a table: words, or a marked cell.
@@ -82,14 +82,14 @@ class Text:
 
 
 @dataclass
-class Hole:
+class Missing:
     """What is missing here, and why."""
 
     text: str
 
 
 #: Stands where a picture of faces would.
-NO_PICTURES = Hole("The experiment says `pictures: false`: its faces may not be passed on.")
+NO_PICTURES = Missing("The experiment says `pictures: false`: its faces may not be passed on.")
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Listing:
     lines: list[str]
 
 
-Block = Union[Table, Figure, Text, Hole, Listing]
+Block = Union[Table, Figure, Text, Missing, Listing]
 
 
 @dataclass
@@ -136,12 +136,12 @@ def number(value: float | None, digits: int = 4) -> Shown:
     return EMPTY if value is None or value != value else f"{value:.{digits}g}"
 
 
-def or_hole(make: Callable[[], _Made], what: str) -> _Made | Hole:
-    """Return what `make` returns; where it cannot read a file, a hole: `what`, and why."""
+def or_missing(make: Callable[[], _Made], what: str) -> _Made | Missing:
+    """Return what `make` returns; where it cannot read a file, a `Missing`: `what`, and why."""
     try:
         return make()
     except (GcnetError, OSError) as error:
-        return Hole(f"{what}: {error}")
+        return Missing(f"{what}: {error}")
 
 
 def words(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gcnet_caffe.report.blocks import Block, Cell, Figure, Hole, Shown, Table, percent
+from gcnet_caffe.report.blocks import Block, Cell, Figure, Missing, Shown, Table, percent
 from gcnet_caffe.report.pictures import INK, panels, style, svg_uri
 from gcnet_caffe.report.run import Method, Run, one_seed
 
@@ -15,7 +15,7 @@ def confusions(run: Run) -> list[Block]:
     """Return a matrix of each method, pooled over folds, and the recall of each class."""
     methods = one_seed([m for m in run.main if m.confusion])
     if not methods:
-        return [Hole("No method of this run has a confusion matrix.")]
+        return [Missing("No method of this run has a confusion matrix.")]
     labels = ", ".join(m.label for m in methods)
     figure = Figure(
         _draw(methods, run.classes),

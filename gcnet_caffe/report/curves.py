@@ -17,7 +17,7 @@ from gcnet_caffe.nets.layer_names import (
     LOSS_QUERY,
     LOSS_REFERENCE,
 )
-from gcnet_caffe.report.blocks import Block, Figure, Hole, Text
+from gcnet_caffe.report.blocks import Block, Figure, Missing, Text
 from gcnet_caffe.report.pictures import COLOURS, GREY, panels, style, svg_uri
 from gcnet_caffe.report.run import Method, Run, one_seed
 
@@ -44,13 +44,13 @@ def curves(run: Run) -> list[Block]:
     nets = one_seed([m for m in run.main if m.kind == "net"])
     folds = [fold for fold in run.folds if any(fold in m.folds for m in nets)]
     if not folds:
-        return [Hole("No training of this run was finished.")]
+        return [Missing("No training of this run was finished.")]
     text = Text(
         "Every accuracy in this report is that of the last snapshot. The curves show what "
         "came before it; no best iteration is chosen on the test fold."
     )
-    logs, holes = _logs(run, nets)
-    return [text, _accuracies(run, nets, folds), *holes, *_losses(nets, folds, logs)]
+    logs, missing = _logs(run, nets)
+    return [text, _accuracies(run, nets, folds), *missing, *_losses(nets, folds, logs)]
 
 
 def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> Block:
@@ -62,7 +62,7 @@ def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> Block
         for m in nets
     }
     if not _any(lines):
-        return Hole("results.json has no accuracy over the iterations.")
+        return Missing("results.json has no accuracy over the iterations.")
     return Figure(
         small_multiples(folds, lines, "accuracy (%)", level=100 * (run.chance or 0)),
         f"Test accuracy over iterations, {len(folds)} panels, one line for each of {_names(nets)}",
@@ -107,18 +107,18 @@ def _any(lines: Lines) -> bool:
     return any(points for by_fold in lines.values() for points in by_fold.values())
 
 
-def _logs(run: Run, nets: Sequence[Method]) -> tuple[_Logs, list[Hole]]:
+def _logs(run: Run, nets: Sequence[Method]) -> tuple[_Logs, list[Missing]]:
     """Return the logs that can be read, and why the others cannot."""
     logs: _Logs = {}
-    holes = []
+    missing = []
     for m in nets:
         for fold, scores in m.folds.items():
             folder = run.folder.at(scores.get("folder") or ".")
             try:
                 logs[m.method, fold] = read_log(folder.log)
             except (GcnetError, OSError) as error:
-                holes.append(Hole(f"{m.label}, {fold}: no training loss: {error}"))
-    return logs, holes
+                missing.append(Missing(f"{m.label}, {fold}: no training loss: {error}"))
+    return logs, missing
 
 
 def small_multiples(

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.inference.images import read_images
-from gcnet_caffe.report.blocks import Block, Figure, or_hole
+from gcnet_caffe.report.blocks import Block, Figure, or_missing
 from gcnet_caffe.report.pictures import class_colours, class_name, panels, style, svg_uri
 from gcnet_caffe.report.run import LABELS, Run
 
@@ -44,7 +44,7 @@ def read_features(path: Path) -> Features:
             keys = [k.decode() if isinstance(k, bytes) else str(k) for k in found["keys"]]
             return Features(found["feature"], found["labels"].astype(int), keys)
     except FileNotFoundError:
-        raise GcnetError(f"{path}: not there") from None
+        raise GcnetError(f"{path}: {NO_FILE}") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise GcnetError(f"{path}: no features can be read: {error}") from None
 
@@ -92,7 +92,7 @@ def thin(count: int) -> NDArray[np.int64]:
 
 def figure5(run: Run) -> list[Block]:
     """Draw t-SNE of pixels, of the CNN's and of GCNet's features on the first fold both have."""
-    return [or_hole(partial(_figure5, run), "The map cannot be drawn")]
+    return [or_missing(partial(_figure5, run), "The map cannot be drawn")]
 
 
 def _figure5(run: Run) -> Figure:

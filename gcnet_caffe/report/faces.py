@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.inference.images import Records, sheet
@@ -48,7 +48,7 @@ def made_by(
     """
     for path in (model, folder.weights):
         if not path.is_file():
-            raise GcnetError(f"{path}: not there")
+            raise GcnetError(f"{path}: {NO_FILE}")
     made = forward(open_network("torch", model, folder.weights, list(blobs)), images)
     return {blob: array[:, 0] for blob, array in made.items()}
 
@@ -59,7 +59,14 @@ def chosen_faces(records: Records, data: Path) -> list[int]:
     Parameters
     ----------
     records : Records
-        Of the test LMDB in the folder `data`; without a test.csv there, the first queries are it.
+        Of the test LMDB.
+    data : Path
+        Its folder. Without a test.csv there, the first query of each expression is taken.
+
+    Returns
+    -------
+    list of int
+        Places in `records`, by rising label.
     """
     rows = read_test_records(data, records.keys) or [_UNKNOWN] * len(records.keys)
     seen: set[str] = set()

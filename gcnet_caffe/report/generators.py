@@ -26,7 +26,7 @@ from gcnet_caffe.report.blocks import (
     Shown,
     Table,
     number,
-    or_hole,
+    or_missing,
     percent,
 )
 from gcnet_caffe.report.curves import Points, small_multiples
@@ -65,9 +65,9 @@ def generators(run: Run) -> list[Block]:
     ]
     blocks: list[Block] = [*_tables(nets)]
     if trained:
-        blocks.append(or_hole(partial(_curves, trained), "The losses cannot be drawn"))
+        blocks.append(or_missing(partial(_curves, trained), "The losses cannot be drawn"))
     for net in trained if run.pictures else ():
-        figure = or_hole(partial(_figure, run, net), f"{_name(net.method)} cannot be drawn")
+        figure = or_missing(partial(_figure, run, net), f"{_name(net.method)} cannot be drawn")
         blocks.append(figure)
     return blocks if run.pictures else [*blocks, NO_PICTURES]
 

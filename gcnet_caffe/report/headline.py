@@ -41,7 +41,7 @@ def _accuracy(run: Run, methods: Sequence[Method], name: str) -> str:
     over = f"mean of {len(folds)} folds" if len(folds) > 1 else "one fold"
     return (
         f"{label_of(name)} recognises the expression in {_mean(methods, name)} % of the test "
-        f"images ({over}, {images} images); always answering the largest class gives {chance} %."
+        f"images ({over}, {images} images). Always answering the largest class gives {chance} %."
     )
 
 

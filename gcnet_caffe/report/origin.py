@@ -1,10 +1,10 @@
-"""Holes, and where the numbers come from: versions, seeds, commit, options, commands."""
+"""Missing results, and where the numbers come from: versions, seeds, commit, options, commands."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from gcnet_caffe.report.blocks import Block, Hole, Listing, Table, Text, words
+from gcnet_caffe.report.blocks import Block, Listing, Missing, Table, Text, words
 from gcnet_caffe.report.run import Run
 
 _NOT_CLAIMED = (
@@ -21,7 +21,7 @@ _SYNTHETIC = (
 )
 
 
-def holes(run: Run) -> list[Block]:
+def missing(run: Run) -> list[Block]:
     """Return the jobs that failed, with their reason, and what was never run."""
     rows = [
         [m.label, m.setting, words(m.seed), fold, str(reason)]
@@ -37,7 +37,7 @@ def holes(run: Run) -> list[Block]:
     if rows:
         blocks.append(
             Table(
-                "holes",
+                "missing",
                 f"{len(rows)} job{'s' * (len(rows) > 1)} of this run without a result.",
                 ["method", "setting", "seed", "fold", "reason"],
                 rows,
@@ -48,8 +48,8 @@ def holes(run: Run) -> list[Block]:
     absent = [str(name) for name in planned if name not in {m.method for m in run.methods}]
     if absent:
         text = f"In the experiment, but not among the results: {', '.join(absent)}."
-        blocks.append(Hole(text))
-    return blocks or [Text("None: every job of the experiment has a result.")]
+        blocks.append(Missing(text))
+    return blocks or [Text("Nothing is missing.")]
 
 
 def claims(run: Run) -> list[Block]:
@@ -80,7 +80,7 @@ def origin(run: Run) -> list[Block]:
         Table("origin", caption, ["what", "value"], rows, words=("what", "value"))
     ]
     if not made:
-        blocks.insert(0, Hole(f"The run has no {run.folder.path.name}/provenance.json."))
+        blocks.insert(0, Missing(f"The run has no {run.folder.path.name}/provenance.json."))
     if commands:
         blocks.append(Listing(f"All {len(commands)} commands, in order", commands))
     return blocks

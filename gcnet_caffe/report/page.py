@@ -26,7 +26,7 @@ from gcnet_caffe.report import (
     sweeps,
     tables,
 )
-from gcnet_caffe.report.blocks import Hole, Section, Table, words
+from gcnet_caffe.report.blocks import Missing, Section, Table, words
 from gcnet_caffe.report.run import Run, read_run
 
 #: The optional libraries of the report, imported before the work starts.
@@ -57,7 +57,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
     Raises
     ------
     UsageError
-        `out` does not end in .html, a folder has no run, or a library is missing.
+        `out` does not end in .html or .htm, a folder has no run, or a library is missing.
     GcnetError
         A file of a run is broken.
     """
@@ -102,7 +102,7 @@ def build_sections(runs: Sequence[Run]) -> list[Section]:
         Section("figure11", "Figure 11: the weight λₛ", "Fig. 11", sweeps.lambdas(runs)),
         Section("settings", "Other settings compared", "Settings", sweeps.settings(runs)),
         Section("parameters", "Parameter counts", "Parameters", tables.parameters(run)),
-        Section("holes", "Holes", "Holes", origin.holes(run)),
+        Section("missing", "Missing results", "Missing", origin.missing(run)),
         Section(
             "claims", "How to read this, and what is not claimed", "Claims", origin.claims(run)
         ),
@@ -174,7 +174,7 @@ def _rows(runs: Sequence[Run]) -> Iterator[list[object]]:
 
 
 def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
-    """Return every table of the page as words, and every hole."""
+    """Return every table of the page as words, and all that is missing."""
     found = {
         table.key: {
             "caption": table.caption,
@@ -186,15 +186,15 @@ def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
         for table in section.blocks
         if isinstance(table, Table)
     }
-    holes = {
+    missing = {
         section.key: texts
         for section in sections
-        if (texts := [block.text for block in section.blocks if isinstance(block, Hole)])
+        if (texts := [block.text for block in section.blocks if isinstance(block, Missing)])
     }
     return {
         "name": run.name,
         "synthetic": run.synthetic,
         "outcome": headline.outcome(run),
         "tables": found,
-        "holes": holes,
+        "missing": missing,
     }

@@ -132,8 +132,8 @@ def _why(targets: Sequence[_Target], runs: Sequence[Run], filling: Sequence[Run]
         near = [t for t in targets if t and t[0] == run.protocol]
         reasons.append(f"{run.name}: {refusal(run, *(near or [next(filter(None, targets))])[0])}")
     return (
-        f"Ours is empty: no run of the protocol {' or '.join(wanted)} on the real database was "
-        f"given ({'; '.join(reasons)})."
+        f"Our column is empty, because no run of the protocol {' or '.join(wanted)} on the real "
+        f"database was given ({'; '.join(reasons)})."
     )
 
 

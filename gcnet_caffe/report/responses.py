@@ -11,7 +11,7 @@ from gcnet_caffe.nets.layer_names import (
     RECONSTRUCTED_QUERY,
     RECONSTRUCTED_REFERENCE,
 )
-from gcnet_caffe.report.blocks import NO_PICTURES, Block, Figure, Hole, or_hole
+from gcnet_caffe.report.blocks import NO_PICTURES, Block, Figure, Missing, or_missing
 from gcnet_caffe.report.faces import chosen_faces, draw_faces, made_by
 from gcnet_caffe.report.run import Run, Trained
 
@@ -29,8 +29,8 @@ def responses(run: Run) -> list[Block]:
     if not run.pictures:
         return [NO_PICTURES]
     if not net:
-        return [Hole("The run has no trained net with reconstruction decoders.")]
-    return [or_hole(partial(_figure, run, net), "The response maps cannot be drawn")]
+        return [Missing("The run has no trained net with reconstruction decoders.")]
+    return [or_missing(partial(_figure, run, net), "The response maps cannot be drawn")]
 
 
 def _figure(run: Run, net: Trained) -> Figure:

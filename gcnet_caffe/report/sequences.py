@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.packing.record_table import RecordRow, read_test_records
-from gcnet_caffe.report.blocks import Block, Figure, Hole
+from gcnet_caffe.report.blocks import Block, Figure, Missing
 from gcnet_caffe.report.embeddings import SEED, read_features, thin, tsne
 from gcnet_caffe.report.pictures import class_colours, panels, png_uri, style, svg_uri
 from gcnet_caffe.report.run import LABELS, Run
@@ -38,24 +38,24 @@ class Frames(NamedTuple):
 
 def figure6(run: Run) -> list[Block]:
     """Draw maps of points and of thumbnails, CNN beside GCNet."""
-    holes: list[Block] = []
+    missing: list[Block] = []
     found = {}
     for name in ("cnn", "S1R1"):
         try:
             found[name] = _frames(run, name)
         except (GcnetError, OSError) as error:
-            holes.append(Hole(f"No map of {LABELS[name]}: {error}"))
+            missing.append(Missing(f"No map of {LABELS[name]}: {error}"))
     if not found:
-        return holes
+        return missing
     text = "The experiment says `pictures: false`: the maps of thumbnails are left out."
-    return [*holes, _points(run, found), _thumbnails(found) if run.pictures else Hole(text)]
+    return [*missing, _points(run, found), _thumbnails(found) if run.pictures else Missing(text)]
 
 
 def _frames(run: Run, name: str) -> Frames:
     features = read_features(run.folder.sequences(name).features)
     data = next(iter(run.folder.all_sequence_pairs()), None)
     if data is None:
-        raise GcnetError(f"{run.folder.sequence_pairs('*') / 'test.csv'}: not there")
+        raise GcnetError(f"{run.folder.sequence_pairs('*') / 'test.csv'}: {NO_FILE}")
     records = read_images(data / "test_lmdb")
     if features.keys != records.keys:
         raise GcnetError(f"{data}: other frames than those of the features")

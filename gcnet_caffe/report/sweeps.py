@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.nets.options import NetOptions
-from gcnet_caffe.report.blocks import Block, Figure, Hole, Shown, Table, number, spread_of
+from gcnet_caffe.report.blocks import Block, Figure, Missing, Shown, Table, number, spread_of
 from gcnet_caffe.report.compare import by_fold
 from gcnet_caffe.report.pictures import COLOURS, GREY, blank, style, svg_uri
 from gcnet_caffe.report.run import Method, Run
@@ -26,7 +26,7 @@ def lambdas(runs: Iterable[Run]) -> list[Block]:
         if len(points) > 1:
             blocks += [_figure(run, points), _table(run, points)]
     text = "No run given here varies λₛ: its settings would be called lambda_s=0.1 and so on."
-    return blocks or [Hole(text)]
+    return blocks or [Missing(text)]
 
 
 def _lambda_points(run: Run) -> _Curve:
@@ -109,7 +109,7 @@ def settings(runs: Iterable[Run]) -> list[Block]:
         names = list(dict.fromkeys(m.setting for m in run.methods if m.kind == "net"))
         if any(name != "default" and not name.startswith(_LAMBDA) for name in names):
             tables.append(_settings_table(run, names))
-    return [*tables] or [Hole("No run given here compares padding, gamma or another setting.")]
+    return [*tables] or [Missing("No run given here compares padding, gamma or another setting.")]
 
 
 def _settings_table(run: Run, settings: Collection[str]) -> Table:

@@ -10,7 +10,7 @@ from gcnet_caffe.report.blocks import (
     EMPTY,
     Block,
     Cell,
-    Hole,
+    Missing,
     Shown,
     Table,
     Text,
@@ -47,7 +47,7 @@ QUESTIONS = {
 def methods(run: Run) -> list[Block]:
     """Show all methods of the run, one line each, and each fold's accuracy."""
     if not any(m.folds for m in run.main):
-        return [Hole("No method has a result on any fold; see the holes below.")]
+        return [Missing("No method has a result on any fold; see Missing results below.")]
     blocks: list[Block] = [methods_table(run), folds_table(run)]
     if len({m.seed for m in run.main if m.seed is not None}) > 1:
         blocks.append(seeds_table(run))
@@ -109,7 +109,7 @@ def folds_table(run: Run) -> Table:
         ["method", *run.folds],
         rows,
         words=("method",),
-        note="failed, – : no result; the reasons are listed under Holes."
+        note="failed, – : no result; the reasons are listed under Missing results."
         if any(m.missing for m in run.main)
         else "",
     )
@@ -149,7 +149,7 @@ def questions(run: Run) -> list[Block]:
         answers = [_answer(*c, difference) for c, difference in found if difference]
         rows += [["" if place else question, *cells] for place, cells in enumerate(answers)]
     if not rows:
-        return [Hole("No two variants of this run on the same fold answer them.")]
+        return [Missing("No two variants of this run on the same fold answer them.")]
     return [
         Table(
             "questions",
@@ -199,8 +199,8 @@ def generated(run: Run) -> list[Block]:
         "of the query itself, unchanged; gain: mean image / mse; 1 means no better than "
         "a constant.",
     )
-    hole = Hole("The run has no net that generates a reference.")
-    return [table if rows else hole, _pretraining(run)]
+    missing = Missing("The run has no net that generates a reference.")
+    return [table if rows else missing, _pretraining(run)]
 
 
 def _pretraining(run: Run) -> Block:
@@ -237,7 +237,7 @@ def parameters(run: Run) -> list[Block]:
         if m.parameters is not None:
             nets.setdefault((m.label, m.size), {})[m.setting] = True
     if not nets:
-        return [Hole("The run does not say how many parameters its nets have.")]
+        return [Missing("The run does not say how many parameters its nets have.")]
     return [
         Table(
             "parameters",

@@ -1,4 +1,4 @@
-"""A run's folder becomes one table: two folds by hand, with holes."""
+"""A run's folder becomes one table: two folds by hand, with missing results."""
 
 import csv
 import json

@@ -65,7 +65,7 @@ def test_a_discriminator_is_trained_beside_each_dcgan(generators):
 def test_the_report_has_figures_8_to_10(generators):
     assert main(["report", str(generators)]) == 0
     told = json.loads((generators / "report.json").read_text())
-    assert "generators" not in told["holes"]
+    assert "generators" not in told["missing"]
     rows = told["tables"]["generators-generated_reference"]["rows"]
     assert [row[0] for row in rows] == [
         "S1R1, Conv.AE",

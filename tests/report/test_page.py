@@ -69,8 +69,8 @@ def test_every_picture_has_words_and_every_caption_the_papers_place(page):
 
 
 def test_a_narrow_run_has_every_figure_and_says_it_is_synthetic(trained, page):
-    holes = told(trained)["holes"]
-    assert set(holes) == {"figure11", "settings"}
+    missing = told(trained)["missing"]
+    assert set(missing) == {"figure11", "settings"}
     assert page.index("Synthetic faces.") < page.index("recognises the expression in")
     for text in ("0123abc", "gcnet &lt;one&gt;", "last snapshot", "figure 4 of the paper"):
         assert text in page
@@ -90,7 +90,7 @@ def test_no_faces_where_pictures_may_not_be_passed_on(trained, tmp_path, page):
         stream.write("pictures: false\n")
     assert main(["report", str(run)]) == 0
     assert "image/png" in page and "image/png" not in (run / "report.html").read_text()
-    assert set(told(run)["holes"]) == {"responses", "figure6", "figure11", "settings"}
+    assert set(told(run)["missing"]) == {"responses", "figure6", "figure11", "settings"}
 
 
 def test_what_a_run_lacks_is_explained_in_its_place(trained, tmp_path):
@@ -105,12 +105,12 @@ def test_what_a_run_lacks_is_explained_in_its_place(trained, tmp_path):
     ):
         path.unlink()
     assert main(["report", str(run)]) == 0
-    holes = {section: " ".join(texts) for section, texts in told(run)["holes"].items()}
-    assert "S1R1/features.npz: not there" in holes["figure6"]
-    assert "cnn/fold0/seed1/features.npz: not there" in holes["figure5"]
-    assert "fold0: no training loss" in holes["curves"]
-    assert "weights.caffemodel: not there" in holes["responses"]
-    assert "provenance.json" in holes["origin"]
+    missing = {section: " ".join(texts) for section, texts in told(run)["missing"].items()}
+    assert "S1R1/features.npz: No such file or directory" in missing["figure6"]
+    assert "cnn/fold0/seed1/features.npz: No such file or directory" in missing["figure5"]
+    assert "fold0: no training loss" in missing["curves"]
+    assert "weights.caffemodel: No such file or directory" in missing["responses"]
+    assert "provenance.json" in missing["origin"]
 
 
 def test_broken_pieces_are_explained(trained, tmp_path):
@@ -125,11 +125,11 @@ def test_broken_pieces_are_explained(trained, tmp_path):
         path.write_bytes(b"PK\x03\x04 no more")
     shutil.rmtree(run / "data/pairs/fold0/test_lmdb")
     assert main(["report", str(run)]) == 0
-    holes = {section: " ".join(texts) for section, texts in told(run)["holes"].items()}
-    assert "features.npz: no features can be read" in holes["figure6"]
-    assert "sequences/data/fold0/test.csv: " in holes["figure6"]
-    assert "has no line of a Caffe training log" in holes["curves"]
-    assert "no LMDB here" in holes["responses"] and "no LMDB here" in holes["figure5"]
+    missing = {section: " ".join(texts) for section, texts in told(run)["missing"].items()}
+    assert "features.npz: no features can be read" in missing["figure6"]
+    assert "sequences/data/fold0/test.csv: " in missing["figure6"]
+    assert "has no line of a Caffe training log" in missing["curves"]
+    assert "no LMDB here" in missing["responses"] and "no LMDB here" in missing["figure5"]
 
 
 def test_failed_folds_show_with_their_reason(tmp_path):
@@ -144,18 +144,18 @@ def test_failed_folds_show_with_their_reason(tmp_path):
     assert main(["report", str(run)]) == 0
     tables = told(run)["tables"]
     assert ["GCNet S1R1", "default", "1", "fold1", "train_lmdb: truncated"] in (
-        tables["holes"]["rows"]
+        tables["missing"]["rows"]
     )
     assert tables["folds"]["rows"][1] == ["GCNet S1R1", "50.0", "failed", "70.0"]
     assert tables["methods"]["rows"][0][-1] == "0 of 3"
-    assert len(tables["holes"]["rows"]) == 5
-    assert tables["holes"]["rows"][-1][::4] == ["pre-training: identity", "identity_lmdb: gone"]
+    assert len(tables["missing"]["rows"]) == 5
+    assert tables["missing"]["rows"][-1][::4] == ["pre-training: identity", "identity_lmdb: gone"]
 
 
 @pytest.mark.parametrize(
     "text, status, words",
     [
-        (None, 2, "results.json: not there; `gcnet summarize"),
+        (None, 2, "results.json: No such file or directory; `gcnet summarize"),
         ("{", 1, "results.json: not JSON"),
         ("[]", 1, "found a list"),
         ('{"name": "x"}', 1, "key 'synthetic': found nothing, wanted a bool"),
