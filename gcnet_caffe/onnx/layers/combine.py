@@ -11,6 +11,7 @@ from gcnet_caffe.onnx.layers.base import converts
 
 @converts("Eltwise")
 def eltwise(graph: Graph, layer: Eltwise, *bottoms: Value) -> str:
+    """Product, weighted sum or maximum of the bottoms."""
     param, names = layer.param.eltwise_param, [bottom.name for bottom in bottoms]
     op = {param.PROD: "Mul", param.SUM: "Add", param.MAX: "Max"}[param.operation]
     if param.operation == param.SUM:
@@ -23,6 +24,7 @@ def eltwise(graph: Graph, layer: Eltwise, *bottoms: Value) -> str:
 
 @converts("Reduction")
 def reduction(graph: Graph, layer: Reduction, bottom: Value) -> str:
+    """Sum, mean, sum of absolute values or of squares over the last axes, times a factor."""
     param, axes = layer.param.reduction_param, list(range(layer.first, len(bottom.shape)))
     ops = {param.ASUM: "ReduceL1", param.SUMSQ: "ReduceSumSquare", param.MEAN: "ReduceMean"}
     if param.operation == param.SUM:  # its axes are an input

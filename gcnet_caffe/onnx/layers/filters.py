@@ -16,6 +16,7 @@ _OPS = {"Convolution": "Conv", "Deconvolution": "ConvTranspose"}
 def convolution(
     graph: Graph, layer: Convolution | Deconvolution, *bottoms: Value
 ) -> tuple[str, ...]:
+    """Conv or ConvTranspose of each bottom, with the same weights."""
     layer.check(layer.channel_axis > 0, "axis: found 0, the batch, wanted the axis of channels")
     weights = [graph.weight(layer, index) for index in range(len(layer.blobs))]
     return tuple(_filtered(graph, layer, bottom, weights) for bottom in bottoms)
@@ -42,6 +43,7 @@ def _filtered(
 
 @converts("InnerProduct")
 def inner_product(graph: Graph, layer: InnerProduct, bottom: Value) -> str:
+    """A matrix product on flattened rows, plus the bias."""
     kept = [0] * layer.first
     rows = graph.reshape(bottom.name, [*kept, math.prod(bottom.shape[layer.first :])])
     transposed = layer.param.inner_product_param.transpose

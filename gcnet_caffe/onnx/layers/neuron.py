@@ -25,11 +25,13 @@ _SIMPLE = {"AbsVal": "Abs", "Sigmoid": "Sigmoid", "TanH": "Tanh"}
 
 @converts(*_SIMPLE)
 def simple(graph: Graph, layer: AbsVal | Sigmoid | TanH, bottom: Value) -> str:
+    """AbsVal, Sigmoid or TanH: one node of another name."""
     return graph.add(_SIMPLE[layer.param.type], bottom.name)
 
 
 @converts("ReLU")
 def relu(graph: Graph, layer: ReLU, bottom: Value) -> str:
+    """ReLU, or LeakyRelu where it has a negative slope."""
     slope = layer.param.relu_param.negative_slope
     if slope:
         return graph.add("LeakyRelu", bottom.name, alpha=slope)
@@ -38,6 +40,7 @@ def relu(graph: Graph, layer: ReLU, bottom: Value) -> str:
 
 @converts("PReLU")
 def prelu(graph: Graph, layer: PReLU, bottom: Value) -> str:
+    """PRelu with the learned slopes, one per channel or one for all."""
     after = (1,) * (len(bottom.shape) - 2)
     slopes = graph.weight(layer, 0, lambda blob: blob.reshape(-1, *after))
     return graph.add("PRelu", bottom.name, slopes)
@@ -45,17 +48,20 @@ def prelu(graph: Graph, layer: PReLU, bottom: Value) -> str:
 
 @converts("ELU")
 def elu(graph: Graph, layer: ELU, bottom: Value) -> str:
+    """ELU with the layer's alpha."""
     return graph.add("Elu", bottom.name, alpha=layer.param.elu_param.alpha)
 
 
 @converts("Clip")
 def clip(graph: Graph, layer: Clip, bottom: Value) -> str:
+    """Clip between the layer's min and max."""
     param = layer.param.clip_param
     return graph.add("Clip", bottom.name, graph.constant(param.min), graph.constant(param.max))
 
 
 @converts("Power")
 def power(graph: Graph, layer: Power, bottom: Value) -> str:
+    """(shift + scale x) to a power."""
     param = layer.param.power_param
     if param.power == 0 or param.scale == 0:  # the shift everywhere, whatever the bottom
         inner = graph.add("Expand", graph.constant(param.shift), graph.add("Shape", bottom.name))
@@ -66,6 +72,7 @@ def power(graph: Graph, layer: Power, bottom: Value) -> str:
 
 @converts("Exp")
 def exp(graph: Graph, layer: Exp, bottom: Value) -> str:
+    """base to the power of shift + scale x."""
     param = layer.param.exp_param
     log = math.log(param.base) if param.base != -1 else 1.0
     return graph.add("Exp", _scaled(graph, bottom.name, log * param.scale, log * param.shift))
@@ -73,6 +80,7 @@ def exp(graph: Graph, layer: Exp, bottom: Value) -> str:
 
 @converts("Log")
 def log(graph: Graph, layer: Log, bottom: Value) -> str:
+    """The logarithm of shift + scale x to the base."""
     param = layer.param.log_param
     top = graph.add("Log", _scaled(graph, bottom.name, param.scale, param.shift))
     return top if param.base == -1 else graph.add("Div", top, graph.constant(math.log(param.base)))
@@ -80,7 +88,8 @@ def log(graph: Graph, layer: Log, bottom: Value) -> str:
 
 @converts("Dropout")
 def dropout(graph: Graph, layer: Dropout, bottom: Value) -> str:
-    return bottom.name  # in Caffe's TEST phase it does nothing
+    """The bottom itself: in Caffe's TEST phase Dropout does nothing."""
+    return bottom.name
 
 
 def _scaled(graph: Graph, name: str, scale: float, shift: float) -> str:

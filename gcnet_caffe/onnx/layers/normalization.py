@@ -10,11 +10,13 @@ from gcnet_caffe.onnx.layers.base import converts
 
 @converts("Softmax")
 def softmax(graph: Graph, layer: Softmax, bottom: Value) -> str:
+    """Softmax over the layer's axis."""
     return graph.add("Softmax", bottom.name, axis=layer.dim)
 
 
 @converts("NormalizedDistance")
 def normalized_distance(graph: Graph, layer: NormalizedDistance, *bottoms: Value) -> str:
+    """The absolute difference of the two bottoms, each brought to length 1."""
     units = [_unit(graph, graph.as_top(bottom.name)) for bottom in bottoms]
     return graph.add("Abs", graph.add("Sub", *units))
 
@@ -27,6 +29,7 @@ def _unit(graph: Graph, rows: str) -> str:
 
 @converts("LRN")
 def lrn(graph: Graph, layer: LRN, bottom: Value) -> str:
+    """LRN across channels, or within a channel from its formula."""
     param = layer.param.lrn_param
     common = {"alpha": param.alpha, "beta": param.beta}
     if param.norm_region == param.ACROSS_CHANNELS:
@@ -46,6 +49,7 @@ def lrn(graph: Graph, layer: LRN, bottom: Value) -> str:
 
 @converts("MVN")
 def mvn(graph: Graph, layer: MVN, bottom: Value) -> str:
+    """The bottom minus its mean, divided by its standard deviation if the layer says so."""
     param = layer.param.mvn_param
     axes = [1, 2, 3] if param.across_channels else [2, 3]
     name = graph.as_top(bottom.name)  # with 4 axes

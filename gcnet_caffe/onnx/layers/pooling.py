@@ -20,6 +20,7 @@ from gcnet_caffe.onnx.layers.base import converts
 
 @converts("Pooling")
 def pooling(graph: Graph, layer: Pooling, bottom: Value) -> str | tuple[str, ...]:
+    """Maximum, with Caffe's mask if it is a top, or average of each window."""
     param, full = layer.param.pooling_param, bottom.shape[2:]
     sizes = graph.top_shapes[0][2:]
     windows = {"kernel_shape": layer.kernel, "strides": layer.stride}
@@ -65,6 +66,7 @@ def _average(
 def max_unpool(
     graph: Graph, layer: MaxUnpool, pooled: Value, mask: Value, sized: Value | None = None
 ) -> str:
+    """Each pooled value back at the place that its mask gives, zeros elsewhere."""
     channels, *full = graph.top_shapes[0][1:]
     batch = graph.add("Shape", pooled.name, start=0, end=1)
     planes = graph.add("Concat", batch, graph.ints([channels, math.prod(full)]), axis=0)

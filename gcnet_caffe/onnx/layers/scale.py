@@ -29,6 +29,7 @@ def batch_norm(graph: Graph, layer: BatchNorm, bottom: Value) -> str:
 
 @converts("Scale")
 def scale(graph: Graph, layer: Scale, bottom: Value, factor: Value | None = None) -> str:
+    """The bottom times a learned or given factor, plus the bias if there is one."""
     top = graph.add("Mul", bottom.name, _spread(graph, layer, 0, bottom, factor))
     if not layer.param.scale_param.bias_term:
         return top
@@ -37,6 +38,7 @@ def scale(graph: Graph, layer: Scale, bottom: Value, factor: Value | None = None
 
 @converts("Bias")
 def bias(graph: Graph, layer: Bias, bottom: Value, added: Value | None = None) -> str:
+    """The bottom plus a learned or given bias."""
     return graph.add("Add", bottom.name, _spread(graph, layer, 0, bottom, added))
 
 
