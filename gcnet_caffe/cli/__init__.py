@@ -29,14 +29,14 @@ VERBS = {
     "describe": "count and draw what a manifest holds",
     "make-lmdb": "align, augment and pack the faces of a manifest",
     "train": "train a net from Caffe's files, in PyTorch",
-    "test": "score a net on its own test data, in PyTorch",
+    "test": "run a net's TEST phase, like caffe test, in PyTorch",
     "time": "measure how long each layer of a net takes, in PyTorch",
     "device-query": "show the GPUs that PyTorch sees",
     "run": "run a whole experiment: pack, pre-train, train every fold, evaluate, report",
     "train-folder": "train the net of a folder, or resume it (a step of run)",
     "check": "check that LMDBs match their net",
-    "evaluate": "score a trained net on its test LMDB",
-    "baseline": "score HOG or LBP with a linear SVM on the same LMDBs",
+    "evaluate": "measure accuracy and image quality of a deploy net",
+    "baseline": "train and test a linear SVM on the LMDBs of a fold, for comparison",
     "summarize": "collect the evaluations of a run into one table",
     "plot": "draw a Caffe training log",
     "draw-net": "draw the data flow of a net",
@@ -45,7 +45,7 @@ VERBS = {
     "export-onnx": "write a trained network as an ONNX file",
     "web": "recognise the expressions of the faces in a picture, on a page in your browser",
     "report": "write a run's report: tables beside the paper's, curves, pictures",
-    "demo": "do all of it on synthetic faces, in a few minutes",
+    "demo": "run a small complete experiment on synthetic faces, in a few minutes",
 }
 
 

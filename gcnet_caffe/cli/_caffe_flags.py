@@ -21,15 +21,15 @@ _HELP = {
     "discriminator_solver": "solver prototxt of a second player: the two train in turns "
     "(docs/adversarial.md); -snapshot then needs two files, separated by ','",
     "model": "net prototxt",
-    "weights": ".caffemodel files to start from, separated by ','; not together with -snapshot",
+    "weights": ".caffemodel files, separated by ','",
     "snapshot": ".solverstate to resume from",
     "gpu": "GPU numbers separated by ',', or 'all'; default: the CPU",
     "level": "level of the NetState",
     "stage": "stages of the NetState, separated by ','",
-    "phase": "TRAIN or TEST",
+    "phase": "phase of the net",
     "iterations": "how many iterations to run",
-    "sigint_effect": "what SIGINT does: stop, snapshot or none",
-    "sighup_effect": "what SIGHUP does: stop, snapshot or none",
+    "sigint_effect": "what SIGINT (Ctrl-C) does",
+    "sighup_effect": "what SIGHUP does",
 }
 _DEFAULTS: dict[str, int | str] = {
     "level": 0,
@@ -38,6 +38,8 @@ _DEFAULTS: dict[str, int | str] = {
     "sigint_effect": "stop",
     "sighup_effect": "snapshot",
 }
+_EFFECTS = "{stop,snapshot,none}"
+_CHOICES = {"phase": "{TRAIN,TEST}", "sigint_effect": _EFFECTS, "sighup_effect": _EFFECTS}
 #: glog's flags with an effect: the fields of LogFlags.
 _GLOG_HELP = {
     "minloglevel": "write no line below this level: 0 all, 1 warnings, 2 errors",
@@ -94,10 +96,20 @@ class CaffeParser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
 
-def add_caffe_flags(parser: argparse.ArgumentParser, *names: str, writes_log: bool = True) -> None:
+def add_caffe_flags(
+    parser: argparse.ArgumentParser, *names: str, writes_log: bool = True, **more: str
+) -> None:
     """Add the flags `names` with Caffe's defaults, and glog's.
 
-    A command that writes no log takes glog's flags, too; they are not in its --help.
+    Parameters
+    ----------
+    parser : ArgumentParser
+    names : str
+        Names of flags of Caffe's tool.
+    writes_log : bool
+        Whether --help shows glog's flags; they are taken in any case.
+    more : str
+        Flag -> what its help says in place of the usual.
     """
     for name in names:
         default = _DEFAULTS.get(name, "")
@@ -106,8 +118,8 @@ def add_caffe_flags(parser: argparse.ArgumentParser, *names: str, writes_log: bo
             f"--{name}",
             default=default,
             type=_type(default),
-            help=_HELP[name],
-            metavar=name.upper(),
+            help=more.get(name, _HELP[name]),
+            metavar=_CHOICES.get(name, name.upper()),
         )
     group = parser.add_argument_group()
     if writes_log:
@@ -238,12 +250,12 @@ def _lines_of(path: str) -> list[str]:
 
 
 def gpu_numbers(text: str) -> list[int] | None:
-    """Return the GPU numbers of the flag -gpu: None is the CPU.
+    """Return the GPU numbers of the flag -gpu, or None where none are given.
 
     Parameters
     ----------
     text : str
-        Numbers separated by ',', ``all``, or nothing for the CPU.
+        Numbers separated by ',', ``all``, or nothing.
 
     Raises
     ------

@@ -9,12 +9,23 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.parallel import cores
+
+_ENGINES = {
+    "torch": "PyTorch",
+    "caffe": "real Caffe",
+    "onnxruntime": "ONNX Runtime",
+    "opencv": "OpenCV's dnn",
+}
 
 
 def add_engine_flag(parser: argparse.ArgumentParser, engines: Iterable[str]) -> None:
     """Add --engine, one of `engines`; `torch` by default."""
-    text = "what runs the net: torch is PyTorch, caffe is real Caffe"
-    parser.add_argument("--engine", choices=list(engines), default="torch", help=text)
+    names = list(engines)
+    text = ", ".join(f"{name} is {_ENGINES[name]}" for name in names)
+    parser.add_argument(
+        "--engine", choices=names, default="torch", help=f"what runs the net: {text}"
+    )
 
 
 def add_model_flag(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +38,12 @@ def add_model_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_detector_flag(parser: argparse.ArgumentParser, **more: Any) -> None:
-    """Add --detector-model; `more` are further arguments of ``add_argument``."""
+def add_detector_flag(parser: argparse.ArgumentParser, use: str, **more: Any) -> None:
+    """Add --detector-model; `use` says what for, `more` are arguments of ``add_argument``."""
     parser.add_argument(
         "--detector-model",
         metavar="FILE",
-        help="YuNet model file, for images without landmarks; default: that of the extra "
-        "`landmarks`",
+        help=f"YuNet model file, {use}; default: that of the extra `landmarks`",
         **more,
     )
 
@@ -54,8 +64,8 @@ def add_option_flags(
     ----------
     parser : ArgumentParser or argument group
     options_class : type
-        A dataclass; the metadata of its fields have their ``help``, and ``negated``, the help of a
-        flag ``--no-...``.
+        A dataclass; the metadata of its fields have their ``help``, ``choices`` where the values
+        are a list, and ``negated``, the help of a flag ``--no-...``.
     shown : object
         An instance of it, whose values --help shows as defaults.
     skip : collection of str
@@ -71,6 +81,9 @@ def add_option_flags(
         flag = field.name.replace("_", "-")
         text = field.metadata["help"]
         about: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": field.name}
+        choices = field.metadata.get("choices")
+        if choices:  # the class checks them, in its own words
+            about["metavar"] = f"{{{','.join(choices)}}}"
         if isinstance(default, bool):
             name = f"--no-{flag}" if default else f"--{flag}"
             text = (default and field.metadata.get("negated")) or text
@@ -84,6 +97,12 @@ def given_options(args: argparse.Namespace, options_class: type) -> dict[str, An
     """Return {field: value} of the flags of `add_option_flags` that were given."""
     names = {field.name for field in dataclasses.fields(options_class)}
     return {name: value for name, value in vars(args).items() if name in names}
+
+
+def add_cores_flag(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add the option `name`, a number of processes; by default that of this machine's cores."""
+    text += "; default: the number of cores of this machine (here %(default)s)"
+    parser.add_argument(name, type=int, default=cores(), help=text, metavar="N")
 
 
 def check_least(args: argparse.Namespace, **least: int) -> None:

@@ -39,7 +39,7 @@ def add_target_flags(parser: argparse.ArgumentParser, *folders: str) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help=f"write all committed files of {' and '.join(folders)} again, in this folder",
+        help=f"write all committed files again: those of {' and '.join(folders)}",
     )
     parser.add_argument(
         "--fit-test",
@@ -52,13 +52,19 @@ def add_target_flags(parser: argparse.ArgumentParser, *folders: str) -> None:
         help="call the files train_test, deploy and solver: for a folder with one network only",
     )
     parser.add_argument(
-        "-o", "--output", help=f"folder to write to; default: {folders[0]}", metavar="DIR"
+        "-o", "--output", help=f"folder to write; default: {folders[0]}", metavar="DIR"
     )
     parser.set_defaults(folders=folders)
 
 
 def check_target(args: argparse.Namespace) -> None:
-    """Raise a UsageError if there is no such variant or fold, or the variant has no generator."""
+    """Check --variant, --fold and --generator.
+
+    Raises
+    ------
+    UsageError
+        There is no such variant, the fold is below 0, or the variant has no generator to choose.
+    """
     if args.variant not in nets.ALL_VARIANTS:
         raise UsageError(
             f"--variant: found {args.variant!r}, wanted one of {', '.join(nets.ALL_VARIANTS)}"

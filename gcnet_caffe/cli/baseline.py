@@ -19,7 +19,7 @@ from gcnet_caffe.cli.evaluate import print_accuracy
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", required=True, choices=("hog-svm", "lbp-svm"), help="features")
     parser.add_argument("--data", required=True, help="folder of train_lmdb and test_lmdb")
-    parser.add_argument("-o", "--output", required=True, help="folder to write to", metavar="DIR")
+    parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Check that LMDBs match the nets that read them: channels, sizes, labels, counts and batches.
 
-Caffe itself checks little of this: such a net does not train, or reads memory that is not its own.
+Caffe checks little of this. With a mismatch, Caffe fails or reads invalid memory.
 """
 
 from __future__ import annotations

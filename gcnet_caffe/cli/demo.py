@@ -1,4 +1,4 @@
-"""Go from synthetic faces to a trained and tested GCNet S1R1, in a few minutes on two cores.
+"""Render synthetic faces, pack them, train GCNet S1R1 and test it: a few minutes on two cores.
 
 It is `gcnet run` on a small experiment: the folder holds what every run's folder holds, and the
 same command continues a demo that was interrupted.
@@ -14,7 +14,7 @@ from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", default="demo", help="folder of the run", metavar="DIR")
+    parser.add_argument("-o", "--output", default="demo", help="folder to write", metavar="DIR")
     add_engine_flag(parser, ENGINES)
 
 

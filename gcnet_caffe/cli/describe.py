@@ -9,8 +9,12 @@ OLD_SPELLINGS = {"--fold-sheet": "--fold-table"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", help="CSV of `gcnet make-manifest`, or of that format")
-    parser.add_argument("-o", "--output", metavar="PNG", help="picture to draw of it")
+    parser.add_argument(
+        "manifest", metavar="MANIFEST", help="CSV of `gcnet make-manifest`, or of that format"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="picture file to write: .png, .jpg, .pdf or .svg"
+    )
     parser.add_argument("--folds", type=int, default=10, help="number of folds")
     parser.add_argument(
         "--fold-table",

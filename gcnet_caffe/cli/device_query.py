@@ -11,7 +11,8 @@ Parser = CaffeParser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_caffe_flags(parser, "gpu", writes_log=False)
+    gpu = "GPU numbers separated by ','; default: all"
+    add_caffe_flags(parser, "gpu", writes_log=False, gpu=gpu)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,13 +10,19 @@ from gcnet_caffe.errors import UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("net", help="a net's prototxt", metavar="NET")
-    parser.add_argument("-o", "--output", default="net.png", help="picture to write")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="net.png",
+        metavar="FILE",
+        help="file to write: .png, .jpg, .pdf or .svg",
+    )
     parser.add_argument(
         "-phase",
         "--phase",
         default="",
-        metavar="PHASE",
-        help="draw the layers of one phase, TRAIN or TEST; default: both in one picture",
+        metavar="{TRAIN,TEST}",
+        help="draw the layers of one phase; default: both in one picture",
     )
     add_caffe_flags(parser, "level", "stage", writes_log=False)
 

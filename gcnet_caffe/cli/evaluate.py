@@ -24,14 +24,22 @@ OLD_SPELLINGS = {"--model": "--net", "--identity-model": "--identity-net"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--net", required=True, help="deploy prototxt")
-    parser.add_argument("--weights", required=True, help=".caffemodel")
-    parser.add_argument("--data", required=True, help="folder of train_lmdb and test_lmdb")
-    parser.add_argument("--identity-net", help="deploy prototxt of pretrain-identity")
+    parser.add_argument("--net", required=True, metavar="FILE", help="deploy prototxt")
+    parser.add_argument("--weights", required=True, metavar="FILE", help="its .caffemodel")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="folder of test_lmdb; for a net that generates images also of train_lmdb, whose mean "
+        "image is compared",
+    )
+    parser.add_argument(
+        "--identity-net", metavar="FILE", help="deploy prototxt of pretrain-identity"
+    )
     text = "its .caffemodel; the two measure how well identity is kept"
-    parser.add_argument("--identity-weights", help=text)
+    parser.add_argument("--identity-weights", metavar="FILE", help=text)
     add_engine_flag(parser, ENGINES)
-    parser.add_argument("-o", "--output", required=True, help="folder to write to", metavar="DIR")
+    parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -53,6 +61,7 @@ def print_accuracy(scores: Mapping[str, Any]) -> None:
     """Print how many images there were and, of a classifier, its accuracies."""
     print(f"{scores['images']} test images")
     if "accuracy" in scores:
-        print(f"accuracy {scores['accuracy']:.4f}, largest class {scores['chance']:.4f}")
+        chance = f"always guessing the largest class: {scores['chance']:.4f}"
+        print(f"accuracy {scores['accuracy']:.4f} ({chance})")
     if "sequences" in scores:
         print(f"accuracy {scores['sequence_accuracy']:.4f} of {scores['sequences']} sequences")

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_flag(parser)
     parser.add_argument("--net", help="deploy prototxt", metavar="FILE")
     parser.add_argument("--weights", help="its .caffemodel", metavar="FILE")
-    parser.add_argument("-o", "--output", default="model.onnx", help="file to write")
+    parser.add_argument(
+        "-o", "--output", default="model.onnx", metavar="FILE", help="file to write"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import re
 
-from gcnet_caffe.cli._options import check_least
+from gcnet_caffe.cli._options import add_cores_flag, check_least
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", default="data/synthetic", help="folder to make")
+    parser.add_argument(
+        "-o", "--output", default="data/synthetic", metavar="DIR", help="folder to write"
+    )
     parser.add_argument("--subjects", type=int, default=30, help="people who show the expressions")
     parser.add_argument("--frames", type=int, default=8, help="frames per sequence, at least 4")
     parser.add_argument(
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", default="240", help="pixels: 240 for a square, or 320x240")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same faces")
-    parser.add_argument("--workers", type=int, default=cores(), help="worker processes")
+    add_cores_flag(parser, "--workers", "worker processes")
 
 
 def run(args: argparse.Namespace) -> None:

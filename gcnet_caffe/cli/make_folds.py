@@ -16,7 +16,9 @@ from gcnet_caffe.files import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", help="CSV of `gcnet make-manifest`, or of that format")
+    parser.add_argument(
+        "manifest", metavar="MANIFEST", help="CSV of `gcnet make-manifest`, or of that format"
+    )
     parser.add_argument(
         "--protocol",
         choices=WITHIN,
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--folds", type=int, help="number of folds; default: the protocol's")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="CSV", help="such as folds/ck7.csv"
+        "-o", "--output", required=True, metavar="CSV", help="file to write, such as folds/ck7.csv"
     )
 
 

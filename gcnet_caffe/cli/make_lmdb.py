@@ -1,9 +1,9 @@
 """Align, augment and pack the faces of a manifest into LMDBs that Caffe reads.
 
-Look first: `gcnet make-lmdb sheet` draws some faces as they would be packed.
+`gcnet make-lmdb sheet` draws some faces as they would be packed: look at them first.
 
-If a packing is interrupted or killed, or the disk is full, the finished part stays in the output
-folder, in .packing-...: give the same command again and it continues from there. Faces that cannot
+If packing stops (Ctrl-C, a kill, a full disk), what is done stays in .packing-... in the output
+folder. Give the same command again: it continues from there. Faces that cannot
 be packed stop it; --skip-failures leaves them out. In both cases failures.csv lists them and
 failures.png shows them.
 """
@@ -15,11 +15,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcnet_caffe.cli._options import add_detector_flag
+from gcnet_caffe.cli._options import add_cores_flag, add_detector_flag
 from gcnet_caffe.datasets.expressions import CLASS_SETS, parse_classes
 from gcnet_caffe.datasets.protocols import ACROSS, PROTOCOLS, WITHIN
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.parallel import cores
 
 if TYPE_CHECKING:
     from gcnet_caffe.packing.pack import Packed
@@ -34,13 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub = kinds.add_parser(
             name, help=text, description=text, formatter_class=parser.formatter_class
         )
-        sub.add_argument("manifest", help="CSV of `gcnet make-manifest`, or of that format")
+        sub.add_argument(
+            "manifest", metavar="MANIFEST", help="CSV of `gcnet make-manifest`, or of that format"
+        )
         return sub
 
     pairs = kind(
         "pairs", "query and reference in one Datum, labelled by expression, one folder per fold"
     )
-    pairs.add_argument("-o", "--output", help="folder to write; default: data/PROTOCOL")
+    pairs.add_argument(
+        "-o", "--output", metavar="DIR", help="folder to write; default: data/PROTOCOL"
+    )
     pairs.add_argument(
         "--protocol",
         choices=WITHIN,
@@ -84,31 +87,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="manifest to test on; an image without a reference is its own reference",
     )
-    cross.add_argument("-o", "--output", help="folder to write; default: data/PROTOCOL")
+    cross.add_argument(
+        "-o", "--output", metavar="DIR", help="folder to write; default: data/PROTOCOL"
+    )
     cross.add_argument(
         "--protocol",
         choices=ACROSS,
-        help="name of the output folder; all have the classes of cross7, without contempt. "
-        + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in ACROSS),
+        help="gives the output folder its name; all have the classes of cross7 and leave out "
+        "contempt. " + "; ".join(f"{name}: {PROTOCOLS[name].about}" for name in ACROSS),
     )
     _add_packing(cross, copies=10)
 
     identity = kind("identity", "single faces, labelled by identity, for the pre-trainings")
-    identity.add_argument("-o", "--output", default="data/webface", help="folder to write")
+    identity.add_argument(
+        "-o", "--output", default="data/webface", metavar="DIR", help="folder to write"
+    )
     identity.add_argument(
         "--held-out", type=float, default=0.1, help="share of each identity's images for test_lmdb"
     )
     _add_packing(identity, copies=1)
 
     sheet = kind("sheet", "one picture of some faces as they would be packed")
-    sheet.add_argument("-o", "--output", required=True, metavar="PNG", help="picture to write")
+    sheet.add_argument("-o", "--output", required=True, metavar="PNG", help="file to write")
     sheet.add_argument("--rows", type=int, default=6, help="rows of the manifest to show")
     _add_common(sheet, "pictures per face; the first is not augmented", copies=6)
 
 
 def _add_packing(parser: argparse.ArgumentParser, copies: int) -> None:
     _add_common(parser, "records per training image; the first is not augmented", copies)
-    parser.add_argument("--workers", type=int, default=cores(), help="worker processes")
+    add_cores_flag(parser, "--workers", "worker processes")
     parser.add_argument(
         "--skip-failures",
         action="store_true",
@@ -119,7 +126,7 @@ def _add_packing(parser: argparse.ArgumentParser, copies: int) -> None:
 def _add_common(parser: argparse.ArgumentParser, what: str, copies: int) -> None:
     parser.add_argument("--copies", type=int, default=copies, help=what)
     parser.add_argument("--seed", type=int, default=0, help="random seed of order and augmentation")
-    add_detector_flag(parser, dest="detector")
+    add_detector_flag(parser, "for images without landmarks", dest="detector")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             formatter_class=parser.formatter_class,
         )
         reader.add_arguments(sub)
-        sub.add_argument("-o", "--output", required=True, metavar="CSV", help="manifest to write")
+        sub.add_argument("-o", "--output", required=True, metavar="CSV", help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:

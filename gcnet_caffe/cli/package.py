@@ -1,8 +1,8 @@
 """Write a trained network as a model folder: net, weights, classes, origin, SHA-256 sums.
 
-RUN is the folder of a finished training, RUN/nets/SETTING/VARIANT/FOLD/seedN. A network that was
-trained without `gcnet run` is given by --net, --weights and --data. A model folder needs nothing
-else; whoever opens it verifies its SHA-256 sums.
+TRAINING is a folder such as runs/ck7/nets/default/S1R1/fold0/seed1. A network that was trained
+without `gcnet run` is given by --net, --weights and --data. A model folder needs nothing else;
+whoever opens it verifies its SHA-256 sums.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ OLD_SPELLINGS = {"--model": "--net"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", metavar="RUN", help="folder of a finished training")
+    parser.add_argument("run", nargs="?", metavar="TRAINING", help="folder of a finished training")
     parser.add_argument("--net", help="deploy prototxt", metavar="FILE")
-    parser.add_argument("--weights", help=".caffemodel", metavar="FILE")
+    parser.add_argument("--weights", help="its .caffemodel", metavar="FILE")
     parser.add_argument(
         "--data", help="folder of the LMDBs that it was trained on, with packed.json", metavar="DIR"
     )
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
 
     loose = args.net, args.weights, args.data
     if bool(args.run) == any(loose) or (any(loose) and not all(loose)):
-        raise UsageError("wanted RUN, or --net, --weights and --data together")
+        raise UsageError("wanted TRAINING, or --net, --weights and --data together")
     trained = read_run_folder(args.run) if args.run else read_files(*loose)
     model = package(trained, args.output, args.mantissa_bits)
     size = model.weights.stat().st_size / 1e6

@@ -7,7 +7,13 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("log", help="log of `caffe train` or `gcnet train`", metavar="LOG")
-    parser.add_argument("-o", "--output", default="loss.png", help="picture to write")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="loss.png",
+        metavar="FILE",
+        help="file to write: .png, .jpg, .pdf or .svg",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

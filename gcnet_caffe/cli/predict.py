@@ -1,9 +1,9 @@
 """Recognise the expressions of faces in pictures, videos, folders of both, or standard input (-).
 
-The small network that comes with this package was trained on synthetic faces: it shows how things
-work, and knows little about photographs. Give your own with --model. A picture without a face is
-reported as "no face found". A picture that cannot be read is reported on standard error, the others
-follow, and the exit status is 1.
+The small network that comes with this package was trained on synthetic faces. It is a
+demonstration and is often wrong on photographs. Give your own with --model. A picture without a
+face is reported as "no face found". A picture that cannot be read is reported on standard error,
+the others follow, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="use every Nth frame of a video"
     )
-    add_detector_flag(parser)
+    add_detector_flag(parser, "which finds the faces")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,9 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
-    parser.add_argument("-o", "--output", metavar="HTML", help="default: RUN/report.html")
+    parser.add_argument(
+        "-o", "--output", metavar="HTML", help="file to write; default: RUN/report.html"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

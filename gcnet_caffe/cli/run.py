@@ -11,18 +11,15 @@ import shlex
 from pathlib import Path
 
 from gcnet_caffe.cli._caffe_flags import gpu_numbers
-from gcnet_caffe.cli._options import check_least
+from gcnet_caffe.cli._options import add_cores_flag, check_least
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.parallel import cores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment", help="an experiment, such as experiments/ck7.yaml", metavar="YAML"
     )
-    parser.add_argument(
-        "-o", "--output", help="folder of the run; default: runs/NAME", metavar="DIR"
-    )
+    parser.add_argument("-o", "--output", help="folder to write; default: runs/NAME", metavar="DIR")
     parser.add_argument(
         "--set",
         action="append",
@@ -31,13 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace a value of the file: solver.max_iter=1000, data.root=/data/CK+",
         metavar="KEY=VALUE",
     )
-    parser.add_argument("-n", "--dry-run", action="store_true", help="show the jobs and their time")
-    parser.add_argument("--cores", type=int, default=cores(), help="processors to use", metavar="N")
+    parser.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="run no job: show the jobs that are left and estimate their time, by training each "
+        "kind of net for a few iterations",
+    )
+    add_cores_flag(
+        parser, "--cores", "processors to use; with --profile, jobs at the same time on the cluster"
+    )
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="processors per training"
     )
     parser.add_argument(
-        "-gpu", "--gpu", default="", help="GPU numbers separated by ',', or all; default: the CPU"
+        "-gpu", "--gpu", default="", help="GPU numbers separated by ',', or 'all'; default: the CPU"
     )
     parser.add_argument("--per-gpu", type=int, default=1, help="trainings at the same time per GPU")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Score a net on its own TEST data: `caffe test`, in PyTorch."""
+"""Run a net's TEST phase and print its outputs: `caffe test`, in PyTorch."""
 
 from __future__ import annotations
 

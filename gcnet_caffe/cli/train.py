@@ -1,7 +1,8 @@
 """Train or fine-tune a net: `caffe train`, in PyTorch, from the same solver, net and LMDB files.
 
-SIGINT writes a snapshot and stops; SIGHUP writes a snapshot and continues. With several GPUs, or
-under torchrun, each process trains on its own records and the gradients are averaged.
+SIGINT writes a snapshot and stops; SIGHUP writes a snapshot and continues. Without -gpu, the
+solver's solver_mode says whether it trains on a GPU. With several GPUs, or under torchrun, each
+process trains on its own records and the gradients are averaged.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ _EFFECTS = ("sigint_effect", "sighup_effect")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_caffe_flags(parser, *_FLAGS, *_EFFECTS)
+    add_caffe_flags(
+        parser,
+        *_FLAGS,
+        *_EFFECTS,
+        weights=".caffemodel files to start from, separated by ','; not together with -snapshot",
+        gpu="GPU numbers separated by ',', or 'all'; default: what the solver says (solver_mode, "
+        "device_id), or the CPU",
+    )
     add_option_flags(parser, EngineOptions, EngineOptions())
     parser.add_argument(
         "--ranks",

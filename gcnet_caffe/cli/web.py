@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="largest picture, megabytes",
     )
-    add_detector_flag(parser)
+    add_detector_flag(parser, "which finds the faces")
 
 
 def run(args: argparse.Namespace) -> None:

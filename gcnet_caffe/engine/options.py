@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,8 @@ SUMMATIONS = ("torch", "caffe")
 KERNELS = "Sandybridge"
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _option(default: Any, text: str, choices: Sequence[str] = ()) -> Any:
+    return field(default=default, metadata={"help": text, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,17 @@ class EngineOptions:
         "",
         "random numbers: caffe (the same as CPU Caffe's) or device (PyTorch's own, faster "
         "on a GPU); default: caffe on the CPU, device on a GPU",
+        RNGS,
     )
     summation: str = _option(
         "torch",
         "order of summation: torch (the fastest) or caffe (CPU Caffe's: the same numbers, where "
         "OpenBLAS has the same kernels; docs/parity.md)",
+        SUMMATIONS,
     )
-    precision: str = _option("fp32", "fp32, tf32 (NVIDIA GPUs) or bf16 (autocast)")
+    precision: str = _option(
+        "fp32", "numbers: tf32 is of NVIDIA GPUs, bf16 is autocast", PRECISIONS
+    )
     compile: bool = _option(False, "run the net through torch.compile: a minute first, then faster")
     cuda_graphs: bool = _option(False, "capture forward and backward as a CUDA graph")
     threads: int = _option(0, "CPU threads of PyTorch; 0 is PyTorch's default")

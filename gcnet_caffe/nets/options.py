@@ -14,11 +14,12 @@ class Rule(NamedTuple):
 
     holds: Callable[[Any], bool]
     wanted: str
+    choices: Sequence[str] = ()  # where only these hold
 
 
 def one_of(allowed: Sequence[str]) -> Rule:
     """Return the `Rule` that a value is among `allowed`."""
-    return Rule(lambda value: value in allowed, f"one of {', '.join(allowed)}")
+    return Rule(lambda value: value in allowed, f"one of {', '.join(allowed)}", allowed)
 
 
 ONE_OR_MORE = Rule(lambda value: value >= 1, "at least 1")
@@ -40,7 +41,9 @@ def option(default: Any, text: str, rule: Rule | None = None, negated: str = "")
     negated : str
         What its flag ``--no-...`` does.
     """
-    return field(default=default, metadata={"help": text, "rule": rule, "negated": negated})
+    choices = rule.choices if rule else ()
+    about = {"help": text, "rule": rule, "choices": choices, "negated": negated}
+    return field(default=default, metadata=about)
 
 
 def check(options: Any) -> None:
@@ -74,8 +77,8 @@ class NetOptions:
     num_classes: int = option(7, "expressions, or identities for pretrain-identity", ONE_OR_MORE)
     neutral_class: bool = option(
         False,
-        "neutral is the last of the classes (CK+ with 8); otherwise a neutral query's label "
-        "is num_classes: the classifier ignores it, the contrastive loss uses it",
+        "neutral is one of the classes, the last one (CK+ with 8 classes); otherwise neutral "
+        "queries have the label num_classes, which only the contrastive loss uses",
     )
     neutral_queries: bool = option(
         True, "the LMDBs have neutral queries", negated="the LMDBs have no neutral queries"
@@ -101,8 +104,9 @@ class NetOptions:
     )
     last_block: str = option(
         "statistics",
-        "the Scale that ends a decoder. statistics: from the pixels' spread and mean, "
-        "lr_mult 0.01; slow: from 1 and 0, lr_mult 0.01; plain: like the others; none: left out",
+        "the last Scale layer of each decoder. statistics: starts from the standard deviation and "
+        "mean of the pixels, lr_mult 0.01; slow: starts from 1 and 0, lr_mult 0.01; plain: like "
+        "the other Scale layers; none: left out",
         one_of(("statistics", "slow", "plain", "none")),
     )
     lambda_g: float = option(1.0, "weight of the generative loss, eq. (5)", _NOT_NEGATIVE)

@@ -35,10 +35,10 @@ class SolverOptions:
     base_lr: float = option(0.001, "base learning rate", POSITIVE)
     gamma_reading: str = option(
         "power-0.75",
-        f"reading of the paper's gamma: {', '.join(GAMMA_READINGS)}",
+        "reading of the paper's gamma",
         one_of(tuple(GAMMA_READINGS)),
     )
-    type: str = option("Nesterov", f"update rule: {' or '.join(TYPES)}", one_of(TYPES))
+    type: str = option("Nesterov", "update rule", one_of(TYPES))
     momentum: float = option(0.9, "Nesterov's momentum; Adam's first")
     momentum2: float = option(0.999, "Adam's second momentum")
     weight_decay: float = option(0.0001, "L2 weight decay")

@@ -47,6 +47,30 @@ def test_help_shows_a_default_of_one(capsys):
     assert "processors per training (default: 1)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "verb, wanted, unwanted",
+    [
+        (
+            "train",
+            "to start from, separated by ','; not together with -snapshot",
+            "default: the CPU",
+        ),
+        ("train", "default: what the solver says (solver_mode, device_id), or the CPU", "TRAIN or"),
+        ("test", ".caffemodel files, separated by ',' -iterations", "-snapshot"),
+        ("device-query", "GPU numbers separated by ','; default: all", "the CPU"),
+        ("train-folder", "torch is PyTorch, caffe is real Caffe (default", "onnxruntime"),
+        ("predict", "onnxruntime is ONNX Runtime, opencv is OpenCV's dnn", "without landmarks"),
+        ("make-net", "--padding {same,valid}", "(default: None)"),
+        ("run", "default: the number of cores of this machine (here ", "show the jobs and their"),
+    ],
+)
+def test_help_says_what_the_verb_does(verb, wanted, unwanted, capsys):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert wanted in shown and unwanted not in shown
+
+
 def test_an_old_spelling_works_and_gives_the_new_one(tmp_path, capsys):
     nothing = str(tmp_path / "none")
     cases = [

@@ -137,7 +137,7 @@ def test_weights_without_a_layer_make_no_folder(loose, tmp_path):
 @pytest.mark.parametrize("words", [[], ["run", "--net", "x"], ["--net", "x"]])
 def test_package_wants_a_run_or_three_files(words, tmp_path, capsys):
     assert main(["package", *words, "-o", str(tmp_path / "out")]) == 2
-    assert "wanted RUN, or --net, --weights and --data" in capsys.readouterr().err
+    assert "wanted TRAINING, or --net, --weights and --data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [NET, WEIGHTS, FACTS])
