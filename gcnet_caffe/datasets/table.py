@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.text import odd_character, open_lines
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_table(
                 )
             yield from reader
     except FileNotFoundError:
-        raise error(f"{path}: no such {what}") from None
+        raise error(f"{path}: {NO_FILE}; wanted a {what}") from None
     except OSError as fault:
         raise error(f"{path}: cannot read the {what}: {fault.strerror}") from None
     except csv.Error as fault:

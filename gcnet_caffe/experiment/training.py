@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gcnet_caffe import files
-from gcnet_caffe.errors import GcnetError, SchemaError, UsageError
+from gcnet_caffe.errors import NO_FILE, GcnetError, SchemaError, UsageError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
 from gcnet_caffe.formats.log import text_before
@@ -154,7 +154,7 @@ def _origin(
     try:
         return {"engine": engine, **{str(path): files.sha256(path) for path in made_with}}
     except FileNotFoundError as error:
-        raise UsageError(f"{error.filename}: no such file; training starts from it") from None
+        raise UsageError(f"{error.filename}: {NO_FILE}; training starts from it") from None
 
 
 def _forget_others(snapshots: Path, origin: dict[str, str]) -> None:

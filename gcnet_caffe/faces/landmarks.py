@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.errors import NO_FILE, ImageError, UsageError
 
 if TYPE_CHECKING:
     from cv2.typing import MatLike
@@ -72,8 +72,8 @@ def points_fault(points: NDArray[np.float64], image: NDArray[np.uint8]) -> str:
     across, down = left - right, (sum(mouth) - left - right) / 2
     if (across.conjugate() * down).imag <= 0:
         return (
-            f"the five points are not a face: going from {NAMES[0]} to {NAMES[1]}, the mouth must "
-            "be on the right-hand side (are left and right swapped?)"
+            "the five points are not a face: when the face is upright, the mouth must be below the "
+            f"eyes, and the {NAMES[0]} to the left of the {NAMES[1]} (are left and right swapped?)"
         )
     return ""
 
@@ -97,13 +97,10 @@ def detector_model(path: str | Path | None = None) -> Path:
         extra is not installed.
     """
     if not hasattr(cv2, "FaceDetectorYN"):
-        raise UsageError(
-            "some images have no landmarks, and detecting them needs OpenCV 4.8 or newer "
-            f"(found {cv2.__version__})"
-        )
+        raise UsageError(f"finding faces needs OpenCV 4.8 or newer (found {cv2.__version__})")
     model = Path(path) if path else _packaged_model()
     if not model.is_file():
-        raise UsageError(f"{model}: no such detector model")
+        raise UsageError(f"{model}: {NO_FILE}; wanted a detector model")
     with open(model, "rb") as file:
         if file.read(64).startswith(b"version https://git-lfs"):
             raise UsageError(
@@ -119,8 +116,8 @@ def _packaged_model() -> Path:
     models = [model for folder in folders or () for model in Path(folder).glob("*yunet*.onnx")]
     if not models:
         raise UsageError(
-            "some images have no landmarks, and detecting them needs a model: "
-            "pip install 'gcnet-caffe[landmarks]', or --detector-model FILE"
+            "finding faces needs a model: pip install 'gcnet-caffe[landmarks]', "
+            "or --detector-model FILE"
         )
     return models[0]
 

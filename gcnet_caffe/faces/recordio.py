@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gcnet_caffe import text
-from gcnet_caffe.errors import ManifestError, shown
+from gcnet_caffe.errors import NO_FILE, ManifestError, shown
 
 _MAGIC = 0xCED7230A
 _WORDS = struct.Struct("<II")
@@ -41,9 +41,7 @@ def read_index(path: Path) -> dict[int, int]:
     try:
         lines = text.read(path, ManifestError, "lines of KEY<TAB>OFFSET").splitlines()
     except FileNotFoundError:
-        raise ManifestError(
-            f"{path}: no such index; wanted in the folder of the .rec file"
-        ) from None
+        raise ManifestError(f"{path}: {NO_FILE}; wanted the index beside the .rec file") from None
     index = {}
     for number, line in enumerate(lines, start=1):
         words = line.split("\t")

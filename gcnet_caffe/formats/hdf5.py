@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from gcnet_caffe.errors import WeightsError, extra
+from gcnet_caffe.errors import NO_FILE, WeightsError, extra
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def opened(path: Path, mode: str = "r") -> Iterator[Any]:
         with h5py.File(path, mode) as file:
             yield file
     except FileNotFoundError:
-        raise WeightsError(f"{path}: No such file or directory") from None
+        raise WeightsError(f"{path}: {NO_FILE}") from None
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         if mode != "r":
             raise

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from gcnet_caffe.datasets.manifest import Row
 from gcnet_caffe.datasets.rows import Rows
-from gcnet_caffe.errors import ImageError
+from gcnet_caffe.errors import NO_FILE, ImageError
 from gcnet_caffe.faces.images import file_state, image_exists, read_grey
 from gcnet_caffe.faces.landmarks import Detector, detector_model
 from gcnet_caffe.files import sha256
@@ -141,7 +141,7 @@ def _survey(rows: Iterable[Row], paired: bool) -> tuple[dict[str, None], set[str
             if landmarks is None:
                 lacking[path] = None
             if not exists(path):
-                reasons[path] = f"{path}: no such image file"
+                reasons[path] = f"{path}: {NO_FILE}"
     return lacking, references, reasons
 
 

@@ -32,8 +32,8 @@ def photograph(image: NDArray[np.uint8], points: NDArray[np.float64] | None) -> 
     ----------
     image : (H, W) ndarray of uint8
         Grey.
-    points : (N, 2) ndarray, optional
-        x, y in pixels of the photograph.
+    points : (N, 2) ndarray of float64, or None
+        The landmarks to draw: x, y in pixels of the photograph.
 
     Returns
     -------

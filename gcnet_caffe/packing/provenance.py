@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from gcnet_caffe import __version__, files
-from gcnet_caffe.errors import LmdbError, UsageError
+from gcnet_caffe.errors import NO_FILE, LmdbError, UsageError
 from gcnet_caffe.faces import align, augment
 from gcnet_caffe.formats.lmdb_file import LmdbFacts
 from gcnet_caffe.packing.plan import Plan
@@ -58,7 +58,7 @@ def read_packed(folder: str | Path) -> Packed:
             if not isinstance(found[name], dict):
                 raise TypeError(name)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; wanted LMDBs of `gcnet make-lmdb`") from None
+        raise UsageError(f"{path}: {NO_FILE}; wanted LMDBs of `gcnet make-lmdb`") from None
     except (ValueError, KeyError, TypeError) as error:
         raise LmdbError(f"{path}: not what gcnet make-lmdb writes: {error!r}") from None
     return cast(Packed, found)

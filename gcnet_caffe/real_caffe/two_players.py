@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.real_caffe import import_caffe
 
@@ -84,7 +84,7 @@ def train(
     params = [read_solver(path) for path in solvers]
     for path in (*weights, *snapshots):
         if not Path(path).is_file():
-            raise GcnetError(f"{path}: no such file")
+            raise GcnetError(f"{path}: {NO_FILE}")
     generator, discriminator = open_solvers(solvers, gpu)
     for solver in (discriminator, generator):
         for path in weights:

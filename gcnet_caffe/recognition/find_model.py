@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.errors import NO_FILE, ModelError, UsageError
 from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder
 from gcnet_caffe.files import sha256
 from gcnet_caffe.formats import read_net, read_solver
@@ -100,7 +100,7 @@ def read_files(net: str | Path, weights: str | Path, data: str | Path) -> Traine
     """
     for path in (net, weights):
         if not Path(path).is_file():
-            raise UsageError(f"{path}: no such file")
+            raise UsageError(f"{path}: {NO_FILE}")
     return _model(net, weights, Path(data), {})
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.datasets.natural import natural_key
-from gcnet_caffe.errors import ImageError, UsageError
+from gcnet_caffe.errors import NO_FILE, ImageError, UsageError
 from gcnet_caffe.faces.file_kinds import IMAGE, OTHER, VIDEO, Kind, file_kind, kind_by_name
 from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, not_read, read_file
 from gcnet_caffe.faces.images_in_files import open_video, video_frames
@@ -89,7 +89,7 @@ def open_source(path: str, every: int = 1) -> Source:
     if os.path.isdir(path):
         return _folder(path, every)
     if not os.path.exists(path):
-        raise UsageError(f"{path}: no such file or folder")
+        raise UsageError(f"{path}: {NO_FILE}")
     return _file(Path(path), Path(Path(path).name), _kind(path), every)
 
 

@@ -41,7 +41,10 @@ def test_a_spreadsheet_s_byte_order_mark_is_no_part_of_the_header(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    assert message(tmp_path / "no.csv") == f"{tmp_path}/no.csv: no such manifest"
+    assert (
+        message(tmp_path / "no.csv")
+        == f"{tmp_path}/no.csv: No such file or directory; wanted a manifest"
+    )
 
 
 def test_missing_column(tmp_path):

@@ -136,7 +136,7 @@ def test_a_bad_fold_sheet(tmp_path, text, message):
     (tmp_path / "f.csv").write_text(text)
     with pytest.raises(ManifestError, match=message):
         read_fold_table(tmp_path / "f.csv", ["P0", "P1"])
-    with pytest.raises(ManifestError, match="no such fold table"):
+    with pytest.raises(ManifestError, match="wanted a fold table"):
         read_fold_table(tmp_path / "none.csv", ["P0"])
 
 

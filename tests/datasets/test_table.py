@@ -19,7 +19,10 @@ def test_the_columns_in_any_order_and_others(tmp_path):
 
 
 def test_what_is_wrong_with_the_file(tmp_path):
-    assert message(tmp_path / "none.csv") == f"{tmp_path}/none.csv: no such fold table"
+    assert (
+        message(tmp_path / "none.csv")
+        == f"{tmp_path}/none.csv: No such file or directory; wanted a fold table"
+    )
     assert message(tmp_path) == f"{tmp_path}: cannot read the fold table: Is a directory"
     (tmp_path / "f.csv").write_text("subject,folds\nS5,1\n")
     wanted = "header: column 'fold' is missing; wanted subject,fold"

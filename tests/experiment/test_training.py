@@ -124,7 +124,7 @@ def test_two_processes_do_not_train_in_one_folder(folder, monkeypatch):
 
 
 def test_missing_weights_are_named(folder):
-    with pytest.raises(UsageError, match="none.caffemodel: no such file"):
+    with pytest.raises(UsageError, match="none.caffemodel: No such file"):
         train_folder("run", weights=["none.caffemodel"])
 
 

@@ -38,7 +38,7 @@ def test_points_in_the_wrong_order_are_no_face(order):
 
 
 def test_the_model_must_exist(tmp_path):
-    with pytest.raises(UsageError, match="no such detector model"):
+    with pytest.raises(UsageError, match="wanted a detector model"):
         detector_model(tmp_path / "no.onnx")
 
 

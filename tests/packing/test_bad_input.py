@@ -55,7 +55,7 @@ def test_missing_image(tmp_path, pairs):
     (tmp_path / "S2_sad.png").unlink()
     status, error = pairs(failed=True)
     assert status == 1
-    assert f"is row 6: {tmp_path}/S2_sad.png: no such image file" in error
+    assert f"is row 6: {tmp_path}/S2_sad.png: No such file or directory" in error
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"some text"])
@@ -133,7 +133,7 @@ def test_missing_reference(rows, pairs):
 
 def test_missing_manifest(tmp_path, pairs, rows, capfd):
     assert main(["make-lmdb", "identity", str(tmp_path / "no.csv"), "-o", "out"]) == 1
-    assert capfd.readouterr().err.endswith("no.csv: no such manifest\n")
+    assert capfd.readouterr().err.endswith("no.csv: No such file or directory; wanted a manifest\n")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,10 @@ def test_missing_manifest(tmp_path, pairs, rows, capfd):
         (["--copies", "0"], "--copies 0: wanted"),
         (["--workers", "0"], "--workers 0: wanted"),
         (["--seed", "-3"], "--seed -3: wanted"),
-        (["--detector-model", "no.onnx"], "no.onnx: no such detector model"),
+        (
+            ["--detector-model", "no.onnx"],
+            "no.onnx: No such file or directory; wanted a detector model",
+        ),
     ],
 )
 def test_options_that_make_no_sense(rows, pairs, options, text):

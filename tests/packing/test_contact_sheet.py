@@ -41,6 +41,6 @@ def test_it_refuses_other_formats(tmp_path):
 def test_a_missing_image_is_named(tmp_path):
     manifest = pair_manifest(tmp_path, subjects=1)
     (tmp_path / "S1_sad.png").unlink()
-    with pytest.raises(ImageError, match="row 3: .*S1_sad.png: no such image file"):
+    with pytest.raises(ImageError, match="row 3: .*S1_sad.png: No such file or directory"):
         write_contact_sheet(manifest, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()

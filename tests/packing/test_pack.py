@@ -174,7 +174,7 @@ def test_failures_can_be_left_out(tmp_path, capsys):
     assert "left out: 2 rows, listed in failures.csv and failures.png" in capsys.readouterr().out
     facts = json.loads((tmp_path / "out/fold0/packed.json").read_text())
     assert list(facts["left_out"]) == ["3", "6"]
-    assert "S1_sad.png: no such image file" in facts["left_out"]["3"]
+    assert "S1_sad.png: No such file or directory" in facts["left_out"]["3"]
     assert describe(tmp_path / "out/fold0/test_lmdb").labels == {0: 2, 1: 1}
     assert describe(tmp_path / "out/fold0/train_lmdb").labels == {0: 4, 1: 2, 2: 4}
 

@@ -62,7 +62,9 @@ def test_a_test_on_other_data_has_its_rows(tmp_path):
 def test_without_it_and_with_that_of_another_lmdb(packed, tmp_path):
     assert read_test_records(tmp_path, ["a"]) is None
     assert read_classes(tmp_path) is None
-    with pytest.raises(UsageError, match="packed.json: no such file; wanted LMDBs of `gcnet make"):
+    with pytest.raises(
+        UsageError, match="packed.json: No such file or directory; wanted LMDBs of `gcnet make"
+    ):
         read_packed(tmp_path)
     with pytest.raises(LmdbError, match="test.csv: the key 'a' of test_lmdb has no row"):
         read_test_records(packed / "out/fold0", ["a"])

@@ -245,7 +245,7 @@ def test_a_drawing_shows_box_and_strip(model_folder, photograph):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["nowhere.png"], "nowhere.png: no such file or folder"),
+        (["nowhere.png"], "nowhere.png: No such file or directory"),
         (["."], ".: no image or video in it"),
         (["face.png", "--every", "0"], "--every 0: wanted at least 1"),
         (["face.png", "--draw", "face.png"], "--draw face.png: not a folder"),
