@@ -201,9 +201,7 @@ def draw_statistics(found: ManifestStatistics, out: str | Path, title: str) -> N
     Raises
     ------
     UsageError
-        `out` does not end in .png, .jpg, .pdf or .svg.
-    GcnetError
-        Matplotlib is not installed.
+        `out` does not end in .png, .jpg, .pdf or .svg, or Matplotlib is not installed.
     """
     plt = import_pyplot()
     with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):

@@ -100,7 +100,8 @@ def train(
         What SIGINT (Ctrl-C) and SIGHUP do: ``stop`` (after a snapshot, as the solver says),
         ``snapshot`` or ``none``. They are handled in a program's main thread only.
     log : path
-        File of the log, with a progress bar on stderr. Default: the log is written to stderr.
+        File of the log; stderr then shows a progress bar. It is replaced, but with a `snapshot`
+        added to. Default: the log is written to stderr.
     log_flags : LogFlags, optional
         glog's flags.
 

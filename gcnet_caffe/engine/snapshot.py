@@ -115,8 +115,8 @@ def write_snapshot(solver: Solver, exact: list[Any] | None, log: Log) -> Snapsho
     Parameters
     ----------
     solver : Solver
-    exact : list
-        The state of each rank for an exact resume, of what JSON can hold.
+    exact : list, or None
+        The state of each rank for an exact resume, of what JSON can hold; None where there is none.
     log : Log
 
     Returns

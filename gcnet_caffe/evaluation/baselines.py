@@ -106,7 +106,7 @@ def baseline(kind: str, data: str | Path) -> tuple[dict[str, Any], dict[str, Any
     Raises
     ------
     LmdbError
-        The folder has no packed pairs.
+        The folder has no packed pairs, or they cannot be read.
     UsageError
         scikit-learn is missing.
     """
@@ -124,14 +124,15 @@ def baseline(kind: str, data: str | Path) -> tuple[dict[str, Any], dict[str, Any
 
 
 def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return what a baseline trains on: the first copies of an LMDB, without neutral ones.
+    """Return what a baseline trains on: the copies of an LMDB that are not augmented.
 
     Parameters
     ----------
     path : Path
         The LMDB.
     classes : int
-        How many there are; a larger label is neutral's.
+        How many there are. Images with a label from `classes` on are left out: neutral queries,
+        where neutral is no class.
 
     Returns
     -------
@@ -142,7 +143,7 @@ def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArra
     Raises
     ------
     LmdbError
-        The images have fewer than two of the classes.
+        The LMDB cannot be read, or its images have fewer than two of the classes.
     """
     records = read_images(path, suffix="_000")
     kept = records.labels < classes

@@ -1,8 +1,8 @@
 """`gcnet run`: from an experiment's YAML file to its tables, through Snakemake.
 
-Everything is in the folder of the run (see `plan`); what is finished is not done again. Snakemake
-starts the jobs. This module starts Snakemake, shows the progress, collects what failed, and writes
-the summary and the report.
+Everything is in the folder of the run (see `evaluation.run_folder`); what is finished is not done
+again. Snakemake starts the jobs. This module starts Snakemake, shows the progress, collects what
+failed, and writes the summary and the report.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def options_of(
     ----------
     experiment : mapping
     variant : str
-        A key of `nets.ALL_VARIANTS`.
+        One of `nets.ALL_VARIANTS`.
     setting : mapping
         Options that this setting changes.
 

@@ -61,7 +61,8 @@ def upgrade_net(net: Any, origin: str | Path = "net") -> None:
     Raises
     ------
     SchemaError
-        The net mixes `layer` and `layers`, or gives too few `input_dim`.
+        The net has both `layer` and `layers`, an old layer has the type NONE, or there are fewer
+        shapes (`input_shape`, or four `input_dim`) than inputs.
     """
     if net.layers:
         if net.layer:

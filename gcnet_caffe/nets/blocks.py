@@ -57,6 +57,8 @@ def encoder(
 
     Parameters
     ----------
+    net : NetWriter
+        The net that it is added to.
     image : str
         The N x 1 x 64 x 64 blob it reads, values 0..1.
     prefix, branch : str
@@ -101,6 +103,8 @@ def decoder(
 
     Parameters
     ----------
+    net : NetWriter
+        The net that it is added to.
     code : Code
         The encoding, with the masks of the encoder's poolings; the last one is undone first.
     prefix : str
@@ -110,6 +114,11 @@ def decoder(
         Name of the image blob, N x 1 x 64 x 64, values 0 or more.
     lr_mult : float
         Of its parameters; the last Scale follows `options.last_block`.
+
+    Returns
+    -------
+    str
+        `top`.
     """
     blob = code.blob
     last = len(DECODER_BLOCKS)

@@ -40,6 +40,8 @@ def dcgan_encoder(
 
     Parameters
     ----------
+    net : NetWriter
+        The net that it is added to.
     image : str
         The N x 1 x 64 x 64 blob it reads, values 0..1.
     prefix, branch : str
@@ -86,6 +88,8 @@ def dcgan_decoder(
 
     Parameters
     ----------
+    net : NetWriter
+        The net that it is added to.
     latent : str
         An N x nz x 1 x 1 blob.
     prefix : str
@@ -96,6 +100,11 @@ def dcgan_decoder(
         Name of the image blob, N x 1 x 64 x 64, values 0..1.
     lr_mult : float
         Of its parameters.
+
+    Returns
+    -------
+    str
+        `top`.
     """
     blob = latent
     widths = [width * options.ngf for width in reversed(WIDTHS)] + [1]

@@ -1,7 +1,7 @@
 """Other manifests: checks one or more, and writes them as one.
 
-If they are of several data sets (the column source), each subject is named SOURCE:SUBJECT: S005 of
-one set is another person than S005 of another.
+If they come from several data sets (see the column source), each subject is named SOURCE:SUBJECT,
+because S005 is another person in each data set.
 """
 
 from __future__ import annotations
