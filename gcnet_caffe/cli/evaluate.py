@@ -65,3 +65,5 @@ def print_accuracy(scores: Mapping[str, Any]) -> None:
         print(f"accuracy {scores['accuracy']:.4f} ({chance})")
     if "sequences" in scores:
         print(f"accuracy {scores['sequence_accuracy']:.4f} of {scores['sequences']} sequences")
+    if "note" in scores:
+        print(scores["note"])

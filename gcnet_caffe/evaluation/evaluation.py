@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe import files
+from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.errors import LmdbError, NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import image_scores, others
 from gcnet_caffe.evaluation.run_folder import ResultFolder
+from gcnet_caffe.evaluation.told import TOLD
 from gcnet_caffe.formats.net_state import layers_in_test
 from gcnet_caffe.inference.images import Records, read_images, sheet
 from gcnet_caffe.inference.network import Network, open_network
@@ -74,7 +76,8 @@ def evaluate(
     -------
     scores : dict
         `images`: how many; where the net classifies, what `classification` returns; and
-        `generation.image_scores` of each image blob.
+        `generation.image_scores` of each image blob. `note`, where the net is told a part of the
+        answer (see `told`).
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
@@ -111,6 +114,8 @@ def evaluate(
     }
     if PROB in blobs:
         scores.update(classification(outputs[PROB], test.labels, **about, origin=model))
+        if REFERENCE in network.inputs and NEUTRAL in (about["classes"] or ()):
+            scores["note"] = TOLD
     means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else test.images[0]
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]

@@ -10,12 +10,15 @@ from typing import Any
 from gcnet_caffe import files
 from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.evaluation.summary import MethodResult, Results, Spread
+from gcnet_caffe.evaluation.told import note_of
 
 _SPREAD = ("mean", "std", "pooled")
 
 
 def write_results(results: Results, run: str | Path) -> None:
     """Write results.json and results.csv (one row per method) to the folder of a run.
+
+    The column `note` of results.csv says which methods must not be compared with others, and why.
 
     Parameters
     ----------
@@ -24,7 +27,10 @@ def write_results(results: Results, run: str | Path) -> None:
     run : str or Path
     """
     folder, folds = RunFolder(Path(run)), results["folds"]
-    rows = [_row(method, folds) for method in results["methods"]]
+    rows = [
+        [*_row(method, folds), note_of(method["method"], results["classes"])]
+        for method in results["methods"]
+    ]
     files.write_csv(folder.results_table, _header(folds), rows)
     files.write_text(folder.results_file, json.dumps(results, indent=1) + "\n")
 
@@ -32,7 +38,7 @@ def write_results(results: Results, run: str | Path) -> None:
 def _header(folds: list[str]) -> list[str]:
     scores = [f"{name}_{of}" for name in ("accuracy", "sequence_accuracy") for of in _SPREAD]
     about = ["method", "kind", "setting", "seed", "parameters", "folds_done", "folds_expected"]
-    return [*about, *scores, *(f"accuracy_{fold}" for fold in folds)]
+    return [*about, *scores, *(f"accuracy_{fold}" for fold in folds), "note"]
 
 
 def _row(method: MethodResult, folds: list[str]) -> list[object]:
@@ -46,7 +52,7 @@ def _row(method: MethodResult, folds: list[str]) -> list[object]:
 
 
 def results_text(results: Results) -> str:
-    """Return the results (what `summarize` returns) as a table, and below it what is missing."""
+    """Return the results (what `summarize` returns) as a table; below it notes, what is missing."""
     rows = [["method", "setting", "seed", "accuracy", "pooled", "of sequences", "folds"]]
     for method in results["methods"]:
         accuracy = method["accuracy"]
@@ -66,7 +72,8 @@ def results_text(results: Results) -> str:
     data = "synthetic faces" if results["synthetic"] else "real faces"
     chance = "-" if results["chance"] is None else f"{results['chance']:.4f}"
     title = f"{results['name']}: {results['protocol']}, {data}, largest class {chance}"
-    return "\n".join([title, *lines, *_missing_lines(results)])
+    notes = dict.fromkeys(note_of(m["method"], results["classes"]) for m in results["methods"])
+    return "\n".join([title, *lines, *filter(None, notes), *_missing_lines(results)])
 
 
 def _mean_text(score: Spread) -> str:

@@ -13,7 +13,7 @@ from gcnet_caffe.report.run import Method, Run, one_seed
 
 def confusions(run: Run) -> list[Block]:
     """Return a matrix of each method, pooled over folds, and the recall of each class."""
-    methods = one_seed([m for m in run.main if m.confusion])
+    methods = one_seed([m for m in run.compared if m.confusion])
     if not methods:
         return [Missing("No method of this run has a confusion matrix.")]
     labels = ", ".join(m.label for m in methods)

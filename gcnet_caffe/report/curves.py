@@ -41,7 +41,7 @@ _LOSSES = {
 
 def curves(run: Run) -> list[Block]:
     """Return test accuracy, training loss, and the losses of S1R1: a panel per fold."""
-    nets = one_seed([m for m in run.main if m.kind == "net"])
+    nets = one_seed([m for m in run.compared if m.kind == "net"])
     folds = [fold for fold in run.folds if any(fold in m.folds for m in nets)]
     if not folds:
         return [Missing("No training of this run was finished.")]

@@ -14,10 +14,10 @@ _PREFERRED = ("S1R1", "S0R1", "S1R0", "S0R0", "metric", "cnn")
 
 def outcome(run: Run) -> list[str]:
     """Return sentences: the proposed net beside the other nets, the baselines and chance."""
-    methods = [m for m in run.main if m.folds]
+    methods = [m for m in run.compared if m.folds]
     names = list(dict.fromkeys(m.method for m in methods))
     if not names:
-        return ["No method of this run has a result."]
+        return ["No method of this run has a result to compare.", *run.notes]
     kinds = {m.method: m.kind for m in methods}
     shown = next((n for n in _PREFERRED if kinds.get(n) == "net"), names[0])
     sentences = [_accuracy(run, methods, shown)]
@@ -29,7 +29,7 @@ def outcome(run: Run) -> list[str]:
     for rival in dict.fromkeys([*rivals[:1], *(["cnn"] if "cnn" in names else [])]):
         if rival != shown and (found := compare.difference(methods, shown, rival)):
             sentences.append(_versus(shown, rival, found))
-    return sentences
+    return [*sentences, *run.notes]
 
 
 def _accuracy(run: Run, methods: Sequence[Method], name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from gcnet_caffe import __version__
 from gcnet_caffe.errors import GcnetError, UsageError, extra
 from gcnet_caffe.evaluation.run_folder import RunFolder
+from gcnet_caffe.evaluation.told import note_of
 from gcnet_caffe.files import write_csv, write_text
 from gcnet_caffe.report import (
     confusion,
@@ -74,7 +75,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
         names = ", ".join(str(run.folder.results_file) for run in runs)
         what = f"{type(error).__name__}: {error}"
         raise GcnetError(f"{names}: not as `gcnet summarize` writes it ({what})") from error
-    write_csv(out.with_suffix(".csv"), [*_ABOUT, *_SCORES], _rows(runs))
+    write_csv(out.with_suffix(".csv"), [*_ABOUT, *_SCORES, "note"], _rows(runs))
     write_text(out.with_suffix(".json"), json.dumps(_as_json(runs[0], sections), indent=1) + "\n")
     write_text(out, render(runs, sections, out.stem))
     return out
@@ -167,10 +168,11 @@ def _rows(runs: Sequence[Run]) -> Iterator[list[object]]:
     """Yield a line for each method, setting, seed and fold of the runs; accuracies 0..1."""
     for run in runs:
         for m in run.methods:
+            note = note_of(m.method, run.classes)
             reasons = {fold: {"reason": reason} for fold, reason in m.missing.items()}
             for fold, scores in {**m.folds, **reasons}.items():
                 about = [run.name, m.method, m.kind, m.setting, m.seed, fold]
-                yield [*about, *(scores.get(name) for name in _SCORES)]
+                yield [*about, *(scores.get(name) for name in _SCORES), note]
 
 
 def _as_json(run: Run, sections: Sequence[Section]) -> dict[str, Any]:

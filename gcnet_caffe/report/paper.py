@@ -109,7 +109,7 @@ def _scores(run: Run, name: str) -> list[Shown]:
 def _not_in_the_paper(table: dict[str, Any], filling: Sequence[Run]) -> list[list[Shown]]:
     """Return lines of methods that a filling run has and the paper's table does not."""
     printed = {row.get("variant") for row in table["rows"]}
-    names = dict.fromkeys(m.method for run in filling for m in run.main)
+    names = dict.fromkeys(m.method for run in filling for m in run.compared)
     return [
         [
             f"{label_of(name)} (ours, not in the paper)",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder, check_keys
 from gcnet_caffe.evaluation.summary import FoldScores, PretrainResult, Spread, over_folds
+from gcnet_caffe.evaluation.told import note_of
 from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.report.blocks import EMPTY, Shown
 
@@ -157,6 +158,16 @@ class Run:
         """The classifying nets of `setting` and the baselines, in the paper's order."""
         shown = [m for m in self.methods if m.kind != "net" or m.setting == self.setting]
         return sorted((m for m in shown if m.classifies), key=_paper_order)
+
+    @property
+    def compared(self) -> list[Method]:
+        """Those of `main` that may be compared: without those that are told the answer."""
+        return [m for m in self.main if not note_of(m.method, self.classes)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Why some of `main` are not compared; [] if all are."""
+        return [*filter(None, dict.fromkeys(note_of(m.method, self.classes) for m in self.main))]
 
     def first(self, name: str) -> Trained | None:
         """Return the first seed and fold of the net `name` that has files, or None."""

@@ -114,7 +114,7 @@ def settings(runs: Iterable[Run]) -> list[Block]:
 
 def _settings_table(run: Run, settings: Collection[str]) -> Table:
     rows: list[list[Shown]] = []
-    for name in dict.fromkeys(m.method for m in run.main if m.kind == "net"):
+    for name in dict.fromkeys(m.method for m in run.compared if m.kind == "net"):
         done = [m for m in run.methods if m.method == name and m.folds]
         groups = {s: [m for m in done if m.setting == s] for s in settings}
         groups = {setting: methods for setting, methods in groups.items() if methods}

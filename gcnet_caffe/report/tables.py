@@ -56,7 +56,7 @@ def methods(run: Run) -> list[Block]:
 
 def methods_table(run: Run) -> Table:
     """Show accuracy per image and per sequence, over folds and pooled."""
-    winner = compare.clear_winner(run.main)
+    winner = compare.clear_winner(run.compared)
     rows: list[list[Shown]] = []
     for m in run.main:
         mean = spread(m.accuracy)
@@ -79,13 +79,18 @@ def methods_table(run: Run) -> Table:
         ["method", "images", "pooled", "sequences", "pooled ", "parameters", "folds"],
         rows,
         words=("method",),
-        note=_winner_note(run, winner)
-        + " Sequences: the majority of a sequence's test images decides.",
+        note=" ".join(
+            [
+                _winner_note(run, winner),
+                "Sequences: the majority of a sequence's test images decides.",
+                *run.notes,
+            ]
+        ),
     )
 
 
 def _winner_note(run: Run, winner: str | None) -> str:
-    names = compare.ranking(run.main)
+    names = compare.ranking(run.compared)
     if winner:
         return "Marked: the highest mean, more than two standard errors above the next."
     if len(names) < 2:
@@ -109,9 +114,7 @@ def folds_table(run: Run) -> Table:
         ["method", *run.folds],
         rows,
         words=("method",),
-        note="failed, – : no result; the reasons are listed under Missing results."
-        if any(m.missing for m in run.main)
-        else "",
+        note=" ".join([*_failed_note(run), *run.notes]),
     )
 
 
@@ -121,6 +124,11 @@ def _fold_cell(method: Method, fold: str) -> Shown:
     return Cell("failed", "empty") if fold in method.missing else EMPTY
 
 
+def _failed_note(run: Run) -> list[str]:
+    failed = any(m.missing for m in run.main)
+    return ["failed, – : no result; the reasons are listed under Missing results."] if failed else []
+
+
 def _images(run: Run, fold: str) -> Shown:
     return next((str(m.folds[fold].get("images", "–")) for m in run.main if fold in m.folds), EMPTY)
 
@@ -128,8 +136,8 @@ def _images(run: Run, fold: str) -> Shown:
 def seeds_table(run: Run) -> Table:
     """Show how each net's mean accuracy varies over seeds."""
     rows: list[list[Shown]] = []
-    for name in dict.fromkeys(m.method for m in run.main if m.seed is not None):
-        seeds = [m for m in run.main if m.method == name and m.folds]
+    for name in dict.fromkeys(m.method for m in run.compared if m.seed is not None):
+        seeds = [m for m in run.compared if m.method == name and m.folds]
         means = [mean for m in seeds if (mean := m.accuracy["mean"]) is not None]
         rows.append([label_of(name), words([m.seed for m in seeds]), spread_of(means)])
     return Table(
@@ -145,7 +153,7 @@ def questions(run: Run) -> list[Block]:
     """Show the paper's three questions as differences on the same folds."""
     rows: list[list[Shown]] = []
     for question, comparisons in QUESTIONS.items():
-        found = [(c, compare.difference(run.main, *c[1:])) for c in comparisons]
+        found = [(c, compare.difference(run.compared, *c[1:])) for c in comparisons]
         answers = [_answer(*c, difference) for c, difference in found if difference]
         rows += [["" if place else question, *cells] for place, cells in enumerate(answers)]
     if not rows:
@@ -258,4 +266,5 @@ def _signed(value: float, digits: int) -> str:
 
 def _name(run: Run, method: Method) -> str:
     seeds = {m.seed for m in run.main if m.method == method.method}
-    return method.label if len(seeds) < 2 else f"{method.label}, seed {method.seed}"
+    name = method.label if len(seeds) < 2 else f"{method.label}, seed {method.seed}"
+    return name if method in run.compared else f"{name} (not compared)"

@@ -15,6 +15,7 @@ from gcnet_caffe.engine.weights import write_caffemodel
 from gcnet_caffe.evaluation.classification import classification
 from gcnet_caffe.evaluation.parameters import learnable_parameters
 from gcnet_caffe.evaluation.summary import over_folds, recall_of, summarize
+from gcnet_caffe.evaluation.told import TOLD
 from gcnet_caffe.packing.record_table import RecordRow
 from tests.nets.test_in_caffe import LEARNABLE, net_of
 from tests.scratch import make_tree
@@ -127,6 +128,24 @@ def test_the_command_writes_and_prints_what_it_found(run, capsys):
     )
     assert (s1r1["folds_done"], s1r1["folds_expected"]) == ("2", "3")
     assert cnn["accuracy_mean"] == "" and hog["accuracy_std"] == ""
+
+
+def test_a_method_that_is_told_the_answer_has_a_note(run, capsys):
+    (run / "experiment.yaml").write_text(EXPERIMENT.replace("cnn]", "cnn, metric]"))
+    put_evaluation(run / "nets/default/metric/fold0/seed1", [0, 2, 2], [0, 2, 2])
+    assert main(["summarize", str(run)]) == 0
+    assert capsys.readouterr().out.splitlines().count(TOLD) == 1
+    with open(run / "results.csv", newline="") as file:
+        notes = {row["method"]: row["note"] for row in csv.DictReader(file)}
+    assert notes == {"S1R1": "", "cnn": "", "metric": TOLD, "hog-svm": ""}
+
+
+def test_scores_of_queries_that_are_their_reference_are_kept(run):
+    scores = {"generated_reference_query_is_reference": {"mse": 0.5, "count": 2}}
+    put_evaluation(run / "nets/default/cnn/fold0/seed1", [0, 2, 2], [0, 2, 2], **scores)
+    fold = summarize(run)["methods"][1]["folds"]["fold0"]
+    assert fold["generated_reference_query_is_reference"] == {"mse": 0.5, "count": 2}
+    assert "generated_reference" not in fold
 
 
 def test_a_fold_that_failed_after_an_earlier_success_is_a_hole(run):

@@ -45,7 +45,14 @@ def result(method, accuracies, missing=None, **more):
 
 
 def write_results(
-    folder, methods, synthetic=True, protocol="ck7", sources=(), pretrain=(), **experiment
+    folder,
+    methods,
+    synthetic=True,
+    protocol="ck7",
+    sources=(),
+    pretrain=(),
+    classes=CLASSES,
+    **experiment,
 ):
     """Write results.json and experiment.yaml of a run, and a manifest of rows of `sources`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +64,7 @@ def write_results(
         "name": folder.name,
         "synthetic": synthetic,
         "protocol": protocol,
-        "classes": CLASSES,
+        "classes": classes,
         "chance": 0.143,
         "methods": methods,
         "pretrain": list(pretrain),

@@ -1,0 +1,78 @@
+"""The page where neutral is a class: metric is not compared."""
+
+import csv
+import json
+import re
+
+import pytest
+
+pytest.importorskip("jinja2")
+pytest.importorskip("sklearn")
+
+from gcnet_caffe.cli import main  # noqa: E402
+from gcnet_caffe.evaluation.told import TOLD
+from tests.report.runs import CLASSES, result, write_results
+
+CONFUSION = {"confusion": [[30, 20], [10, 40]], "recall": [0.6, 0.8]}
+
+
+def page_of(folder, methods, classes=("happy", "neutral"), **more):
+    run = write_results(folder, methods, classes=list(classes), **more)
+    assert main(["report", str(run)]) == 0
+    return (run / "report.html").read_text(), json.loads((run / "report.json").read_text())
+
+
+def methods(**more):
+    """metric is far above the others, S1R1 clearly above the CNN."""
+    accuracies = {"cnn": [0.3, 0.41, 0.5], "metric": [1, 1, 1], "S1R1": [0.5, 0.6, 0.7]}
+    made = [result(name, found, **more) for name, found in accuracies.items()]
+    for method in made:
+        for scores in method["folds"].values():
+            scores["curve"] = [[0, 0.1], [10, scores["accuracy"]]]
+    return made
+
+
+def test_metric_is_shown_and_not_compared(tmp_path):
+    page, told = page_of(tmp_path / "r", methods(**CONFUSION), variants=["cnn", "metric", "S1R1"])
+    tables = told["tables"]
+    name = "metric-learning CNN (not compared)"
+    assert [name, "100.0 ± 0.0"] in [row[:2] for row in tables["methods"]["rows"]]
+    assert [name, "100.0", "100.0", "100.0"] in tables["folds"]["rows"]
+    for key in ("methods", "folds"):
+        assert TOLD in tables[key]["note"]
+    assert re.findall('best">(.*?)<', page) == ["60.0 ± 10.0"]  # of S1R1
+    assert {row[1].split(":")[0] for row in tables["questions"]["rows"]} == {
+        "the whole method against none"
+    }
+    assert [row[0] for row in tables["recall"]["rows"]] == [
+        "CNN (baseline)",
+        "GCNet S1R1",
+        "test images",
+    ]
+    pictures = re.findall('alt="(.*?)"', page)
+    assert len(pictures) == 2 and not any("metric" in words for words in pictures)
+    assert told["outcome"][-1] == TOLD and "metric" not in " ".join(told["outcome"][:-1])
+    with open(tmp_path / "r/report.csv", newline="") as file:
+        notes = {(row["method"], row["note"]) for row in csv.DictReader(file)}
+    assert notes == {("cnn", ""), ("metric", TOLD), ("S1R1", "")}
+    assert sum(line.count(TOLD) for line in page.splitlines()) == 3
+
+
+def test_without_neutral_it_is_compared_as_before(tmp_path):
+    _, told = page_of(tmp_path / "r", methods(), CLASSES)
+    assert "metric-learning CNN 100.0 %" in " ".join(told["outcome"])
+    assert len(told["tables"]["questions"]["rows"]) == 2
+    assert TOLD not in json.dumps(told) and "not compared" not in json.dumps(told)
+
+
+def test_metric_alone(tmp_path):
+    _, told = page_of(tmp_path / "r", [result("metric", [1, 1, 1])])
+    assert told["outcome"] == ["No method of this run has a result to compare.", TOLD]
+
+
+def test_it_is_in_no_table_of_the_paper(tmp_path):
+    ten = [0.9] * 10
+    found = [result(name, ten) for name in ("S1R1", "metric", "hog-svm")]
+    _, told = page_of(tmp_path / "r", found, synthetic=False, protocol="ck8", sources=["CK+"])
+    names = [row[0] for row in told["tables"]["paper-III"]["rows"]]
+    assert names[-1].startswith("HOG") and not any("metric" in name for name in names)
