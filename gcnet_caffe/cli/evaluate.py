@@ -2,7 +2,8 @@
 
 It prints the accuracy, and for comparison that of always answering the largest class. For each
 image that the net generates it prints the error (mse), PSNR and SSIM, and those of simple answers:
-the mean image of the training set, the query itself, another subject's image. With an identity net
+the mean image of the training set, the query itself, another subject's image. Queries that are
+their own reference, as neutral ones may be, are scored apart from the others. With an identity net
 it also prints the cosine distance of the embeddings. Where the test.csv of `gcnet make-lmdb` has
 sequences, the accuracy per sequence (the majority of its frames) is printed, too.
 

@@ -44,6 +44,15 @@ IMAGE_TARGETS = {
     RECONSTRUCTED_QUERY: 0,
     RECONSTRUCTION: 0,
 }
+#: Ends the name of the scores of queries that equal their reference pixel by pixel: neutral ones,
+#: and those of a test set without references. The query would be the right answer there.
+QUERY_IS_REFERENCE = "_query_is_reference"
+#: The names of all image scores.
+IMAGE_SCORES = tuple(
+    blob + end
+    for blob, channel in IMAGE_TARGETS.items()
+    for end in ("", QUERY_IS_REFERENCE)[: 1 + channel]
+)
 #: Input blob of a deploy net -> channel of the Datum that it takes.
 CHANNELS = {QUERY: 0, IMAGE: 0, REFERENCE: 1}
 #: Images that a net is given at once.
@@ -76,8 +85,9 @@ def evaluate(
     -------
     scores : dict
         `images`: how many; where the net classifies, what `classification` returns; and
-        `generation.image_scores` of each image blob. `note`, where the net is told a part of the
-        answer (see `told`).
+        `generation.image_scores` of each image blob. Of a blob that should equal the reference,
+        queries that are the reference have scores of their own: see `QUERY_IS_REFERENCE`. `note`,
+        where the net is told a part of the answer (see `told`).
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
@@ -121,15 +131,26 @@ def evaluate(
         channel = IMAGE_TARGETS[blob]
         images, targets = outputs[blob][:, 0], test.images[:, channel]
         trivial = _trivial(test, channel, means[channel], about["records"])
-        scores[blob] = image_scores(images, targets, trivial, embed)
+        for name, chosen in _kept_apart(blob, test.images).items():
+            if chosen.any():
+                answers = {key: answer[chosen] for key, answer in trivial.items()}
+                scores[name] = image_scores(images[chosen], targets[chosen], answers, embed)
     return scores, {"records": test, "about": about, **outputs}
+
+
+def _kept_apart(blob: str, images: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
+    """Return the name of scores -> which of the (N, C, 64, 64) images they are of."""
+    if not IMAGE_TARGETS[blob]:
+        return {blob: np.ones(len(images), bool)}
+    same = (images[:, 0] == images[:, 1]).all((1, 2))
+    return {blob: ~same, f"{blob}{QUERY_IS_REFERENCE}": same}
 
 
 def _trivial(
     test: Records, channel: int, mean: NDArray[np.float32], records: Sequence[RecordRow] | None
 ) -> dict[str, NDArray[np.float32]]:
-    """The answers that need no net: see `generation.image_scores`."""
-    trivial = {"mean_image": mean}
+    """The answers that need no net, one for each image: see `generation.image_scores`."""
+    trivial = {"mean_image": np.broadcast_to(mean, test.images[:, channel].shape)}
     if channel:  # where the query is not the target itself
         trivial["query"] = test.images[:, 0]
     place = others([record.subject for record in records]) if records else None

@@ -40,12 +40,13 @@ def image_scores(
         `mse` per pixel, `psnr` (dB) and `ssim` (Wang et al. 2004, scikit-image's windows of 7 x 7),
         means over the images, and the same of each trivial answer, as `mse_mean_image`; `gain` =
         mse_mean_image / mse, `zero_share` of exactly zero output pixels, and `std_ratio`: spread
-        between output images relative to that between targets (0 for a constant output). With
-        `embed` also `identity`: the mean cosine distance of the embeddings of image and target (0:
-        the same direction, 1: at right angles), and the same of each trivial answer.
+        between output images relative to that between targets (0 for a constant output; left out
+        where all targets are equal). With `embed` also `identity`: the mean cosine distance of the
+        embeddings of image and target (0: the same direction, 1: at right angles), and the same of
+        each trivial answer. `count` is N.
     """
     wanted = _unit(embed(targets[:, None])) if embed else None
-    scores = {}
+    scores: dict[str, float] = {}
     for name, answers in {"": images, **trivial}.items():
         answers = np.broadcast_to(answers, targets.shape)
         end = f"_{name}" if name else ""
@@ -57,7 +58,9 @@ def image_scores(
             scores[f"identity{end}"] = float(1 - (found * wanted).sum(1).mean())
     scores["gain"] = scores["mse_mean_image"] / max(scores["mse"], 1e-12)
     scores["zero_share"] = float((images == 0).mean())
-    scores["std_ratio"] = float(images.std(0).mean() / targets.std(0).mean())
+    if spread := targets.std(0).mean():
+        scores["std_ratio"] = float(images.std(0).mean() / spread)
+    scores["count"] = len(targets)
     return scores
 
 

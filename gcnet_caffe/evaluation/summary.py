@@ -9,7 +9,8 @@ results.json::
       parameters   learnable ones, null of a baseline
       folds{}      by name, those done: images, accuracy, chance, recall (by label), confusion,
                    sequences and sequence_accuracy (null without sequences), curve, folder, and
-                   the scores of the images that the net makes; a generator alone has no accuracy
+                   the scores of the images that the net makes (`evaluation.IMAGE_SCORES`); a
+                   generator alone has no accuracy
       missing{}    by name, the others: why
       accuracy, sequence_accuracy    mean, std (ddof 1, null of fewer than two folds), pooled
       recall       by label, pooled; null where the class has no test image
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gcnet_caffe.errors import GcnetError
-from gcnet_caffe.evaluation.evaluation import IMAGE_TARGETS
+from gcnet_caffe.evaluation.evaluation import IMAGE_SCORES
 from gcnet_caffe.evaluation.parameters import learnable_parameters
 from gcnet_caffe.evaluation.run_folder import Experiment, ResultFolder, RunFolder
 
@@ -57,7 +58,9 @@ class FoldScores(TypedDict, total=False):
     sequences: int | None
     sequence_accuracy: float | None
     generated_reference: dict[str, float]
+    generated_reference_query_is_reference: dict[str, float]
     reconstructed_reference: dict[str, float]
+    reconstructed_reference_query_is_reference: dict[str, float]
     reconstructed_query: dict[str, float]
     reconstruction: dict[str, float]
     curve: list[list[float]]
@@ -189,7 +192,7 @@ def _counted(scores: Iterable[Mapping[str, Any]], score: str, count: str) -> lis
 
 def _fold(run: RunFolder, folder: ResultFolder, classes: int) -> FoldScores:
     found = folder.scores()
-    images = [blob for blob in IMAGE_TARGETS if blob in found]
+    images = [blob for blob in IMAGE_SCORES if blob in found]
     for key in _FOLD_KEYS:
         if key not in found and not images:
             raise GcnetError(f"{folder.evaluation}: key {key!r} is missing")

@@ -91,6 +91,13 @@ class Missing:
 #: Stands where a picture of faces would.
 NO_PICTURES = Missing("The experiment says `pictures: false`: its faces may not be passed on.")
 
+#: Stands where an earlier version scored generated references of all queries together.
+MIXED = Missing(
+    "An earlier version scored the generated references of this run, and did not keep queries that "
+    "are their own reference apart. Delete the files nets/*/*/*/*/evaluation.json of the run, and "
+    "give `gcnet run` again: it evaluates again and trains nothing."
+)
+
 
 @dataclass
 class Listing:

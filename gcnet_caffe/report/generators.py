@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from gcnet_caffe.evaluation.evaluation import QUERY_IS_REFERENCE
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.nets.layer_names import (
@@ -19,6 +20,7 @@ from gcnet_caffe.nets.layer_names import (
 from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.report.blocks import (
     EMPTY,
+    MIXED,
     NO_PICTURES,
     Block,
     Cell,
@@ -63,7 +65,7 @@ def generators(run: Run) -> list[Block]:
         for m in nets
         for fold in list(m.folds)[:1]
     ]
-    blocks: list[Block] = [*_tables(nets)]
+    blocks: list[Block] = [MIXED] if run.mixed else [*_tables(nets)]
     if trained:
         blocks.append(or_missing(partial(_curves, trained), "The losses cannot be drawn"))
     for net in trained if run.pictures else ():
@@ -103,6 +105,10 @@ def _tables(nets: Sequence[Method]) -> list[Table]:
     tables = []
     for blob, what in (
         (GENERATED_REFERENCE, "the generated reference, against the true one"),
+        (
+            f"{GENERATED_REFERENCE}{QUERY_IS_REFERENCE}",
+            "the generated reference of queries that are their own reference",
+        ),
         (RECONSTRUCTED_QUERY, "the reconstructed query, against the query"),
     ):
         rows: list[list[Shown]] = []

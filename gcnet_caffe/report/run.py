@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder, check_keys
 from gcnet_caffe.evaluation.summary import FoldScores, PretrainResult, Spread, over_folds
 from gcnet_caffe.evaluation.told import note_of
+from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.report.blocks import EMPTY, Shown
 
@@ -168,6 +170,15 @@ class Run:
     def notes(self) -> list[str]:
         """Why some of `main` are not compared; [] if all are."""
         return [*filter(None, dict.fromkeys(note_of(m.method, self.classes) for m in self.main))]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether scores of generated references include queries that are their own reference.
+
+        Earlier versions did not keep them apart, nor count them.
+        """
+        made = (s for m in self.methods for s in m.generated(GENERATED_REFERENCE).values())
+        return NEUTRAL in self.classes and any("count" not in scores for scores in made)
 
     def first(self, name: str) -> Trained | None:
         """Return the first seed and fold of the net `name` that has files, or None."""

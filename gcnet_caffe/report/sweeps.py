@@ -120,7 +120,7 @@ def _settings_table(run: Run, settings: Collection[str]) -> Table:
         groups = {setting: methods for setting, methods in groups.items() if methods}
         folds = _common(groups.values())
         if len(groups) > 1:
-            rows += [_settings_row(methods, folds) for methods in groups.values()]
+            rows += [_settings_row(methods, folds, run.mixed) for methods in groups.values()]
     return Table(
         f"settings-{run.name}",
         f"Choices the paper leaves open, run {run.name}: accuracy (%) on the folds that every "
@@ -132,8 +132,9 @@ def _settings_table(run: Run, settings: Collection[str]) -> Table:
     )
 
 
-def _settings_row(methods: Sequence[Method], folds: Collection[str]) -> list[Shown]:
-    made = [scores for m in methods for scores in m.generated(GENERATED_REFERENCE).items()]
+def _settings_row(methods: Sequence[Method], folds: Collection[str], mixed: bool) -> list[Shown]:
+    generated = [] if mixed else [m.generated(GENERATED_REFERENCE) for m in methods]
+    made = [scores for by_fold in generated for scores in by_fold.items()]
     gains = [scores["gain"] for fold, scores in made if fold in folds and "gain" in scores]
     return [
         methods[0].label,

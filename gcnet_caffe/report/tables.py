@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
+from gcnet_caffe.evaluation.evaluation import QUERY_IS_REFERENCE
 from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE, RECONSTRUCTION
 from gcnet_caffe.report import compare
 from gcnet_caffe.report.blocks import (
     EMPTY,
+    MIXED,
     Block,
     Cell,
     Missing,
@@ -25,6 +28,7 @@ from gcnet_caffe.report.run import Method, Run, label_of
 
 #: Scores of an image blob that are shown.
 _MEANS = ("mse", "mse_mean_image", "mse_query", "gain")
+_MEANS_OF_REFERENCES = ("mse", "mse_mean_image", "gain")
 #: The paper's question -> (the comparison, method, other method).
 QUESTIONS = {
     "1 Is the generated reference useful?": (
@@ -118,15 +122,17 @@ def folds_table(run: Run) -> Table:
     )
 
 
+def _failed_note(run: Run) -> list[str]:
+    failed = any(m.missing for m in run.main)
+    return (
+        ["failed, – : no result; the reasons are listed under Missing results."] if failed else []
+    )
+
+
 def _fold_cell(method: Method, fold: str) -> Shown:
     if fold in method.folds:
         return percent(method.folds[fold]["accuracy"])
     return Cell("failed", "empty") if fold in method.missing else EMPTY
-
-
-def _failed_note(run: Run) -> list[str]:
-    failed = any(m.missing for m in run.main)
-    return ["failed, – : no result; the reasons are listed under Missing results."] if failed else []
 
 
 def _images(run: Run, fold: str) -> Shown:
@@ -189,14 +195,34 @@ def _answer(what: str, name: str, other: str, found: compare.Difference) -> list
 
 def generated(run: Run) -> list[Block]:
     """Show how close generated references come, beside the trivial predictors."""
+    if run.mixed:
+        return [MIXED, _pretraining(run)]
+    own = f"{GENERATED_REFERENCE}{QUERY_IS_REFERENCE}"
+    apart = _generated_rows(run, own, _MEANS_OF_REFERENCES)
+    blocks: list[Block] = []
+    if rows := _generated_rows(run, GENERATED_REFERENCE, _MEANS):
+        note = " Queries that are their own reference are in the next table." if apart else ""
+        blocks.append(_generated_table(rows, note))
+    if apart:
+        blocks.append(_generated_from_references(apart))
+    missing = Missing("The run has no net that generates a reference.")
+    return [*(blocks or [missing]), _pretraining(run)]
+
+
+def _generated_rows(run: Run, scores: str, keys: Sequence[str]) -> list[list[Shown]]:
+    """Return a row of each method that has these image scores: means over the folds."""
     rows: list[list[Shown]] = []
     for m in run.main:
-        found = m.generated(GENERATED_REFERENCE).values()
+        found = m.generated(scores).values()
         if found:
-            values = ([f[key] for f in found if key in f] for key in _MEANS)
+            values = ([f[key] for f in found if key in f] for key in keys)
             means = [number(statistics.mean(v), 3) if v else EMPTY for v in values]
             rows.append([_name(run, m), *means, str(len(found))])
-    table = Table(
+    return rows
+
+
+def _generated_table(rows: Sequence[Sequence[Shown]], note: str) -> Table:
+    return Table(
         "generated",
         "Mean squared error per pixel (values 0 to 1) of the generated reference on the "
         "test subjects, mean over folds; the paper shows figure 4 and gives no number.",
@@ -205,10 +231,21 @@ def generated(run: Run) -> list[Block]:
         words=("method",),
         note="mean image: the error of the training references' mean, a constant; query: "
         "of the query itself, unchanged; gain: mean image / mse; 1 means no better than "
-        "a constant.",
+        "a constant." + note,
     )
-    missing = Missing("The run has no net that generates a reference.")
-    return [table if rows else missing, _pretraining(run)]
+
+
+def _generated_from_references(rows: Sequence[Sequence[Shown]]) -> Table:
+    return Table(
+        "generated-from-references",
+        "Mean squared error per pixel where the test query is its own reference, as a neutral one "
+        "may be. These queries are in no other number about generated references (no counterpart "
+        "in the paper).",
+        ["method", "mse", "mean image", "gain", "folds"],
+        rows,
+        words=("method",),
+        note="Here the query itself, unchanged, would have no error.",
+    )
 
 
 def _pretraining(run: Run) -> Block:
