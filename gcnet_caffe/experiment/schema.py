@@ -97,7 +97,13 @@ def _source() -> _Schema:
     return _mapping(
         {
             "synthetic": _mapping(
-                {**{name: _COUNT for name in faces}, "seed": _NUMBER, "size": {"type": "integer"}}
+                {
+                    **{name: _COUNT for name in faces},
+                    "kind": {"enum": ["2d", "3d"]},
+                    "like_ck": {"const": True},
+                    "seed": _NUMBER,
+                    "size": {"type": "integer"},
+                }
             ),
             "reader": {"enum": list(READERS)},
             "root": _TEXT,

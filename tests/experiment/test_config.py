@@ -22,7 +22,7 @@ def test_the_committed_experiments_can_be_planned(path):
 
 def test_the_issues_experiments_are_there():
     wanted = "ck7 ck8 mmi6 oulu6 cross-fer2013 cross-sfew cross-raf lambda-s-sweep "
-    wanted += "padding-and-gamma synthetic yale"
+    wanted += "padding-and-gamma synthetic yale london rendered"
     assert {path.stem for path in EXPERIMENTS} >= set(wanted.split())
 
 

@@ -130,3 +130,8 @@ def test_a_pretraining_that_is_not_adopted_trains_the_judge_only(tmp_path):
     made = [folder for folder in plan["training"] if folder.startswith("pretrain/")]
     assert made == [plan["identity_net"]] == ["pretrain/default/pretrain-identity/seed1"]
     assert plan["training"]["nets/default/S1R1/fold0/seed1"]["weights"] == []
+
+
+def test_people_in_three_dimensions_are_asked_for_by_flags(tmp_path):
+    plan = planned(tmp_path, data={"synthetic": {"kind": "3d", "like_ck": True, "seed": 2}})
+    assert plan["faces"]["train"] == "--kind 3d --like-ck --seed 2"
