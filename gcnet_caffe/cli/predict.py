@@ -26,8 +26,8 @@ from gcnet_caffe.inference.network import ENGINES
 
 if TYPE_CHECKING:
     from gcnet_caffe import Recognizer
+    from gcnet_caffe.recognition.face import Face
     from gcnet_caffe.recognition.pictures import Picture, Source
-    from gcnet_caffe.recognition.recognizer import Face
     from gcnet_caffe.recognition.results import Text
 
 OLD_SPELLINGS = {"--backend": "--engine"}
@@ -93,6 +93,8 @@ def _check_drawings(folder: str, pictures: Sequence[str]) -> None:
 def _results(
     recognizer: Recognizer, sources: Sequence[Source], drawn: bool
 ) -> Iterator[tuple[Picture, list[Face] | GcnetError]]:
+    from gcnet_caffe.recognition.recognizer import BATCH
+
     waiting: deque[Picture] = deque()
 
     def images() -> Iterator[Any]:
@@ -101,8 +103,8 @@ def _results(
                 waiting.append(picture if drawn else picture._replace(image=None))
                 yield picture.image
 
-    batch = {"batch": _BATCH_DRAWN} if drawn else {}
-    for found in recognizer.stream(images(), colour="bgr", **batch):
+    batch = _BATCH_DRAWN if drawn else BATCH
+    for found in recognizer.stream(images(), "bgr", batch):
         yield waiting.popleft(), found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.packing.pictures import CELL, GAP, blank, framed, write
-from gcnet_caffe.recognition.recognizer import Face
+from gcnet_caffe.recognition.face import Face
 
 #: A picture in colour, (H, W, 3): blue, green, red.
 _Picture = NDArray[np.uint8]
@@ -47,11 +47,13 @@ def draw_faces(picture: _Picture, faces: Sequence[Face]) -> _Picture:
 def face_pictures(face: Face) -> dict[str, _Picture]:
     """Return what the network saw and gave: "query", "generated", "delta"; those that it has.
 
+    A reference that was given is called "reference" instead of "generated".
+
     Each is a (132, 132, 3) ndarray of uint8.
     """
     pictures = {"query": enlarged(face.query)}
     if face.reference is not None:
-        pictures["generated"] = enlarged(face.reference)
+        pictures["reference" if face.own_reference else "generated"] = enlarged(face.reference)
     if face.delta is not None:
         pictures["delta"] = delta_heat(face.delta)
     return pictures

@@ -2,15 +2,18 @@
 
 A face is prepared as the training data were when they were packed: the detector's five points, one
 warp to 66x66 grey pixels, CLAHE (faces/landmarks.py, faces/augment.py), then Caffe's TEST phase,
-the centre 64x64 times 1/255 (inference/images.py).
+the centre 64x64 times 1/255 (inference/images.py). A reference of one's own is prepared in the same
+way.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,51 +24,14 @@ from gcnet_caffe.faces.landmarks import Detected, Detector, detector_model
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import TrainedModel, latent_channels
 from gcnet_caffe.inference.network import Network, open_network
-from gcnet_caffe.nets.layer_names import DELTA, GENERATED_REFERENCE, PROB, QUERY
+from gcnet_caffe.inference.own_reference import open_with_own_reference
+from gcnet_caffe.nets.layer_names import DELTA, GENERATED_REFERENCE, PROB, QUERY, REFERENCE
+from gcnet_caffe.recognition.face import Face
 from gcnet_caffe.recognition.find_model import open_model
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
 
 #: Faces that a network is given at once.
 BATCH = 64
-
-
-class Face(NamedTuple):
-    """One face of a picture.
-
-    Attributes
-    ----------
-    box : (4,) ndarray
-        x, y, width, height in pixels of the upright picture; it may reach beyond the border.
-    landmarks : (5, 2) ndarray
-        x, y of right eye, left eye, nose tip, right and left mouth corner; right is the subject's.
-    score : float
-        How sure the detector is that it is a face, 0 to 1.
-    expression : str
-        The most probable one.
-    probabilities : dict of str to float
-        Expression -> probability, in the order of the network's classes.
-    query : (64, 64) ndarray of float32
-        The aligned face as the network sees it, 0..1.
-    reference : (64, 64) ndarray of float32, or None
-        The person's neutral face as the network generated it; 0 or more, usually at most 1.
-    delta : (h, w) ndarray of float32, or None
-        Where query and generated reference differ for the network: at each place of the latent
-        (8x8, with valid padding 6x6) the length of the normalised distance's vector over its
-        channels. Row 0 is at the top of the face; no unit; comparable within one network.
-    """
-
-    box: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
-    score: float
-    expression: str
-    probabilities: dict[str, float]
-    query: NDArray[np.float32]
-    reference: NDArray[np.float32] | None
-    delta: NDArray[np.float32] | None
-
-    def ranking(self) -> list[tuple[str, float]]:
-        """Return the expressions with their probabilities, the most probable first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
 
 #: The detected faces of a picture, each with its crop; or why there are none.
@@ -83,9 +49,11 @@ class Recognizer:
         The network's files, classes and origin.
     """
 
-    def __init__(self, model: TrainedModel, network: Network, detector: Detector) -> None:
+    def __init__(
+        self, model: TrainedModel, network: Network, detector: Detector, engine: str = "torch"
+    ) -> None:
         self.model, self._network, self._detector = model, network, detector
-        self._channels = latent_channels(model)
+        self._channels, self._engine = latent_channels(model), engine
 
     @classmethod
     def load(
@@ -126,14 +94,16 @@ class Recognizer:
             engine = backend
         model = open_model(folder)
         network = open_network(engine, model.net, model.weights, model.outputs, fast=True)
-        return cls(model, network, Detector(detector_model(detector)))
+        return cls(model, network, Detector(detector_model(detector)), engine)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The expressions, in the order of the network's outputs."""
         return self.model.classes
 
-    def predict(self, image: Input, colour: str | None = None) -> list[Face]:
+    def predict(
+        self, image: Input, colour: str | None = None, *, reference: Input | Face | None = None
+    ) -> list[Face]:
         """Find the faces in one picture, and their expressions.
 
         Parameters
@@ -145,6 +115,10 @@ class Recognizer:
             says, (H, W, 3); uint8 of 0..255, or floating point of 0..1.
         colour : {"rgb", "bgr"}, optional
             The order of the colours of an (H, W, 3) array.
+        reference : picture or Face, optional
+            The neutral face of the person in `image`, which then takes the place of the generated
+            one: a picture, as `image`, with one face in it; or a face that was found before (its
+            `query`). Every face in `image` is compared with it.
 
         Returns
         -------
@@ -154,20 +128,27 @@ class Recognizer:
         Raises
         ------
         ImageError
-            The file cannot be read, is not a whole image, or is too large.
+            The file cannot be read, is not a whole image, or is too large; or there is not exactly
+            one face in `reference`.
         UsageError
-            `image` is none of these.
+            `image` is none of these; or the network compares with no reference.
         """
-        return self.predict_batch([image], colour)[0]
+        return self.predict_batch([image], colour, reference=reference)[0]
 
-    def predict_batch(self, images: Iterable[Input], colour: str | None = None) -> list[list[Face]]:
+    def predict_batch(
+        self,
+        images: Iterable[Input],
+        colour: str | None = None,
+        *,
+        reference: Input | Face | None = None,
+    ) -> list[list[Face]]:
         """Find the faces in several pictures, and their expressions.
 
         Parameters
         ----------
         images : iterable of pictures
             Each as `predict` takes it.
-        colour : {"rgb", "bgr"}, optional
+        colour, reference : optional
             As for `predict`.
 
         Returns
@@ -181,14 +162,19 @@ class Recognizer:
             As `predict` raises for the first picture that is wrong.
         """
         results = []
-        for result in self.stream(images, colour):
+        for result in self.stream(images, colour, reference=reference):
             if isinstance(result, GcnetError):
                 raise result
             results.append(result)
         return results
 
     def stream(
-        self, images: Iterable[Input], colour: str | None = None, batch: int = BATCH
+        self,
+        images: Iterable[Input],
+        colour: str | None = None,
+        batch: int = BATCH,
+        *,
+        reference: Input | Face | None = None,
     ) -> Iterator[list[Face] | ImageError | UsageError]:
         """As `predict_batch`, but yield the faces of each picture while the next ones are read.
 
@@ -199,7 +185,7 @@ class Recognizer:
         ----------
         images : iterable of pictures
             Each as `predict` takes it.
-        colour : {"rgb", "bgr"}, optional
+        colour, reference : optional
             As for `predict`.
         batch : int
             Faces to collect before the network runs on them; and pictures, at most.
@@ -212,10 +198,14 @@ class Recognizer:
         Raises
         ------
         UsageError
-            `images` is one picture, or `colour` is neither of the two orders.
+            `images` is one picture, `colour` is neither of the two orders, or the network compares
+            with no reference.
+        ImageError
+            The reference cannot be read, or there is not exactly one face in it.
         """
         check_colour(colour)
         check_several(images)
+        compared = None if reference is None else self._reference(reference, colour)
         waiting: list[_Found] = []
         count = 0
         for image in images:
@@ -223,9 +213,35 @@ class Recognizer:
             waiting.append(found)
             count += 0 if isinstance(found, GcnetError) else len(found)
             if count >= batch or len(waiting) >= batch:
-                yield from self._finish(waiting)
+                yield from self._finish(waiting, compared)
                 waiting, count = [], 0
-        yield from self._finish(waiting)
+        yield from self._finish(waiting, compared)
+
+    def compare(self, faces: Sequence[Face], references: Sequence[Face]) -> list[Face]:
+        """Compare faces that were found before with others' `query` as their references.
+
+        Parameters
+        ----------
+        faces, references : sequence of Face
+            As many of the one as of the other.
+
+        Returns
+        -------
+        list of Face
+            `faces` with what the network says of them now.
+
+        Raises
+        ------
+        UsageError
+            The network compares with no reference.
+        """
+        if not faces:
+            return []
+        query, reference = (
+            np.stack([face.query for face in some])[:, None] for some in (faces, references)
+        )
+        blobs = self._run(query, reference)
+        return [face._replace(**self._said(blobs, i)) for i, face in enumerate(faces)]
 
     def predict_crops(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the network on aligned faces.
@@ -242,8 +258,35 @@ class Recognizer:
             them, ``generated_reference`` (N, 1, 64, 64), ``delta`` (N, values of an embedding) and
             ``feature`` (N, 384).
         """
-        query = as_tested(np.asarray(crops)[:, None])
-        return {QUERY: query, **self._network.forward_all({QUERY: query}, BATCH)}
+        return self._run(as_tested(np.asarray(crops)[:, None]))
+
+    def _run(
+        self, query: NDArray[np.float32], reference: NDArray[np.float32] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """The inputs, (N, 1, 64, 64) each, and what the network makes of them."""
+        inputs, network = {QUERY: query}, self._network
+        if reference is not None:
+            inputs[REFERENCE], network = reference, self._comparing
+        return {**inputs, **network.forward_all(inputs, BATCH)}
+
+    @cached_property
+    def _comparing(self) -> Network:
+        """The network without its generator."""
+        model = self.model
+        outputs = [blob for blob in model.outputs if blob != GENERATED_REFERENCE]
+        return open_with_own_reference(self._engine, model.net, model.weights, outputs, fast=True)
+
+    def _reference(self, given: Input | Face, colour: str | None) -> NDArray[np.float32]:
+        """A reference as the network sees it, (64, 64)."""
+        if isinstance(given, Face):
+            return given.query
+        found = self._find(given, colour)
+        if isinstance(found, GcnetError):
+            raise found
+        if len(found) != 1:
+            name = given if isinstance(given, (str, os.PathLike)) else "reference"
+            raise ImageError(f"{name}: found {len(found) or 'no'} faces; wanted the person's alone")
+        return as_tested(found[0][1][None])[0]
 
     def _find(self, image: Input, colour: str | None) -> _Found:
         if isinstance(image, ImageError):  # the caller could not read it
@@ -254,26 +297,38 @@ class Recognizer:
             return error
         return [(face, face_crop(grey, face.points)) for face in self._detector.faces(grey)]
 
-    def _finish(self, waiting: list[_Found]) -> Iterator[list[Face] | ImageError | UsageError]:
+    def _finish(
+        self, waiting: list[_Found], reference: NDArray[np.float32] | None
+    ) -> Iterator[list[Face] | ImageError | UsageError]:
         pairs = [pair for found in waiting if not isinstance(found, GcnetError) for pair in found]
-        faces = iter(self._faces(pairs) if pairs else ())
+        faces = iter(self._faces(pairs, reference) if pairs else ())
         for found in waiting:
             yield found if isinstance(found, GcnetError) else [next(faces) for _ in found]
 
-    def _faces(self, pairs: list[tuple[Detected, NDArray[np.uint8]]]) -> Iterator[Face]:
-        blobs = self.predict_crops(np.stack([crop for _, crop in pairs]))
+    def _faces(
+        self,
+        pairs: list[tuple[Detected, NDArray[np.uint8]]],
+        reference: NDArray[np.float32] | None,
+    ) -> Iterator[Face]:
+        query = as_tested(np.stack([crop for _, crop in pairs])[:, None])
+        if reference is not None:
+            reference = np.tile(reference, (len(pairs), 1, 1, 1))
+        blobs = self._run(query, reference)
         for i, (face, _) in enumerate(pairs):
-            values = blobs[PROB][i].tolist()
-            yield Face(
-                face.box,
-                face.points,
-                face.score,
-                self.classes[int(np.argmax(values))],
-                dict(zip(self.classes, values)),
-                blobs[QUERY][i, 0],
-                blobs[GENERATED_REFERENCE][i, 0] if GENERATED_REFERENCE in blobs else None,
-                self._delta_map(blobs[DELTA][i]) if DELTA in blobs else None,
-            )
+            said = self._said(blobs, i)
+            yield Face(face.box, face.points, face.score, query=query[i, 0], **said)
+
+    def _said(self, blobs: dict[str, NDArray[np.float32]], i: int) -> dict[str, Any]:
+        """What the network says of its `i`-th face: fields of `Face`."""
+        values = blobs[PROB][i].tolist()
+        compared = blobs.get(REFERENCE, blobs.get(GENERATED_REFERENCE))
+        return {
+            "expression": self.classes[int(np.argmax(values))],
+            "probabilities": dict(zip(self.classes, values)),
+            "reference": None if compared is None else compared[i, 0],
+            "delta": self._delta_map(blobs[DELTA][i]) if DELTA in blobs else None,
+            "own_reference": REFERENCE in blobs,
+        }
 
     def _delta_map(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
         side = round((delta.size // self._channels) ** 0.5)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from gcnet_caffe.faces.landmarks import NAMES
-from gcnet_caffe.recognition.recognizer import Face
+from gcnet_caffe.recognition.face import Face
 
 NO_FACE = "no face found"
 _SHOWN = 3  # expressions in a line of text

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.recognition.drawing import face_pictures
-from gcnet_caffe.recognition.recognizer import Face, Recognizer
+from gcnet_caffe.recognition.face import Face
+from gcnet_caffe.recognition.recognizer import Recognizer
 
 #: Faces that are shown, the largest first.
 SHOWN = 8
