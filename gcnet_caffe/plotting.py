@@ -19,6 +19,14 @@ def import_pyplot() -> Any:
     return pyplot
 
 
+def check_figure(out: str | Path) -> str:
+    """Return the kind of the picture `out`, by the end of its name; a UsageError if it has none."""
+    kind = Path(out).suffix.lower().lstrip(".")
+    if kind not in ("png", "jpg", "pdf", "svg"):
+        raise UsageError(f"{out}: wanted a name that ends in .png, .jpg, .pdf or .svg")
+    return kind
+
+
 def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
     """Write a Matplotlib `figure` to `out` (replacing it), whole or not at all, and close it.
 
@@ -34,10 +42,8 @@ def save_figure(figure: Any, out: str | Path, dpi: int) -> None:
     UsageError
         `out` does not end in .png, .jpg, .pdf or .svg.
     """
-    kind = Path(out).suffix.lower().lstrip(".")
     try:
-        if kind not in ("png", "jpg", "pdf", "svg"):
-            raise UsageError(f"{out}: wanted a name that ends in .png, .jpg, .pdf or .svg")
+        kind = check_figure(out)
         with atomic(out, overwrite=True) as scratch:
             figure.savefig(scratch, dpi=dpi, format=kind)
     finally:

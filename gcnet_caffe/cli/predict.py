@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ from gcnet_caffe.inference.network import ENGINES
 
 if TYPE_CHECKING:
     from gcnet_caffe import Recognizer
-    from gcnet_caffe.recognition.face import Face
     from gcnet_caffe.recognition.pictures import Picture, Source
     from gcnet_caffe.recognition.results import Text
+    from gcnet_caffe.recognition.watching import Reference, Seen
 
 OLD_SPELLINGS = {"--backend": "--engine"}
 
@@ -43,12 +44,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_flag(parser, ENGINES)
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    kinds.add_argument("--csv", action="store_true", help="print one row per face")
+    kinds.add_argument("--csv", action="store_true", help="print a table: one row per face")
     parser.add_argument(
         "--draw", metavar="DIR", help="folder to write the pictures to, with the faces drawn in"
     )
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="use every Nth frame of a video"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE|auto",
+        help="compare with this picture of the person's neutral face, not with a generated one; "
+        "auto: with the most neutral frames of each person of a video, which is then read twice",
+    )
+    parser.add_argument(
+        "--curves",
+        metavar="FILE",
+        help="draw the probabilities over the time of one video (.png, .jpg, .pdf or .svg)",
     )
     add_detector_flag(parser, "which finds the faces")
 
@@ -57,27 +69,48 @@ def run(args: argparse.Namespace) -> int:
     check_least(args, every=1)
     if args.draw:
         _check_drawings(args.draw, args.pictures)
+    if args.curves:
+        _check_curves(args.curves, args.pictures)
     from tqdm import tqdm
 
     from gcnet_caffe import Recognizer
     from gcnet_caffe.recognition.pictures import open_source
-    from gcnet_caffe.recognition.results import Csv, Json, Text
+    from gcnet_caffe.recognition.results import Csv, Json, Text, rows
+    from gcnet_caffe.recognition.watching import AUTO, check_auto
 
     sources = [open_source(path, args.every) for path in args.pictures]
     recognizer = Recognizer.load(args.model, args.engine, args.detector_model)
+    for path in args.pictures if args.reference == AUTO else ():
+        check_auto(recognizer, path)
     if recognizer.model.facts["training"].get("synthetic"):
         text = "this network knows synthetic faces only; give another with --model"
         print(f"gcnet predict: {text}", file=sys.stderr)
     printer = (Json if args.json else Csv if args.csv else Text)(recognizer.classes)
     _write(printer.head())
-    failed = 0
-    total = sum(source.total for source in sources)
+    failed = False
+    table: list[dict[str, Any]] = []
+    total = sum(source.total for source in sources) * (2 if args.reference == AUTO else 1)
     with tqdm(total=total or None, unit="image", disable=None) as bar:
-        for picture, found in _results(recognizer, sources, bool(args.draw)):
-            bar.update()
+        for seen in _watch(recognizer, sources, args, bar.update):
             with tqdm.external_write_mode():
-                failed += _show(picture, found, printer, args.draw)
+                failed |= _show(seen, printer, args.draw)
+            if args.curves:
+                table += rows(seen, recognizer.classes)
+    if args.curves:
+        from gcnet_caffe.recognition.curves import draw_curves
+
+        draw_curves(table, recognizer.classes, args.curves, recognizer.threshold)
     return 1 if failed else 0
+
+
+def _check_curves(out: str, pictures: Sequence[str]) -> None:
+    from gcnet_caffe.faces.images_in_files import is_video
+    from gcnet_caffe.plotting import check_figure, import_pyplot
+
+    check_figure(out)
+    import_pyplot()
+    if len(pictures) > 1 or not (Path(pictures[0]).is_file() and is_video(pictures[0])):
+        raise UsageError(f"--curves {out}: wanted one video; found {' '.join(pictures)}")
 
 
 def _check_drawings(folder: str, pictures: Sequence[str]) -> None:
@@ -90,38 +123,49 @@ def _check_drawings(folder: str, pictures: Sequence[str]) -> None:
         raise UsageError(f"--draw {folder}: {what} would be drawn over each other; one at a time")
 
 
-def _results(
-    recognizer: Recognizer, sources: Sequence[Source], drawn: bool
-) -> Iterator[tuple[Picture, list[Face] | GcnetError]]:
+def _watch(
+    recognizer: Recognizer,
+    sources: Sequence[Source],
+    args: argparse.Namespace,
+    tell: Callable[[], object],
+) -> Iterator[Seen]:
+    """Yield what is found in each picture; `tell` is called for each that was looked at."""
+    from gcnet_caffe.recognition.pictures import open_source
     from gcnet_caffe.recognition.recognizer import BATCH
+    from gcnet_caffe.recognition.watching import AUTO, neutral_references, watch
 
-    waiting: deque[Picture] = deque()
+    batch = _BATCH_DRAWN if args.draw else BATCH
 
-    def images() -> Iterator[Any]:
-        for source in sources:
-            for picture in source.pictures:
-                waiting.append(picture if drawn else picture._replace(image=None))
-                yield picture.image
+    def look(pictures: Iterable[Picture], reference: Reference, keep: bool) -> Iterator[Seen]:
+        for seen in watch(recognizer, pictures, reference, batch=batch, keep=keep):
+            tell()
+            yield seen
 
-    batch = _BATCH_DRAWN if drawn else BATCH
-    for found in recognizer.stream(images(), "bgr", batch):
-        yield waiting.popleft(), found
+    if args.reference != AUTO:
+        pictures = chain.from_iterable(source.pictures for source in sources)
+        yield from look(pictures, args.reference, bool(args.draw))
+        return
+    for path, source in zip(args.pictures, sources):
+        people = neutral_references(look(open_source(path, args.every).pictures, None, False))
+        without = ", ".join(str(person) for person, face in people.items() if face is None)
+        if without:
+            text = "never neutral, so compared with the generated reference"
+            print(f"gcnet predict: {path}: person {without}: {text}", file=sys.stderr)
+        yield from look(source.pictures, people, bool(args.draw))
 
 
-def _show(
-    picture: Picture, found: list[Face] | GcnetError, printer: Text, folder: str | None
-) -> bool:
+def _show(seen: Seen, printer: Text, folder: str | None) -> bool:
     """Print and draw what was found; return whether the picture could not be read."""
     from gcnet_caffe.packing.pictures import save
     from gcnet_caffe.recognition.drawing import draw_faces
 
-    if isinstance(found, GcnetError):
-        print(f"gcnet predict: {found}", file=sys.stderr)
-        _write(printer.error(picture.name, str(found)))
+    picture, faces = seen
+    _write(printer.show(seen))
+    if isinstance(faces, GcnetError):
+        print(f"gcnet predict: {faces}", file=sys.stderr)
         return True
-    _write(printer.faces(picture.name, found))
     if folder:
-        save(draw_faces(picture.colours(), found), Path(folder) / picture.place)
+        save(draw_faces(picture.colours(), faces), Path(folder) / picture.place)
     return False
 
 

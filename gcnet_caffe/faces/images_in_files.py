@@ -216,12 +216,12 @@ def read_video(file: str | Path) -> list[NDArray[np.uint8]]:
     ImageError
         OpenCV cannot decode it.
     """
-    grey = (cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in video_frames(file))
+    grey = (cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for _, frame in video_frames(file))
     return [np.asarray(frame, np.uint8) for frame in grey]
 
 
-def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of a video, in colour.
+def video_frames(file: str | Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Yield the frames of a video, in colour, and when they are shown.
 
     Parameters
     ----------
@@ -229,7 +229,9 @@ def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
 
     Yields
     ------
-    (H, W, 3) ndarray of uint8
+    time : float
+        Seconds since the video's start, as its file says.
+    frame : (H, W, 3) ndarray of uint8
         0..255: blue, green, red.
 
     Raises
@@ -242,7 +244,7 @@ def video_frames(file: str | Path) -> Iterator[NDArray[np.uint8]]:
     if not found:
         raise ImageError(f"{file}: not a video that OpenCV can decode")
     while found:
-        yield np.asarray(frame, np.uint8)
+        yield video.get(cv2.CAP_PROP_POS_MSEC) / 1000, np.asarray(frame, np.uint8)
         found, frame = video.read()
 
 

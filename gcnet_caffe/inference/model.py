@@ -45,6 +45,35 @@ LAYER_TYPES = (
 )  # fmt: skip
 
 
+class Calibration(TypedDict):
+    """How far the probabilities can be believed: see `evaluation.calibration.calibrate`.
+
+    Attributes
+    ----------
+    temperature : float
+        What the scores are divided by before the softmax.
+    threshold : float
+        The confidence, 0..1, below which an answer is "not sure".
+    images, accuracy
+        Of the held-out predictions: how many, and the share that is right.
+    sure, accuracy_of_sure
+        The share that is at or above the threshold; what share of these is right, None of none.
+    nll, error, reliability
+        Before and after: mean negative log-likelihood; mean distance of confidence and accuracy;
+        [count, confidence, accuracy] of each interval of confidence.
+    """
+
+    temperature: float
+    threshold: float
+    images: int
+    accuracy: float
+    sure: float
+    accuracy_of_sure: float | None
+    nll: list[float]
+    error: list[float]
+    reliability: list[list[list[float]]]
+
+
 class _Facts(TypedDict):
     format: int
     network: str
@@ -57,6 +86,7 @@ class ModelFacts(_Facts, total=False):
     """The contents of ``model.json``: see `model_facts`."""
 
     mantissa_bits: int
+    calibration: Calibration
 
 
 class TrainedModel(NamedTuple):
@@ -224,7 +254,17 @@ def _read_facts(path: Path) -> ModelFacts:
     if not all(isinstance(name, str) and name for name in facts["classes"]):
         raise ModelError(f"{path}: key 'classes': wanted a list of names")
     check_preprocessing(facts["preprocessing"], path)
+    _check_calibration(facts.get("calibration", {"temperature": 1, "threshold": 0}), path)
     return cast(ModelFacts, facts)
+
+
+def _check_calibration(found: Any, path: Path) -> None:
+    for key, least, most in (("temperature", 1e-3, 1e3), ("threshold", 0, 1)):
+        value = found.get(key) if isinstance(found, dict) else None
+        if not (isinstance(value, (int, float)) and least <= value <= most):
+            raise ModelError(
+                f"{path}: calibration {key!r}: found {value!r}, wanted {least:g} to {most:g}"
+            )
 
 
 def check_preprocessing(found: Mapping[str, object], path: Path) -> None:

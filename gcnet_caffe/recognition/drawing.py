@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.packing.pictures import CELL, GAP, blank, framed, write
-from gcnet_caffe.recognition.face import Face
+from gcnet_caffe.recognition.face import NOT_SURE, Face
 
 #: A picture in colour, (H, W, 3): blue, green, red.
 _Picture = NDArray[np.uint8]
@@ -33,7 +33,7 @@ def draw_faces(picture: _Picture, faces: Sequence[Face]) -> _Picture:
     """
     drawn = picture.copy()
     thick = max(1, round(max(drawn.shape) / 400))
-    for number, face in enumerate(faces, 1):
+    for number, face in _numbered(faces):
         x, y, width, height = (round(value) for value in face.box.tolist())
         cv2.rectangle(drawn, (x, y), (x + width, y + height), _FRAME, thick)
         for px, py in face.landmarks:
@@ -41,7 +41,12 @@ def draw_faces(picture: _Picture, faces: Sequence[Face]) -> _Picture:
         place = x, max(20, y - 4 * thick)
         size = 0.5 * thick
         cv2.putText(drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, size, _FRAME, thick)
-    return _stacked([drawn, *(_strip(number, face) for number, face in enumerate(faces, 1))])
+    return _stacked([drawn, *(_strip(number, face) for number, face in _numbered(faces))])
+
+
+def _numbered(faces: Sequence[Face]) -> list[tuple[int, Face]]:
+    """Each face with its person's number, or in a picture with its place."""
+    return [(face.person or place, face) for place, face in enumerate(faces, 1)]
 
 
 def face_pictures(face: Face) -> dict[str, _Picture]:
@@ -86,7 +91,8 @@ def _strip(number: int, face: Face) -> _Picture:
 
 def _ranking(number: int, face: Face, height: int) -> _Picture:
     text = blank(height, 2 * CELL)
-    lines = [f"face {number}", *(f"{value:.2f} {name}" for name, value in face.ranking())]
+    unsure = () if face.sure else (NOT_SURE,)
+    lines = [f"face {number}", *unsure, *(f"{value:.2f} {name}" for name, value in face.ranking())]
     for i, line in enumerate(lines[: height // _LINE]):
         write(text, line, (GAP, 18 + _LINE * i))
     return text

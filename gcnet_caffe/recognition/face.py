@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+#: What is said beside an answer whose `Face.sure` is false.
+NOT_SURE = "not sure"
+
 
 class Face(NamedTuple):
     """One face of a picture.
@@ -34,6 +37,10 @@ class Face(NamedTuple):
         channels. Row 0 is at the top of the face; no unit; comparable within one network.
     own_reference : bool
         Whether `reference` was given; otherwise it was generated.
+    sure : bool
+        False where the confidence is below the threshold in the network's model folder.
+    person : int, or None
+        Of a face in a video, the person's number: see `tracker.Tracker`.
     """
 
     box: NDArray[np.float64]
@@ -45,6 +52,13 @@ class Face(NamedTuple):
     reference: NDArray[np.float32] | None
     delta: NDArray[np.float32] | None
     own_reference: bool = False
+    sure: bool = True
+    person: int | None = None
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the expression, 0 to 1."""
+        return self.probabilities[self.expression]
 
     def ranking(self) -> list[tuple[str, float]]:
         """Return the expressions with their probabilities, the most probable first."""

@@ -19,6 +19,7 @@ from gcnet_caffe.inference.model import (
     NET,
     SUMS,
     WEIGHTS,
+    Calibration,
     TrainedModel,
     read_model_folder,
     sums_text,
@@ -30,7 +31,10 @@ _WITH_ONE_BOTTOM = ("Scale", "Bias")
 
 
 def package(
-    model: TrainedModel, folder: str | Path, mantissa_bits: int | None = None
+    model: TrainedModel,
+    folder: str | Path,
+    mantissa_bits: int | None = None,
+    calibration: Calibration | None = None,
 ) -> TrainedModel:
     """Write a trained network as a model folder, whole or not at all.
 
@@ -46,6 +50,8 @@ def package(
         file keeps its length, and archives and git compress it to less than half. Not rounded are
         BatchNorm's statistics and the filters of pixels whose maxima are unpooled: short weights
         times 8-bit pixels give equal sums, and then rounding decides where a maximum is.
+    calibration : Calibration, optional
+        What `evaluation.calibration.calibrate` found; it goes into ``model.json``.
 
     Returns
     -------
@@ -66,6 +72,8 @@ def package(
         if mantissa_bits is not None:
             _round(deployed, mantissa_bits, _unpooled_filters(read_net(model.net)))
             facts["mantissa_bits"] = mantissa_bits
+        if calibration is not None:
+            facts["calibration"] = calibration
         (scratch / WEIGHTS).write_bytes(deployed.SerializeToString(deterministic=True))
         (scratch / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (scratch / SUMS).write_text(sums_text(scratch), encoding="utf-8")

@@ -35,11 +35,22 @@ class Picture(NamedTuple):
         where the picture is not needed any more.
     place : Path
         Where its drawing goes, relative to the folder of drawings.
+    frame : int, or None
+        Of a video, the number of the frame, from 0 on.
+    time : float, or None
+        Of a video, the seconds since its start.
     """
 
     name: str
     image: Path | bytes | NDArray[np.uint8] | ImageError | None
     place: Path
+    frame: int | None = None
+    time: float | None = None
+
+    @property
+    def file(self) -> str:
+        """The file's path: of a frame, its video's."""
+        return self.name if self.frame is None else self.name.rpartition("#")[0]
 
     def colours(self) -> NDArray[np.uint8]:
         """Return a picture with an `image` as an (H, W, 3) array of uint8: blue, green, red.
@@ -164,9 +175,9 @@ def _video(path: Path, place: Path, every: int) -> Source:
 
 def _frames(path: Path, place: Path, every: int) -> Iterator[Picture]:
     try:
-        for number, frame in enumerate(video_frames(path)):
+        for number, (time, frame) in enumerate(video_frames(path)):
             if number % every == 0:
                 drawn = place.with_name(f"{place.name}_{number:06d}.png")
-                yield Picture(f"{path}#{number}", frame, drawn)
+                yield Picture(f"{path}#{number}", frame, drawn, number, time)
     except ImageError as error:
         yield Picture(str(path), error, Path())

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.errors import GcnetError, ImageError, UsageError
+from gcnet_caffe.evaluation.calibration import with_temperature
 from gcnet_caffe.faces.augment import face_crop
 from gcnet_caffe.faces.landmarks import Detected, Detector, detector_model
 from gcnet_caffe.inference.images import as_tested
@@ -29,6 +30,9 @@ from gcnet_caffe.nets.layer_names import DELTA, GENERATED_REFERENCE, PROB, QUERY
 from gcnet_caffe.recognition.face import Face
 from gcnet_caffe.recognition.find_model import open_model
 from gcnet_caffe.recognition.inputs import Input, as_grey, check_colour, check_several
+from gcnet_caffe.recognition.pictures import open_source
+from gcnet_caffe.recognition.results import rows
+from gcnet_caffe.recognition.watching import AUTO, Reference, check_auto, neutral_references, watch
 
 #: Faces that a network is given at once.
 BATCH = 64
@@ -54,6 +58,8 @@ class Recognizer:
     ) -> None:
         self.model, self._network, self._detector = model, network, detector
         self._channels, self._engine = latent_channels(model), engine
+        calibration = model.facts.get("calibration")
+        self._temperature = calibration["temperature"] if calibration else 1.0
 
     @classmethod
     def load(
@@ -95,6 +101,12 @@ class Recognizer:
         model = open_model(folder)
         network = open_network(engine, model.net, model.weights, model.outputs, fast=True)
         return cls(model, network, Detector(detector_model(detector)), engine)
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence below which an answer is "not sure", 0..1; None of most networks."""
+        calibration = self.model.facts.get("calibration")
+        return calibration["threshold"] if calibration else None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -243,6 +255,52 @@ class Recognizer:
         blobs = self._run(query, reference)
         return [face._replace(**self._said(blobs, i)) for i, face in enumerate(faces)]
 
+    def rows(
+        self, path: str | Path, every: int = 1, reference: Input | Face | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the faces in a picture, video or folder as rows of a table, as they are found.
+
+        ``pandas.DataFrame(recognizer.rows("video.mp4"))`` is that table.
+
+        Parameters
+        ----------
+        path : path
+            An image file, a video, or a folder of both.
+        every : int
+            Of a video, one frame of this many is taken, from the first on.
+        reference : picture, Face or "auto", optional
+            As for `predict`. With "auto" each person of a video is compared with the mean of that
+            person's most neutral frames, and the video is read twice.
+
+        Yields
+        ------
+        dict
+            A face, or a picture without one. None stands for what there is not.
+
+            ``image``, ``file``, ``frame``, ``time``: the picture's name, its file and, in a video,
+            the number of the frame from 0 on and the seconds since the start.
+            ``face``: number in this picture, the largest is 1. ``person``: number in this video.
+            ``note``: why there is no face.
+            ``expression``, ``confidence`` (0..1), ``sure``; then a probability for each class.
+            ``x``, ``y``, ``width``, ``height``, ``score``; ``right_eye_x`` and so on: see `Face`.
+            ``reference``: "generated" or "own".
+
+        Raises
+        ------
+        UsageError
+            There is no such file; or of "auto", `path` is no video, or no class is neutral.
+        ImageError
+            As `predict` raises for `reference`.
+        """
+        if isinstance(reference, str) and reference == AUTO:
+            check_auto(self, path)
+            pictures = open_source(str(path), every).pictures
+            people: Reference = neutral_references(watch(self, pictures, batch=BATCH))
+        else:
+            people = reference
+        for seen in watch(self, open_source(str(path), every).pictures, people, batch=BATCH):
+            yield from rows(seen, self.classes)
+
     def predict_crops(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Run the network on aligned faces.
 
@@ -254,9 +312,9 @@ class Recognizer:
         Returns
         -------
         dict of str to ndarray
-            ``query``, (N, 1, 64, 64), 0..1; ``prob``, (N, classes); and, where the network has
-            them, ``generated_reference`` (N, 1, 64, 64), ``delta`` (N, values of an embedding) and
-            ``feature`` (N, 384).
+            ``query``, (N, 1, 64, 64), 0..1; ``prob``, (N, classes), as calibrated; and,
+            where the network has them, ``generated_reference`` (N, 1, 64, 64), ``delta`` (N, values
+            of an embedding) and ``feature`` (N, 384).
         """
         return self._run(as_tested(np.asarray(crops)[:, None]))
 
@@ -267,7 +325,9 @@ class Recognizer:
         inputs, network = {QUERY: query}, self._network
         if reference is not None:
             inputs[REFERENCE], network = reference, self._comparing
-        return {**inputs, **network.forward_all(inputs, BATCH)}
+        blobs = {**inputs, **network.forward_all(inputs, BATCH)}
+        blobs[PROB] = with_temperature(blobs[PROB], self._temperature)
+        return blobs
 
     @cached_property
     def _comparing(self) -> Network:
@@ -286,7 +346,8 @@ class Recognizer:
         if len(found) != 1:
             name = given if isinstance(given, (str, os.PathLike)) else "reference"
             raise ImageError(f"{name}: found {len(found) or 'no'} faces; wanted the person's alone")
-        return as_tested(found[0][1][None])[0]
+        reference: NDArray[np.float32] = as_tested(found[0][1][None])[0]
+        return reference
 
     def _find(self, image: Input, colour: str | None) -> _Found:
         if isinstance(image, ImageError):  # the caller could not read it
@@ -328,6 +389,7 @@ class Recognizer:
             "reference": None if compared is None else compared[i, 0],
             "delta": self._delta_map(blobs[DELTA][i]) if DELTA in blobs else None,
             "own_reference": REFERENCE in blobs,
+            "sure": self.threshold is None or max(values) >= self.threshold,
         }
 
     def _delta_map(self, delta: NDArray[np.float32]) -> NDArray[np.float32]:
