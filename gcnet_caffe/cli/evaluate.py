@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     text = "its .caffemodel; the two measure how well identity is kept"
     parser.add_argument("--identity-weights", metavar="FILE", help=text)
+    parser.add_argument(
+        "--own-reference",
+        action="store_true",
+        help="also classify each query with its true reference in the place of the generated one",
+    )
     add_engine_flag(parser, ENGINES)
     parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
@@ -49,13 +54,17 @@ def run(args: argparse.Namespace) -> None:
     from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
 
     identity = (args.identity_net, args.identity_weights) if args.identity_net else None
-    scores, outputs = evaluate(args.net, args.weights, args.data, args.engine, identity)
+    scores, outputs = evaluate(
+        args.net, args.weights, args.data, args.engine, identity, args.own_reference
+    )
     write_evaluation(scores, outputs, args.output)
     print_accuracy(scores)
     for name, found in scores.items():
         if isinstance(found, dict) and "mse" in found:
             values = " ".join(f"{key} {value:.4g}" for key, value in found.items())
             print(f"{name}: {values}")
+    if args.own_reference:
+        _print_references(scores["own_reference"])
 
 
 def print_accuracy(scores: Mapping[str, Any]) -> None:
@@ -68,3 +77,14 @@ def print_accuracy(scores: Mapping[str, Any]) -> None:
         print(f"accuracy {scores['sequence_accuracy']:.4f} of {scores['sequences']} sequences")
     if "note" in scores:
         print(scores["note"])
+
+
+def _print_references(found: Mapping[str, Any]) -> None:
+    left_out = f"; {found['left_out']} that are their own reference are left out"
+    print(f"{found['images']} images{left_out if found['left_out'] else ''}")
+    for kind in ("generated", "own"):
+        scores = found[kind]
+        names = scores.get("classes") or {label: label for label in scores["recall"]}
+        recall = ", ".join(f"{names[label]} {r:.3f}" for label, r in scores["recall"].items())
+        only = f"{found[f'only_{kind}']} right with this one only"
+        print(f"{kind} reference: accuracy {scores['accuracy']:.4f} ({recall}), {only}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe import files
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.errors import LmdbError, NetError
+from gcnet_caffe.errors import GcnetError, LmdbError, NetError
 from gcnet_caffe.evaluation.classification import classification, write_predictions
 from gcnet_caffe.evaluation.generation import image_scores, others
 from gcnet_caffe.evaluation.run_folder import ResultFolder
@@ -21,6 +22,7 @@ from gcnet_caffe.evaluation.told import TOLD
 from gcnet_caffe.formats.net_state import layers_in_test
 from gcnet_caffe.inference.images import Records, read_images, sheet
 from gcnet_caffe.inference.network import Network, open_network
+from gcnet_caffe.inference.own_reference import open_with_own_reference
 from gcnet_caffe.nets.layer_names import (
     DELTA,
     EMBEDDING,
@@ -65,6 +67,7 @@ def evaluate(
     data: str | Path,
     engine: str = "torch",
     identity: tuple[str | Path, str | Path] | None = None,
+    own_reference: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
 
@@ -80,14 +83,17 @@ def evaluate(
     identity : (path, path), optional
         Deploy net and weights of pretrain-identity: distances of its blob `embedding` show how well
         identity is preserved.
+    own_reference : bool
+        Whether to classify again with the true references in the place of the generated ones.
 
     Returns
     -------
     scores : dict
-        `images`: how many; where the net classifies, what `classification` returns; and
-        `generation.image_scores` of each image blob. Of a blob that should equal the reference,
-        queries that are the reference have scores of their own: see `QUERY_IS_REFERENCE`. `note`,
-        where the net is told a part of the answer (see `told`).
+        `images`: how many; where the net classifies, what `classification` returns;
+        `generation.image_scores` of each image blob; and with `own_reference` what
+        `compare_references` returns. Of a blob that should equal the reference, queries that are
+        the reference have scores of their own: see `QUERY_IS_REFERENCE`. `note`, where the net is
+        told a part of the answer (see `told`).
     outputs : dict
         `records` (`Records` of the test LMDB), `about` (its `classes` and `records`, as
         `classification` takes them) and the blobs.
@@ -135,15 +141,76 @@ def evaluate(
             if chosen.any():
                 answers = {key: answer[chosen] for key, answer in trivial.items()}
                 scores[name] = image_scores(images[chosen], targets[chosen], answers, embed)
+    if own_reference:
+        net = open_with_own_reference(engine, model, weights, [PROB])
+        own = forward(net, test.images)[PROB]
+        scores["own_reference"] = compare_references(outputs[PROB], own, test, **about)
     return scores, {"records": test, "about": about, **outputs}
+
+
+def _is_reference(images: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which of the (N, 2, 64, 64) pairs are the same image twice."""
+    same: NDArray[np.bool_] = (images[:, 0] == images[:, 1]).all((1, 2))
+    return same
 
 
 def _kept_apart(blob: str, images: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
     """Return the name of scores -> which of the (N, C, 64, 64) images they are of."""
     if not IMAGE_TARGETS[blob]:
         return {blob: np.ones(len(images), bool)}
-    same = (images[:, 0] == images[:, 1]).all((1, 2))
+    same = _is_reference(images)
     return {blob: ~same, f"{blob}{QUERY_IS_REFERENCE}": same}
+
+
+def compare_references(
+    generated: NDArray[np.float32],
+    own: NDArray[np.float32],
+    test: Records,
+    classes: Sequence[str] | None = None,
+    records: Sequence[RecordRow] | None = None,
+) -> dict[str, Any]:
+    """Score a net with generated references and with true ones, on the same images.
+
+    A query that is its own true reference is left out: it differs from it nowhere, which tells that
+    it is neutral without a look at the face.
+
+    Parameters
+    ----------
+    generated, own : (N, K) array
+        `prob` with either kind of reference.
+    test : Records
+        Of pairs.
+    classes, records : optional
+        As `classification` takes them.
+
+    Returns
+    -------
+    dict
+        `images`, `left_out`: how many; `generated`, `own`: what `classification` returns;
+        `only_generated`, `only_own`: how many images are right with one kind of reference only.
+
+    Raises
+    ------
+    GcnetError
+        Every query is its own reference.
+    """
+    kept = ~_is_reference(test.images)
+    if not kept.any():
+        raise GcnetError("every query is its own reference: nothing to compare")
+    labels = test.labels[kept]
+    about: dict[str, Any] = {
+        "classes": classes,
+        "records": records and list(compress(records, kept)),
+    }
+    right = [scores[kept].argmax(1) == labels for scores in (generated, own)]
+    return {
+        "images": int(kept.sum()),
+        "left_out": int((~kept).sum()),
+        "generated": classification(generated[kept], labels, **about),
+        "own": classification(own[kept], labels, **about),
+        "only_generated": int((right[0] & ~right[1]).sum()),
+        "only_own": int((right[1] & ~right[0]).sum()),
+    }
 
 
 def _trivial(

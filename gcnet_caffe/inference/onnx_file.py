@@ -12,8 +12,9 @@ from gcnet_caffe.onnx.export import onnx_model
 def model_onnx(model: TrainedModel) -> Any:
     """Return a trained network as an ONNX ModelProto.
 
-    Its metadata are those of ``model.json``: ``classes``, ``preprocessing`` and ``training`` as
-    JSON, ``network``; and the SHA-256 of the Caffe files that it was made from.
+    Its metadata are those of ``model.json``: ``classes``, ``preprocessing``, ``training`` and, if
+    there is one, ``calibration`` as JSON, which is not applied to ``prob``; ``network``; and the
+    SHA-256 of the Caffe files that it was made from.
     """
     facts: dict[str, object] = {key: value for key, value in model.facts.items() if key != "format"}
     facts.update(net_sha256=sha256(model.net), weights_sha256=sha256(model.weights))
