@@ -36,19 +36,17 @@ def net_with_own_reference(net: str | Path, outputs: Sequence[str]) -> str:
         The net generates no reference: there is nothing to replace.
     """
     layers = layers_in_test(net)
-    made = [i for i, layer in enumerate(layers) if GENERATED_REFERENCE in layer.top]
-    if not made:
+    if not any(GENERATED_REFERENCE in layer.top for layer in layers):
         raise UsageError(
             f"{net}: no blob {GENERATED_REFERENCE!r}; wanted a network that compares a face with "
             "a reference"
         )
-    for layer in layers[made[-1] + 1 :]:  # the last one to change the blob in place
-        layer.bottom[:] = [
-            REFERENCE if blob == GENERATED_REFERENCE else blob for blob in layer.bottom
-        ]
     needed, kept = set(outputs), []
     for layer in reversed(layers):
         layer.ClearField("phase")
+        layer.bottom[:] = [
+            REFERENCE if blob == GENERATED_REFERENCE else blob for blob in layer.bottom
+        ]
         if needed.intersection(layer.top):
             needed.update(layer.bottom)
             kept.append(layer)

@@ -108,10 +108,14 @@ def test_every_other_frame_has_its_time(recognizer, clip):
     assert sorted({(row["frame"], row["time"]) for row in rows}) == [(0, 0), (3, 0.3), (6, 0.6)]
 
 
-def test_the_same_video_twice_begins_again(recognizer, clip):
-    pictures = [*open_source(str(clip), 4).pictures] * 2
-    found = [[face.person for face in seen.faces] for seen in watch(recognizer, pictures, batch=64)]
-    assert found[0] == [1, 2] and found[2:] == found[:2]
+def test_each_video_has_its_own_numbers(recognizer, clip):
+    first, second = open_source(str(clip), 4).pictures
+    right = first.image.copy()
+    right[:, :280] = 128
+    pictures = [first, second, first._replace(name="b.avi#0", image=right)]
+    seen = list(watch(recognizer, pictures, batch=64))
+    assert [sorted(face.person for face in each.faces) for each in seen] == [[1, 2], [1, 2], [1]]
+    assert [each.picture.file for each in seen] == [str(clip), str(clip), "b.avi"]
 
 
 def test_a_reference_for_all(recognizer, clip, photograph):
