@@ -16,6 +16,7 @@ from typing import Any
 
 from gcnet_caffe.errors import UsageError, extra
 from gcnet_caffe.recognition.recognizer import Recognizer
+from gcnet_caffe.web.live import live_answer
 from gcnet_caffe.web.result import result_html
 
 #: Megabytes (2^20 bytes) of a picture, by default.
@@ -76,11 +77,21 @@ def wait() -> None:
 
 
 def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
+    alone = threading.Lock()  # a Recognizer is for one thread
+
+    def look_at_file(path: str | None) -> str:
+        with alone:
+            return result_html(recognizer, path)
+
+    def look(frame: str) -> dict[str, Any]:
+        with alone:
+            return live_answer(recognizer, frame)
+
     with gradio.Blocks(title="Facial expressions", analytics_enabled=False) as page:
         gradio.Markdown("# Facial expressions")
         if recognizer.model.facts["training"].get("synthetic"):
-            gradio.HTML(f'<p class="notice">{_SYNTHETIC}</p>', apply_default_css=False)
-        with gradio.Row():
+            _html(gradio, f'<p class="notice">{_SYNTHETIC}</p>')
+        with gradio.Tab("Picture"), gradio.Row():
             with gradio.Column(scale=2, min_width=280):
                 picture = gradio.Image(
                     label=f"Picture, at most {max_upload:g} MB",
@@ -91,16 +102,27 @@ def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
                 # else Gradio decodes it, with limits that are not ours
                 picture.preprocess = lambda payload: payload.path if payload else None
             with gradio.Column(scale=3, min_width=320):
-                found = gradio.HTML(result_html(recognizer, None), apply_default_css=False)
-        picture.change(
-            lambda path: result_html(recognizer, path),
-            picture,
-            found,
-            api_visibility="private",
-            concurrency_limit=1,  # a Recognizer is for one thread
-        )
+                found = _html(gradio, result_html(recognizer, None))
+        with gradio.Tab("Live camera"):
+            script = _text("live.js")
+            _html(gradio, _text("live.html"), js_on_load=script, server_functions=[look])
+        _html(gradio, f'<p class="quiet">{_KEPT}</p>')
+        picture.change(look_at_file, picture, found, api_visibility="private", concurrency_limit=1)
     return page
 
+
+def _html(gradio: Any, html: str, **more: Any) -> Any:
+    return gradio.HTML(html, apply_default_css=False, **more)
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+_KEPT = (
+    "Your pictures go to the program that serves this page, and nowhere else. It deletes files "
+    "when it ends, and does not store the pictures of the live camera."
+)
 
 _SYNTHETIC = (
     "This network was trained on <strong>synthetic faces only</strong>. It shows how things work; "

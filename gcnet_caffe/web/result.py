@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import base64
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import jinja2
-import numpy as np
-from numpy.typing import NDArray
 
 from gcnet_caffe.errors import ImageError
+from gcnet_caffe.faces.images import decode
 from gcnet_caffe.recognition.drawing import face_pictures
 from gcnet_caffe.recognition.face import Face
 from gcnet_caffe.recognition.recognizer import Recognizer
 
+if TYPE_CHECKING:
+    from cv2.typing import MatLike
+
 #: Faces that are shown, the largest first.
 SHOWN = 8
+
+#: Longest side of the picture that shows where several faces are, in pixels.
+_OVERVIEW = 640
 
 #: Picture -> its name, and what it shows.
 _WORDS = {
@@ -42,14 +49,21 @@ def result_html(recognizer: Recognizer, path: str | Path | None) -> str:
         HTML: for each face the aligned query, the generated reference, their difference and the
         probabilities; or a sentence where there is no picture, no face, or no image in the file.
     """
+    template = _templates().get_template("result.html.j2")
     if path is None:
-        return _template().render()
+        return template.render()
+    data = Path(path).read_bytes()
     try:
-        faces = recognizer.predict(Path(path).read_bytes())
+        faces = recognizer.predict(data)
     except ImageError as error:
-        return _template().render(problem=str(error))
-    shown = [_shown(face) for face in faces[:SHOWN]]
-    return _template().render(faces=shown, count=len(faces), looked=True)
+        return template.render(problem=str(error))
+    shown = faces[:SHOWN]
+    return template.render(
+        faces=[_shown(face) for face in shown],
+        count=len(faces),
+        looked=True,
+        overview=_overview(data, shown) if len(faces) > 1 else None,
+    )
 
 
 def _shown(face: Face) -> dict[str, Any]:
@@ -61,14 +75,38 @@ def _shown(face: Face) -> dict[str, Any]:
     }
 
 
-def _data_uri(picture: NDArray[np.uint8]) -> str:
+def _overview(data: bytes, faces: Sequence[Face]) -> dict[str, Any]:
+    picture = decode(data, "image", colour=True)
+    scale = min(1, _OVERVIEW / max(picture.shape))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    boxes = [(face.box * scale).round(1).tolist() for face in faces]
+    height, width = small.shape[:2]
+    return {"picture": _data_uri(small), "boxes": boxes, "width": width, "height": height}
+
+
+def _data_uri(picture: MatLike) -> str:
     data = cv2.imencode(".png", picture)[1].tobytes()
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def _template() -> jinja2.Template:
-    source = Path(__file__).with_name("result.html.j2").read_text(encoding="utf-8")
-    template: jinja2.Template = jinja2.Template(
-        source, autoescape=True, trim_blocks=True, lstrip_blocks=True
+def charts_html(faces: Sequence[Face], labels: Sequence[str]) -> str:
+    """Return the HTML of the probabilities of `faces`, each below its label.
+
+    The expressions are in the order of the network's classes, so that they stay where they are
+    from frame to frame.
+    """
+    found = [
+        {"label": label, "probabilities": list(face.probabilities.items())}
+        for face, label in zip(faces, labels)
+    ]
+    return _templates().get_template("charts.html.j2").render(faces=found)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return template

