@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any
 
-from gcnet_caffe.recognition.recognizer import Face, Recognizer
-from gcnet_caffe.web.result import SHOWN, charts_html
+from gcnet_caffe.recognition.face import Face
+from gcnet_caffe.recognition.recognizer import Recognizer
+from gcnet_caffe.web.result import SHOWN, answer, charts_html
 
 
-def live_answer(recognizer: Recognizer, frame: str) -> dict[str, Any]:
+def live_answer(recognizer: Recognizer, frame: str, neutral: str | None = None) -> dict[str, Any]:
     """Look for faces in a frame of the camera.
 
     Parameters
@@ -17,32 +19,43 @@ def live_answer(recognizer: Recognizer, frame: str) -> dict[str, Any]:
     recognizer : Recognizer
     frame : str
         An image file as a data URI in base64.
+    neutral : str, optional
+        In the same way, the neutral face that they are compared with.
 
     Returns
     -------
     dict
         ``faces``, from the frame's right to its left, since the page shows it mirrored: for each
-        its ``box`` (x, y, width, height in pixels of the frame) and the words to write there,
-        ``label``; and ``html``, their probabilities.
+        its ``box`` (x, y, width, height in pixels of the frame), the words to write there,
+        ``label``, and ``sure``; and ``html``, their probabilities.
 
     Raises
     ------
     ImageError
-        `frame` is not a whole image.
+        `frame` or `neutral` is not a whole image.
+    ValueError
+        There is not exactly one face in `neutral`.
     """
-    found = recognizer.predict(base64.b64decode(frame.partition(",")[2]))
+    reference = None if neutral is None else _neutral_face(recognizer, neutral)
+    found = recognizer.predict(_file(frame), reference=reference)
     faces = sorted(found[:SHOWN], key=lambda face: -face.box[0])
-    labels = [_label(face) for face in faces]
+    labels = [f"{answer(face)} {100 * face.confidence:.0f} %" for face in faces]
     if len(faces) > 1:
         labels = [f"{number}: {label}" for number, label in enumerate(labels, 1)]
     return {
         "faces": [
-            {"box": face.box.round(1).tolist(), "label": label}
+            {"box": face.box.round(1).tolist(), "label": label, "sure": face.sure}
             for face, label in zip(faces, labels)
         ],
         "html": charts_html(faces, labels),
     }
 
 
-def _label(face: Face) -> str:
-    return f"{face.expression} {100 * face.probabilities[face.expression]:.0f} %"
+@functools.lru_cache(maxsize=4)  # the page sends it with each frame
+def _neutral_face(recognizer: Recognizer, picture: str) -> Face:
+    [face] = recognizer.predict(_file(picture))
+    return face
+
+
+def _file(uri: str) -> bytes:
+    return base64.b64decode(uri.partition(",")[2])

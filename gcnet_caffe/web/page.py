@@ -10,14 +10,15 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from gcnet_caffe.errors import UsageError, extra
+from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.recognition.recognizer import Recognizer
 from gcnet_caffe.web.live import live_answer
-from gcnet_caffe.web.result import result_html
+from gcnet_caffe.web.result import result_html, templates
 
 #: Megabytes (2^20 bytes) of a picture, by default.
 MAX_UPLOAD = 20
@@ -78,14 +79,15 @@ def wait() -> None:
 
 def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
     alone = threading.Lock()  # a Recognizer is for one thread
+    compares = GENERATED_REFERENCE in recognizer.model.outputs
 
-    def look_at_file(path: str | None) -> str:
+    def look_at_files(path: str | None, neutral: str | None) -> str:
         with alone:
-            return result_html(recognizer, path)
+            return result_html(recognizer, path, neutral)
 
-    def look(frame: str) -> dict[str, Any]:
+    def look(pictures: Sequence[str]) -> dict[str, Any]:
         with alone:
-            return live_answer(recognizer, frame)
+            return live_answer(recognizer, *pictures)
 
     with gradio.Blocks(title="Facial expressions", analytics_enabled=False) as page:
         gradio.Markdown("# Facial expressions")
@@ -93,21 +95,24 @@ def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
             _html(gradio, f'<p class="notice">{_SYNTHETIC}</p>')
         with gradio.Tab("Picture"), gradio.Row():
             with gradio.Column(scale=2, min_width=280):
-                picture = gradio.Image(
-                    label=f"Picture, at most {max_upload:g} MB",
-                    sources=["upload", "webcam"],
-                    buttons=[],
-                    height=320,
-                )
-                # else Gradio decodes it, with limits that are not ours
-                picture.preprocess = lambda payload: payload.path if payload else None
+                picture = _picture(gradio, f"Picture, at most {max_upload:g} MB", 320)
+                words = "The same person's neutral face (optional)"
+                neutral = _picture(gradio, words, 220, visible=compares)
             with gradio.Column(scale=3, min_width=320):
                 found = _html(gradio, result_html(recognizer, None))
         with gradio.Tab("Live camera"):
-            script = _text("live.js")
-            _html(gradio, _text("live.html"), js_on_load=script, server_functions=[look])
+            html = templates().get_template("live.html.j2").render(compares=compares)
+            script = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
+            _html(gradio, html, js_on_load=script, server_functions=[look])
         _html(gradio, f'<p class="quiet">{_KEPT}</p>')
-        picture.change(look_at_file, picture, found, api_visibility="private", concurrency_limit=1)
+        gradio.on(
+            [picture.change, neutral.change],
+            look_at_files,
+            [picture, neutral],
+            found,
+            api_visibility="private",
+            concurrency_limit=1,
+        )
     return page
 
 
@@ -115,8 +120,12 @@ def _html(gradio: Any, html: str, **more: Any) -> Any:
     return gradio.HTML(html, apply_default_css=False, **more)
 
 
-def _text(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+def _picture(gradio: Any, label: str, height: int, **more: Any) -> Any:
+    sources = ["upload", "webcam"]
+    picture = gradio.Image(label=label, height=height, sources=sources, buttons=[], **more)
+    # else Gradio decodes it, with limits that are not ours
+    picture.preprocess = lambda payload: payload.path if payload else None
+    return picture
 
 
 _KEPT = (

@@ -98,16 +98,16 @@ def shot(page, name):
         page.screenshot(path=os.path.join(folder, f"{name}.png"), full_page=True)
 
 
-def write_video(path):
+def write_video(path, faces=2):
     """Write a video for the camera: a face that moves, and on the right one that does not.
 
     The squares in the lower left corner are the number of the frame in binary, lowest bit first.
     """
-    faces = rendered(3), rendered(4, "surprise")
+    pictures = [rendered(3), rendered(4, "surprise")][:faces]
     with open(path, "wb") as file:
         for number in range(FRAMES):
             frame = np.full((HEIGHT, WIDTH), 128, np.uint8)
-            for face, left in zip(faces, face_places(number)):
+            for face, left in zip(pictures, face_places(number)):
                 frame[80 : 80 + _FACE, left : left + _FACE] = face
             for bit in range(6):
                 frame[-_BIT:, bit * _BIT : (bit + 1) * _BIT] = 255 * (number >> bit & 1)
@@ -119,10 +119,14 @@ def face_places(number):
     return round(70 * (1 + np.sin(2 * np.pi * number / FRAMES))), WIDTH - _FACE
 
 
+def sent_file(request, place=0):
+    """The image file in a request of the live camera: the frame, or in place 1 the neutral face."""
+    return base64.b64decode(request.post_data_json["data"][place].split(",")[1])
+
+
 def sent_frame(request):
-    """The picture in a request of the page's live camera: (height, width) of grey uint8."""
-    data = base64.b64decode(request.post_data_json["data"].split(",")[1])
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    """The frame in a request of the live camera: (height, width) of grey uint8."""
+    return cv2.imdecode(np.frombuffer(sent_file(request), np.uint8), cv2.IMREAD_GRAYSCALE)
 
 
 def frame_number(frame):
