@@ -35,6 +35,7 @@ bench: setup image
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python -m benchmarks.live_camera
 
 setup: .venv/ready
 

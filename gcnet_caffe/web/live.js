@@ -62,7 +62,7 @@ function stop(why) {
 
 function take(picture) {
   neutral = picture;
-  compare.textContent = picture ? "Forget the neutral face" : "Take this face as the neutral one";
+  compare.textContent = picture ? "Forget the neutral face" : "Use as neutral face";
 }
 
 function smaller(frame) {

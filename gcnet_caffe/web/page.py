@@ -97,7 +97,7 @@ def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
             with gradio.Column(scale=2, min_width=280):
                 picture = _picture(gradio, f"Picture, at most {max_upload:g} MB", 320)
                 words = "The same person's neutral face (optional)"
-                neutral = _picture(gradio, words, 220, visible=compares)
+                neutral = _picture(gradio, words, 260, visible=compares)
             with gradio.Column(scale=3, min_width=320):
                 found = _html(gradio, result_html(recognizer, None))
         with gradio.Tab("Live camera"):

@@ -152,13 +152,11 @@ def test_it_ends_where_another_tab_is_opened(page):
 
 def test_one_s_own_neutral_face_is_compared_with(driver, server, tmp_path):
     write_video(tmp_path / "face.mjpeg", faces=1)
-    with (
-        open_browser(driver, *filming(tmp_path / "face.mjpeg")) as browser,
-        open_page(browser, server) as page,
-    ):
+    flags = filming(tmp_path / "face.mjpeg")
+    with open_browser(driver, *flags) as browser, open_page(browser, server) as page:
         open_tab(page)
         start(page)
-        page.get_by_role("button", name="Take this face as the neutral one").click()
+        page.get_by_role("button", name="Use as neutral face").click()
         page.wait_for_selector("text=Every face is compared with the neutral one.")
         shot(page, "compared")
         request = answers(page, 1)[0]
@@ -174,7 +172,7 @@ def test_one_s_own_neutral_face_is_compared_with(driver, server, tmp_path):
 def test_two_faces_are_not_taken_as_the_neutral_one(page):
     start(page)
     page.wait_for_selector(".live .face >> nth=1")
-    assert page.get_by_role("button", name="Take this face as the neutral one").is_disabled()
+    assert page.get_by_role("button", name="Use as neutral face").is_disabled()
 
 
 def test_no_face_is_told(driver, server):
