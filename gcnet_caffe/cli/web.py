@@ -1,8 +1,9 @@
 """Serve a page for a browser on this machine: give it a picture, see the expressions of its faces.
 
-For each face it shows the aligned query, the neutral reference that the network generated, where
-the two differ, and the probabilities. Pictures stay on this machine and are deleted at the end;
-nothing is loaded from other machines. Ctrl-C ends it.
+For each face it shows the aligned query, the neutral reference (generated, or a second picture that
+was given), where the two differ, and the probabilities. Its second tab shows the camera live, with
+the expression on each face. Pictures stay on this machine and are deleted at the end; nothing is
+loaded from other machines. Ctrl-C ends it.
 """
 
 from __future__ import annotations
