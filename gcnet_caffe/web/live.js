@@ -1,6 +1,6 @@
 // The live camera. One frame at a time goes to the program that serves the page; frames that the
 // camera gives before the answer comes are dropped. Gradio runs this with `element`, the HTML of
-// live.html, and `server`, whose function `look` takes a frame and the neutral face, if there is one.
+// live.html.j2, and `server`, whose function `look` takes a frame and the neutral face or null.
 
 // Longest side of a frame that is sent, in pixels: at more, the face detector searches twice.
 const LONGEST = 426;
@@ -36,7 +36,7 @@ async function start() {
   try {
     await video.play();
     while (video.srcObject === stream) {
-      await new Promise((shown) => video.requestVideoFrameCallback(shown));
+      await new Promise((next) => video.requestVideoFrameCallback(next));
       const frame = await createImageBitmap(video);
       const picture = smaller(frame);
       const answer = await server.look([picture, neutral]);

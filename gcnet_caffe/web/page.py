@@ -105,14 +105,8 @@ def _page(gradio: Any, recognizer: Recognizer, max_upload: float) -> Any:
             script = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
             _html(gradio, html, js_on_load=script, server_functions=[look])
         _html(gradio, f'<p class="quiet">{_KEPT}</p>')
-        gradio.on(
-            [picture.change, neutral.change],
-            look_at_files,
-            [picture, neutral],
-            found,
-            api_visibility="private",
-            concurrency_limit=1,
-        )
+        changes, pictures = [picture.change, neutral.change], [picture, neutral]
+        gradio.on(changes, look_at_files, pictures, found, api_visibility="private")
     return page
 
 

