@@ -133,7 +133,8 @@ def test_an_earlier_run_opens_and_says_what_it_mixed(tmp_path):
     assert [row[4] for row in told["tables"]["settings-old"]["rows"]] == ["–", "–"]
     assert "generated" not in told["tables"] and "methods" in told["tables"]
     assert (
-        "did not keep queries that are their own reference apart" in (told["holes"]["generated"][0])
+        "did not keep queries that are their own reference apart"
+        in (told["missing"]["generated"][0])
     )
     _, told = page_of(tmp_path / "without", [generating(EXPRESSIVE)], CLASSES)
     assert told["tables"]["generated"]["rows"][0][1] == "0.02"  # nothing was mixed there
