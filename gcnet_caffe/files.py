@@ -33,17 +33,68 @@ def atomic(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Pa
     UsageError
         `path` exists, and `overwrite` is false or it is a folder.
     """
-    check_name(path, UsageError)
-    path = Path(path)
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise UsageError(f"{path}: exists already; remove it or give another path")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _new(path, overwrite)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield scratch / path.name
         os.replace(scratch / path.name, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _new(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    check_name(path, UsageError)
+    path = Path(path)
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UsageError(f"{path}: exists already; remove it or give another path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+#: In a folder of unfinished work: notes on what is done.
+NOTES = ".done"
+
+
+@contextlib.contextmanager
+def unfinished(path: str | os.PathLike[str], settings: str) -> Iterator[Path]:
+    """Yield a folder beside `path` that a later call finds again; rename it to `path` on success.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name. Missing parent folders are made.
+    settings : str
+        What the folder's content depends on: work of other settings is removed first.
+
+    Yields
+    ------
+    Path
+        The folder. It has a folder NOTES for notes on what is done, which is removed at the end.
+
+    Raises
+    ------
+    UsageError
+        `path` exists, or another process is at work on it.
+    """
+    path = _new(path)
+    folder = path.with_name(f".{path.name}.unfinished")
+    folder.mkdir(exist_ok=True)
+    with locked(folder / ".lock") as ours:
+        if not ours:
+            raise UsageError(f"{path}: another process writes it")
+        made_with = folder / NOTES / "settings"
+        if not made_with.exists() or made_with.read_text(encoding="utf-8") != settings:
+            for old in folder.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old)
+                elif old.name != ".lock":
+                    old.unlink()
+            (folder / NOTES).mkdir()
+            write_text(made_with, settings)
+        yield folder
+        shutil.rmtree(folder / NOTES)
+        (folder / ".lock").unlink()
+        os.replace(folder, path)
 
 
 def write_csv(

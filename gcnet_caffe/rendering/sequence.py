@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.rendering.actions import ONE_SIDED, UNITS, draw_variant, strengths
+from gcnet_caffe.rendering.actions import EXPRESSIONS, ONE_SIDED, UNITS, draw_variant, strengths
 from gcnet_caffe.rendering.scene import Pose, Setting, render
-from gcnet_caffe.rendering.subject import Subject
+from gcnet_caffe.rendering.subject import Subject, draw_subject
 
 if TYPE_CHECKING:
     from gcnet_caffe.rendering._types import Array, Grey
+
+__all__ = ["EXPRESSIONS", "draw_subject", "render_sequence", "render_still"]
 
 
 def render_sequence(
@@ -54,6 +56,17 @@ def render_sequence(
             rng,
             gaze,
         )
+
+
+def render_still(
+    subject: Subject, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Grey, Array]:
+    """Render one picture of any expression, pose and light; the result is a frame's."""
+    variant = draw_variant(rng, rng.choice(sorted(EXPRESSIONS)))
+    felt = strengths(variant) * rng.uniform(-0.5, 1.0)
+    right, left = np.maximum(felt * rng.uniform(0.7, 1, (2, len(UNITS))), 0)
+    gaze = 0.06 * rng.standard_normal(2)
+    return render(subject, right, left, draw_pose(rng, 1.3), draw_setting(rng), size, rng, gaze)
 
 
 def _draw_peak(subject: Subject, expression: str, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -9,30 +9,43 @@ labelled sequence (named after its last frame), one landmark file for every fram
 from __future__ import annotations
 
 import functools
+import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from gcnet_caffe import files
 from gcnet_caffe.datasets.manifest import Row, write_manifest
 from gcnet_caffe.datasets.readers.ck import EMOTIONS
 from gcnet_caffe.errors import ImageError
 from gcnet_caffe.faces.landmarks import five_from_68
-from gcnet_caffe.files import atomic
 from gcnet_caffe.parallel import ordered_map
-from gcnet_caffe.rendering.actions import EXPRESSIONS, UNITS, draw_variant, strengths
-from gcnet_caffe.rendering.scene import render
-from gcnet_caffe.rendering.sequence import draw_pose, draw_setting, render_sequence
-from gcnet_caffe.rendering.subject import Subject, draw_subject
 
 if TYPE_CHECKING:
-    from gcnet_caffe.rendering._types import Array, Grey
+    from gcnet_caffe.rendering._types import Grey
 
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
+#: What draws the people: kind -> module with EXPRESSIONS, `draw_subject`, `render_sequence` and
+#: `render_still`.
+KINDS = {
+    "2d": "gcnet_caffe.rendering.sequence",
+    "3d": "gcnet_caffe.rendering.heads.sequence",
+}
+#: Labelled sequences of each expression in CK+, of 118 subjects.
+CK_SEQUENCES = {
+    "anger": 45,
+    "contempt": 18,
+    "disgust": 59,
+    "fear": 25,
+    "happy": 69,
+    "sad": 28,
+    "surprise": 83,
+}
+CK_SUBJECTS = 118
 
 # What a random stream is for: the first words of its seed (numpy pads seeds with zeros, so all
 # seeds here have the same length and no zero at the end).
@@ -51,8 +64,10 @@ def write_ck_tree(
     seed: int = 0,
     unlabelled: float = 0.3,
     workers: int = 1,
+    kind: str = "2d",
+    like_ck: bool = False,
 ) -> int:
-    """Write a data set of acted sequences in CK+'s layout: all of it, or nothing if it fails.
+    """Write a data set of acted sequences in CK+'s layout; a call after a kill continues it.
 
     Parameters
     ----------
@@ -68,6 +83,11 @@ def write_ck_tree(
         Chance (0..1) that a subject has one more sequence, without an emotion file.
     workers : int
         Number of processes.
+    kind : str
+        A key of KINDS.
+    like_ck : bool
+        As many sequences of each expression as CK+ has (CK_SEQUENCES), of 118 subjects, instead of
+        seven of each subject.
 
     Returns
     -------
@@ -77,20 +97,46 @@ def write_ck_tree(
     Raises
     ------
     UsageError
-        `path` exists.
+        `path` exists, or another process writes it.
     ImageError
         A picture cannot be written.
     """
-    names = _ck_names(subjects)
+    expressions = sorted(_renderer(kind).EXPRESSIONS)
+    plans = (
+        _plans_like_ck(seed)
+        if like_ck
+        else [_ck_plan(index, seed, unlabelled, expressions) for index in range(subjects)]
+    )
     tasks = [
-        (index, name, number, expression, labelled)
-        for index, name in enumerate(names)
-        for number, expression, labelled in _ck_plan(index, seed, unlabelled)
+        _Sequence(index, name, number, expression, labelled)
+        for index, (name, plan) in enumerate(zip(_ck_names(len(plans)), plans))
+        for number, (expression, labelled) in enumerate(plan, start=1)
     ]
-    with atomic(path) as folder:
-        work = functools.partial(_write_sequence, folder, seed, frames, size)
-        _run(work, tasks, workers, "sequences")
+    settings = _Settings(kind, seed, size, frames)
+    with files.unfinished(path, json.dumps([settings, tasks])) as folder:
+        work = functools.partial(_write_sequence, folder, settings)
+        _run(work, tasks, folder, workers, "sequences")
     return len(tasks) * frames
+
+
+class _Settings(NamedTuple):
+    kind: str
+    seed: int
+    size: tuple[int, int]
+    images: int  # frames of a sequence, or stills of a person
+
+
+class _Sequence(NamedTuple):
+    person: int
+    name: str
+    number: int
+    expression: str
+    labelled: bool
+
+
+def _renderer(kind: str) -> Any:
+    """Return the module of a kind; it says what it lacks."""
+    return importlib.import_module(KINDS[kind])
 
 
 def _ck_names(count: int) -> list[str]:
@@ -99,34 +145,42 @@ def _ck_names(count: int) -> list[str]:
     return [f"S{number:03d}" for number in 4 + np.cumsum(gaps)]
 
 
-def _ck_plan(index: int, seed: int, unlabelled: float) -> list[tuple[int, str, bool]]:
-    """(number, expression, labelled) of a subject's sequences, in the order acted."""
+def _ck_plan(
+    index: int, seed: int, unlabelled: float, expressions: list[str]
+) -> list[tuple[str, bool]]:
+    """(expression, labelled) of a subject's sequences, in the order acted."""
     rng = _stream(seed, _PLAN, index)
-    order = [(name, True) for name in rng.permutation(sorted(EXPRESSIONS))]
+    order = [(str(name), True) for name in rng.permutation(expressions)]
     if rng.random() < unlabelled:
-        order.insert(rng.integers(len(order) + 1), (rng.choice(sorted(EXPRESSIONS)), False))
-    return [(number, *item) for number, item in enumerate(order, start=1)]
+        order.insert(rng.integers(len(order) + 1), (str(rng.choice(expressions)), False))
+    return order
 
 
-def _write_sequence(
-    folder: Path,
-    seed: int,
-    frames: int,
-    size: tuple[int, int],
-    task: tuple[int, str, int, str, bool],
-) -> None:
-    index, name, number, expression, labelled = task
-    subject = draw_subject(_stream(seed, _ACTOR, index), name)
-    rng = _stream(seed, _SEQUENCE, index, number)
+def _plans_like_ck(seed: int) -> list[list[tuple[str, bool]]]:
+    """The same for each of CK+'s subjects: no expression twice, and each subject has one."""
+    rng = _stream(seed, _PLAN, 0)
+    plans: list[list[tuple[str, bool]]] = [[] for _ in range(CK_SUBJECTS)]
+    for expression, count in sorted(CK_SEQUENCES.items(), key=lambda item: item[1]):
+        # those with the fewest sequences first, in a random order
+        order = sorted(rng.permutation(CK_SUBJECTS), key=lambda index: len(plans[index]) > 1)
+        for index in order[:count]:
+            plans[index].append((expression, True))
+    return [[plan[place] for place in rng.permutation(len(plan))] for plan in plans]
+
+
+def _write_sequence(folder: Path, settings: _Settings, task: _Sequence) -> None:
+    _, name, number, expression, labelled = task
+    renderer = _renderer(settings.kind)
+    subject = renderer.draw_subject(_stream(settings.seed, _ACTOR, task.person), name)
+    rng = _stream(settings.seed, _SEQUENCE, task.person, number)
     images, landmarks, emotion = (
         Path(folder, kind, name, f"{number:03d}")
         for kind in ("cohn-kanade-images", "Landmarks", "Emotion")
     )
     for directory in (images, landmarks, emotion):
-        directory.mkdir(parents=True)
-    for frame, (image, points) in enumerate(
-        render_sequence(subject, expression, frames, size, rng), start=1
-    ):
+        directory.mkdir(parents=True, exist_ok=True)
+    frames = renderer.render_sequence(subject, expression, settings.images, settings.size, rng)
+    for frame, (image, points) in enumerate(frames, start=1):
         stem = f"{name}_{number:03d}_{frame:08d}"
         _write_png(images / f"{stem}.png", image)
         lines = (f"   {x:.7e}   {y:.7e} \n" for x, y in points)
@@ -142,6 +196,7 @@ def write_identity_tree(
     size: tuple[int, int] = (240, 240),
     seed: int = 0,
     workers: int = 1,
+    kind: str = "2d",
 ) -> int:
     """Write stills of many identities in CASIA-WebFace's layout, with `manifest.csv`.
 
@@ -150,7 +205,7 @@ def write_identity_tree(
 
     Parameters
     ----------
-    path, size, seed, workers
+    path, size, seed, workers, kind
         As in `write_ck_tree`.
     identities, images : int
         Number of identities, and of images of each.
@@ -166,39 +221,46 @@ def write_identity_tree(
         As in `write_ck_tree`.
     """
     numbers = 44 + np.cumsum(np.random.default_rng(6).choice([1, 2, 5, 9], size=identities))
-    tasks = [(index, f"{number:07d}") for index, number in enumerate(numbers)]
-    with atomic(path) as folder:
-        work = functools.partial(_write_identity, folder, seed, images, size)
-        rows = [row for some in _run(work, tasks, workers, "identities") for row in some]
+    tasks = [_Identity(index, f"{number:07d}") for index, number in enumerate(numbers)]
+    settings = _Settings(kind, seed, size, images)
+    with files.unfinished(path, json.dumps([settings, tasks])) as folder:
+        work = functools.partial(_write_identity, folder, settings)
+        found = _run(work, tasks, folder, workers, "identities")
+        rows = [
+            Row(
+                str(folder / name / file),
+                name,
+                source="synthetic",
+                landmarks=np.array(five),
+                route="manifest",
+            )
+            for (_, name), files_of in zip(tasks, found)
+            for file, five in files_of
+        ]
         write_manifest(folder / "manifest.csv", rows)
     return len(rows)
 
 
+class _Identity(NamedTuple):
+    person: int
+    name: str
+
+
 def _write_identity(
-    folder: Path, seed: int, images: int, size: tuple[int, int], task: tuple[int, str]
-) -> list[Row]:
-    index, name = task
-    subject = draw_subject(_stream(seed, _IDENTITY, index), name)
-    directory = Path(folder, name)
-    directory.mkdir(parents=True)
-    rows = []
-    for number in range(1, images + 1):
-        image, points = _render_still(subject, size, _stream(seed, _STILL, index, number))
-        path = directory / f"{number:03d}.png"
-        _write_png(path, image)
-        five = np.round(five_from_68(points), 2)
-        rows.append(Row(str(path), name, source="synthetic", landmarks=five, route="manifest"))
-    return rows
-
-
-def _render_still(
-    subject: Subject, size: tuple[int, int], rng: np.random.Generator
-) -> tuple[Grey, Array]:
-    variant = draw_variant(rng, rng.choice(sorted(EXPRESSIONS)))
-    felt = strengths(variant) * rng.uniform(-0.5, 1.0)
-    right, left = np.maximum(felt * rng.uniform(0.7, 1, (2, len(UNITS))), 0)
-    gaze = 0.06 * rng.standard_normal(2)
-    return render(subject, right, left, draw_pose(rng, 1.3), draw_setting(rng), size, rng, gaze)
+    folder: Path, settings: _Settings, task: _Identity
+) -> list[tuple[str, list[list[float]]]]:
+    """Write a person's stills; return the file name and the five landmarks of each."""
+    renderer = _renderer(settings.kind)
+    subject = renderer.draw_subject(_stream(settings.seed, _IDENTITY, task.person), task.name)
+    directory = folder / task.name
+    directory.mkdir(exist_ok=True)
+    made = []
+    for number in range(1, settings.images + 1):
+        rng = _stream(settings.seed, _STILL, task.person, number)
+        image, points = renderer.render_still(subject, settings.size, rng)
+        _write_png(directory / f"{number:03d}.png", image)
+        made.append((f"{number:03d}.png", np.round(five_from_68(points), 2).tolist()))
+    return made
 
 
 def _write_png(path: Path, image: Grey) -> None:
@@ -207,8 +269,16 @@ def _write_png(path: Path, image: Grey) -> None:
 
 
 def _run(
-    work: Callable[[_Task], _Result], tasks: list[_Task], workers: int, unit: str
-) -> list[_Result]:
-    """Results of `work` on every task, in order, with a progress bar."""
-    results = ordered_map(work, tasks, workers, cv2.setNumThreads, (1,))
+    work: Callable[[Any], Any], tasks: list[Any], folder: Path, workers: int, unit: str
+) -> list[Any]:
+    """Results of `work` on every task, in order, with a progress bar; finished ones are kept."""
+    kept = functools.partial(_kept, work, folder)
+    results = ordered_map(kept, tasks, workers, cv2.setNumThreads, (1,))
     return list(tqdm(results, total=len(tasks), unit=f" {unit}", disable=None))
+
+
+def _kept(work: Callable[[Any], Any], folder: Path, task: Any) -> Any:
+    note = folder / files.NOTES / f"{'_'.join(map(str, task[:3]))}.json"
+    if not note.exists():
+        files.write_text(note, json.dumps(work(task)))
+    return json.loads(note.read_text())

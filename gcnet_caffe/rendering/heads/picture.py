@@ -12,9 +12,9 @@ import numpy as np
 from gcnet_caffe.rendering.heads.acting import Units
 from gcnet_caffe.rendering.heads.landmarks import landmark_vertices
 from gcnet_caffe.rendering.heads.model import MATERIALS, head
-from gcnet_caffe.rendering.heads.people import Looks, Person, Texture, texture_of
 from gcnet_caffe.rendering.heads.raster import daylight, rasterise, reached
 from gcnet_caffe.rendering.heads.skin import Pixels, Surface, paint, smoothstep
+from gcnet_caffe.rendering.heads.subject import Looks, Subject, Texture, texture_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -90,7 +90,7 @@ def draw_scene(rng: Generator) -> Scene:
 
 
 def render(
-    person: Person,
+    subject: Subject,
     units: Units,
     pose: Pose,
     scene: Scene,
@@ -101,7 +101,7 @@ def render(
 
     Parameters
     ----------
-    person : Person
+    subject : Subject
     units : dict
         Everything that the face does, the person's resting face included.
     pose : Pose
@@ -117,8 +117,8 @@ def render(
     landmarks : (68, 2) array
         iBUG's 68 points, in pixels; pixel centres are at whole numbers.
     """
-    looks, texture = person.looks, texture_of(person.looks)
-    vertices = person.shape + head().moved({f"unit/{unit}": x for unit, x in units.items()})
+    looks, texture = subject.looks, texture_of(subject.looks)
+    vertices = subject.shape + head().moved({f"unit/{unit}": x for unit, x in units.items()})
     scalp = _scalp(looks)
     vertices = _with_hair(vertices, scalp, looks, texture)
     vertices = _with_teeth(vertices)
@@ -127,7 +127,7 @@ def render(
     curtain = head().vertices_of("hair")
     normals[curtain] *= np.where(normals[curtain, 2:] < 0, -1, 1)
     turned = (vertices - _PIVOT) @ turn.T
-    camera = _Camera(person, scene, turned, size)
+    camera = _Camera(subject, scene, turned, size)
     shown = _shown(looks)
     triangles, materials = head().triangles[shown], head().materials[shown]
     seen = rasterise(camera.project(turned)[head().vertex], triangles, size[1], size[0])
@@ -154,7 +154,7 @@ def render(
     if looks.glasses:
         _draw_glasses(image, turned, camera, looks.glasses)
     middle = float(np.median(tone[pixels.made_of("skin")]))
-    landmarks = camera.project(turned[landmark_vertices(person.looks)])[:, :2].astype(np.float64)
+    landmarks = camera.project(turned[landmark_vertices(subject.looks)])[:, :2].astype(np.float64)
     return _expose(image, middle, scene, rng), landmarks
 
 
@@ -203,8 +203,10 @@ def _scalp(looks: Looks) -> Array:
     aside = np.abs(x)
     line = looks.hairline - 0.9 * smoothstep(0.45, 0.85, aside)
     if looks.hair_style == "receding":
-        line = line + 0.35 * smoothstep(0.62, 0.1, aside) + 0.3 * smoothstep(0.1, 0.35, aside) * (
-            aside < 0.5
+        line = (
+            line
+            + 0.35 * smoothstep(0.62, 0.1, aside)
+            + 0.3 * smoothstep(0.1, 0.35, aside) * (aside < 0.5)
         )
     top = smoothstep(-0.02, 0.15, y - line)
     back = smoothstep(0.6, 0.3, z) * smoothstep(6.6, 6.9, y)
@@ -247,9 +249,11 @@ def _shown(looks: Looks) -> NDArray[np.bool_]:
 class _Camera:
     """A pinhole before the face."""
 
-    def __init__(self, person: Person, scene: Scene, turned: Array, size: tuple[int, int]) -> None:
+    def __init__(
+        self, subject: Subject, scene: Scene, turned: Array, size: tuple[int, int]
+    ) -> None:
         left, right = _eyes()
-        wide = np.linalg.norm(person.shape[left].mean(0) - person.shape[right].mean(0))
+        wide = np.linalg.norm(subject.shape[left].mean(0) - subject.shape[right].mean(0))
         side = min(size)
         self.distance = np.float32(scene.distance)
         self.focus = np.float32(scene.eye_distance * side / wide * scene.distance)

@@ -113,7 +113,7 @@ def reached(
     return lit
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(cache=True)
 def _draw(points, triangles, depth, triangle, weights):  # type: ignore[no-untyped-def]
     height, width = depth.shape
     for t in range(len(triangles)):
@@ -139,7 +139,7 @@ def _draw(points, triangles, depth, triangle, weights):  # type: ignore[no-untyp
                     weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = u, v, w
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill(points, triangles, depth):  # type: ignore[no-untyped-def]
     """As `_draw`, for the depth only."""
     height, width = depth.shape

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gcnet_caffe.rendering.heads import acting, picture
+from gcnet_caffe.rendering.heads.acting import EXPRESSIONS
+from gcnet_caffe.rendering.heads.subject import Subject, draw_subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,19 +16,20 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from gcnet_caffe.rendering.heads.people import Person
-
     Frame = tuple[NDArray[np.uint8], NDArray[np.float64]]
 
 
+__all__ = ["EXPRESSIONS", "draw_subject", "render_sequence", "render_still"]
+
+
 def render_sequence(
-    person: Person, expression: str, frames: int, size: tuple[int, int], rng: Generator
+    subject: Subject, expression: str, frames: int, size: tuple[int, int], rng: Generator
 ) -> Iterator[Frame]:
     """Render one sequence; the first frame is neutral, the last is the peak.
 
     Parameters
     ----------
-    person : Person
+    subject : Subject
     expression : str
         A key of `acting.EXPRESSIONS`.
     frames : int
@@ -42,8 +45,12 @@ def render_sequence(
     landmarks : (68, 2) array
         Pixels.
     """
-    peak = acting.draw_expression(expression, rng, person.energy * rng.uniform(0.6, 1.05))
-    scene, pose, drift = picture.draw_scene(rng), picture.draw_pose(rng), picture.draw_pose(rng, 0.3)
+    peak = acting.draw_expression(expression, rng, subject.energy * rng.uniform(0.6, 1.05))
+    scene, pose, drift = (
+        picture.draw_scene(rng),
+        picture.draw_pose(rng),
+        picture.draw_pose(rng, 0.3),
+    )
     moment = acting.draw_moment(rng)
     lags = dict(zip(peak, rng.uniform(-0.08, 0.08, len(peak))))
     for frame in range(frames):
@@ -53,9 +60,9 @@ def render_sequence(
             for unit, strength in peak.items()
         }
         flutter = acting.scaled(acting.draw_moment(rng), 0.3)
-        units = acting.together(person.rest, moment, flutter, course)
+        units = acting.together(subject.rest, moment, flutter, course)
         moved = picture.turned_by(pose, drift, min(time, 1.0))
-        yield picture.render(person, units, moved, scene, size, rng)
+        yield picture.render(subject, units, moved, scene, size, rng)
 
 
 def _course(time: float, left: int) -> float:
@@ -64,15 +71,15 @@ def _course(time: float, left: int) -> float:
     return time**2 * (3 - 2 * time) * (1 - 0.03 * left)
 
 
-def render_still(person: Person, size: tuple[int, int], rng: Generator) -> Frame:
+def render_still(subject: Subject, size: tuple[int, int], rng: Generator) -> Frame:
     """Render a still: any expression of any strength, blends and near-neutral faces included."""
-    names = sorted(acting.EXPRESSIONS)
+    names = sorted(EXPRESSIONS)
     felt = acting.draw_expression(rng.choice(names), rng, max(0.0, rng.uniform(-0.4, 1.0)))
     if rng.random() < 0.15:
         felt = acting.together(
             felt, acting.draw_expression(rng.choice(names), rng, rng.uniform(0.1, 0.5))
         )
-    units = acting.together(person.rest, acting.draw_moment(rng), felt)
+    units = acting.together(subject.rest, acting.draw_moment(rng), felt)
     return picture.render(
-        person, units, picture.draw_pose(rng, 1.3), picture.draw_scene(rng), size, rng
+        subject, units, picture.draw_pose(rng, 1.3), picture.draw_scene(rng), size, rng
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gcnet_caffe.rendering.heads.people import Looks, Texture
+    from gcnet_caffe.rendering.heads.subject import Looks, Texture
 
     Array = NDArray[np.float32]
 

@@ -37,9 +37,17 @@ _ENDS = (
     ("-convex", "-concave"),
     ("-uncompress", "-compress"),
 )
-#: Pairs that move a feature as a whole or sideways, or that stand for age: those are drawn elsewhere.
+#: Pairs that move a feature as a whole or sideways, or that stand for age: not drawn here.
 _NOT_DRAWN = ("trans-out", "head-age", "head-trans", "head-back", "mouth-angles", "neck-trans")
-_OUTLINES = ("diamond", "invertedtriangular", "oval", "rectangular", "round", "square", "triangular")
+_OUTLINES = (
+    "diamond",
+    "invertedtriangular",
+    "oval",
+    "rectangular",
+    "round",
+    "square",
+    "triangular",
+)
 _ORIGINS = ("african", "asian", "caucasian")
 HAIR_STYLES = ("short", "cropped", "receding", "bald", "long", "bun", "fringe")
 
@@ -77,7 +85,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Person:
+class Subject:
     """One person: what stays the same from picture to picture."""
 
     name: str
@@ -87,7 +95,7 @@ class Person:
     energy: float  # factor on the person's expressions
 
 
-def draw_person(rng: Generator, name: str = "") -> Person:
+def draw_subject(rng: Generator, name: str = "") -> Subject:
     """Draw a person from the generator `rng`."""
     origins = rng.dirichlet([0.8, 0.8, 1.2])
     man = float(np.clip(rng.beta(0.5, 0.5), 0, 1))
@@ -102,12 +110,10 @@ def draw_person(rng: Generator, name: str = "") -> Person:
     wide = rng.uniform(0, 0.5)
     for side in ("Left", "Right"):
         rest[f"eyeWide{side}"] += wide
-    return Person(name, shape, rest, _looks(origins, man, age, rng), rng.uniform(0.8, 1.15))
+    return Subject(name, shape, rest, _looks(origins, man, age, rng), rng.uniform(0.8, 1.15))
 
 
-def _body(
-    origins: NDArray[np.float64], man: float, age: float, rng: Generator
-) -> dict[str, float]:
+def _body(origins: NDArray[np.float64], man: float, age: float, rng: Generator) -> dict[str, float]:
     """Mix the whole heads of origins, sexes and ages, and of muscle and weight."""
     weights = {}
     muscle = rng.choice(["min", "average", "max"], p=[0.25, 0.5, 0.25])
