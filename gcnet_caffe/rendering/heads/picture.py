@@ -126,7 +126,7 @@ def render(
     normals = _normals(vertices) @ turn.T
     curtain = head().vertices_of("hair")
     normals[curtain] *= np.where(normals[curtain, 2:] < 0, -1, 1)
-    turned = (vertices - _PIVOT) @ turn.T
+    turned: Array = (vertices - _PIVOT) @ turn.T
     camera = _Camera(subject, scene, turned, size)
     shown = _shown(looks)
     triangles, materials = head().triangles[shown], head().materials[shown]

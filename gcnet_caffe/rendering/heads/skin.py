@@ -7,7 +7,7 @@ move with the face. Lines deepen with the units that fold the skin there, and wi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -209,8 +209,9 @@ def _lookup(image: Array, x: Array, y: Array) -> Array:
     """Return the image at places given in pixels; OpenCV wants them as a picture."""
     short = -len(x) % 256
     across, down = (np.pad(a, (0, short)).reshape(-1, 256).astype(np.float32) for a in (x, y))
-    found = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found.ravel()[: len(x)]
+    found: Any = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values: Array = found.ravel()[: len(x)]
+    return values
 
 
 def _brows(pixels: Pixels, looks: Looks, fine: Array, tone: Array) -> Array:
@@ -256,7 +257,7 @@ def _hair(
 def _eyes(pixels: Pixels, looks: Looks, gaze: tuple[float, float]) -> Array:
     x = pixels.aside - IRIS[0] - np.sign(pixels.x) * np.float32(0.06 * gaze[0])
     y = pixels.y - IRIS[1] - np.float32(0.06 * gaze[1])
-    radius = np.sqrt(x * x + y * y) / EYE_RADIUS
+    radius = np.sqrt(x * x + y * y) / np.float32(EYE_RADIUS)
     front = pixels.z > 1.2
     iris, pupil = smoothstep(0.52, 0.46, radius) * front, smoothstep(0.23, 0.17, radius) * front
     white = 0.78 * (1 - 0.25 * smoothstep(0.6, 1, radius))
