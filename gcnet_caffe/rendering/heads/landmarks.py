@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MIDDLE = {8: 6.165, 27: 7.28, 28: 7.17, 29: 7.06, 30: 6.94, 33: 6.82, 51: 6.696, 57: 6.527}
 #: Landmark of the left side -> distance from the middle, height on the average head.
 _LEFT = {
-    9: (0.11, 6.18),
+    9: (0.148, 6.205),
     10: (0.22, 6.23),
     11: (0.36, 6.33),
     12: (0.49, 6.47),
@@ -85,6 +85,11 @@ def landmark_vertices(looks: Looks) -> NDArray[np.int64]:
         found[number] = _nearest(aside, height)
         found[_MIRRORED[number]] = _nearest(-aside, height)
     return found
+
+
+def lips() -> tuple[int, int]:
+    """Return the vertices of the upper and the lower lip's middle, where they touch."""
+    return int(_fixed()[62]), int(_fixed()[66])
 
 
 @functools.cache

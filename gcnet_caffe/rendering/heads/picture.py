@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from gcnet_caffe.rendering.heads.acting import Units
-from gcnet_caffe.rendering.heads.landmarks import landmark_vertices
+from gcnet_caffe.rendering.heads.landmarks import landmark_vertices, lips
 from gcnet_caffe.rendering.heads.model import MATERIALS, head
 from gcnet_caffe.rendering.heads.raster import daylight, rasterise, reached
 from gcnet_caffe.rendering.heads.skin import Pixels, Surface, paint, smoothstep
@@ -126,7 +126,7 @@ def render(
     normals = _normals(vertices) @ turn.T
     curtain = head().vertices_of("hair")
     normals[curtain] *= np.where(normals[curtain, 2:] < 0, -1, 1)
-    turned: Array = (vertices - _PIVOT) @ turn.T
+    turned = ((vertices - _PIVOT) @ turn.T).astype(np.float32)
     camera = _Camera(subject, scene, turned, size)
     shown = _shown(looks)
     triangles, materials = head().triangles[shown], head().materials[shown]
@@ -139,16 +139,16 @@ def render(
         return np.einsum("pc,pc...->p...", weights, values[corners])
 
     uv = np.einsum("pc,pck->pk", weights, head().uv[triangles[seen.triangle[hit]]])
-    normal = at(normals)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+    normal = _unit(at(normals))
     material = materials[seen.triangle[hit]]
     pixels = Pixels(at(head().base), normal, uv, at(scalp), material)
     surface = paint(pixels, looks, texture, units, pose.gaze)
+    parted = _parted(vertices)
     solid = np.isin(materials, [MATERIALS.index("skin"), MATERIALS.index("hair")])
     blockers = head().vertex[triangles[solid]].astype(np.int32)
     lights = np.concatenate([_sky_directions(), scene.sky[:, None]], 1)
     ambient = at(daylight(turned, normals, blockers, lights)) / (0.275 * _SKY)
-    tone = _lit(pixels, surface, ambient, at(turned), turned, blockers, scene, looks, hit)
+    tone = _lit(pixels, surface, ambient, at(turned), turned, blockers, scene, looks, hit, parted)
     image = _background(scene, size)
     image[hit] = tone
     if looks.glasses:
@@ -189,8 +189,12 @@ def _normals(vertices: Array) -> Array:
         ],
         1,
     )
-    total /= np.linalg.norm(total, axis=1, keepdims=True) + 1e-9
-    return total.astype(np.float32)
+    return _unit(total.astype(np.float32))
+
+
+def _unit(vectors: Array) -> Array:
+    long = np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-9)
+    return (vectors / long).astype(np.float32)
 
 
 def _scalp(looks: Looks) -> Array:
@@ -222,13 +226,19 @@ def _with_hair(vertices: Array, scalp: Array, looks: Looks, texture: Texture) ->
 
 
 def _with_teeth(vertices: Array) -> Array:
-    """Move the upper row a little out, and make it higher: it is hidden otherwise."""
-    upper = _upper_teeth()
+    """Move the upper row a little out, and make it higher, if the lips part: it hides otherwise."""
+    upper, share = _upper_teeth(), _parted(vertices)
     moved = vertices.copy()
-    moved[upper, 2] += 0.035
+    moved[upper, 2] += 0.035 * share
     height = moved[upper, 1]
-    moved[upper, 1] = height.mean() - 0.03 + 1.25 * (height - height.mean())
+    moved[upper, 1] += share * (0.25 * (height - height.mean()) - 0.03)
     return moved
+
+
+def _parted(vertices: Array) -> np.float32:
+    """0 where the lips touch, 1 where they are well apart."""
+    above, below = vertices[list(lips()), 1]
+    return np.clip((above - below - np.float32(0.01)) / np.float32(0.05), 0, 1)
 
 
 @functools.cache
@@ -238,12 +248,14 @@ def _upper_teeth() -> NDArray[np.int64]:
 
 
 def _shown(looks: Looks) -> NDArray[np.bool_]:
-    """(t,) which triangles are drawn: of the long hair, what does not hang before the face."""
+    """(t,) which triangles are drawn: of the long hair, what hangs far enough aside."""
     hair = head().materials == MATERIALS.index("hair")
     if looks.hair_style != "long":
         return ~hair
-    middle = head().base[head().faces].mean(1)
-    return ~hair | (middle[:, 2] < 0.55) | (np.abs(middle[:, 0]) > 0.78)
+    x, y, z = head().base[head().faces].mean(1).T
+    aside = np.degrees(np.arctan2(np.abs(x), z - 0.45)) > looks.hair_front
+    below = (np.abs(x) > 0.8) | (z < 0.4) | (looks.hair_front < 80)
+    return ~hair | np.where(y > 6.06, aside, below)
 
 
 class _Camera:
@@ -290,6 +302,7 @@ def _lit(
     scene: Scene,
     looks: Looks,
     hit: NDArray[np.bool_],
+    parted: np.float32,
 ) -> Array:
     """Return the light that each pixel sends to the camera."""
     skin, eye = pixels.made_of("skin"), pixels.made_of("eye")
@@ -302,16 +315,17 @@ def _lit(
         if strength > 0.1:
             lit[hit] = reached(places, turned, blockers, toward, 200, 0.05)
             sigma = scene.softness * min(hit.shape) / 240
-            lit = cv2.GaussianBlur(lit, (0, 0), sigma)
+            lit[:] = cv2.GaussianBlur(lit, (0, 0), sigma)
         light += np.float32(1.3 * strength) * np.maximum(pixels.normal @ toward, 0) * lit[hit]
         half = toward + np.array([0, 0, 1], np.float32)
         mirrored = np.maximum(pixels.normal @ (half / np.linalg.norm(half)), 0)
         gloss = looks.gloss * (mirrored**12 + 0.5 * surface.lips * mirrored**30)
         gloss = np.where(eye, 0.7 * mirrored**120, np.where(skin, gloss, 0.06 * mirrored**8))
         shine += gloss * np.where(surface.hair > 0.5, 0.3, 1) * (0.3 + strength) * lit[hit]
-    usual = np.median(light[skin]) if skin.any() else np.float32(1)
-    teeth = 0.4 * light + 0.7 * usual * smoothstep(0.34, 0.12, pixels.aside)
-    light = np.where(pixels.made_of("teeth"), np.clip(teeth, 0, usual + 0.1), light)
+    usual = np.float32(np.median(light[skin])) if skin.any() else np.float32(1)
+    teeth = 0.4 * light + 0.7 * parted * usual * smoothstep(0.34, 0.12, pixels.aside)
+    teeth = np.clip(teeth, 0, usual + np.float32(0.1))
+    light = np.where(pixels.made_of("teeth"), teeth, light)
     dark = pixels.made_of("tongue") | (skin & (surface.inside > 0.5))
     light = np.where(dark, 0.5 * light, light)
     light = np.where(eye, 0.8 * light * smoothstep(7.40, 7.31, pixels.y) + 0.12, light)

@@ -44,16 +44,16 @@ class Fold(NamedTuple):
 
 #: From the nose to the mouth, around the mouth, between and over the brows, around the eyes.
 FOLDS = (
-    Fold((0.20, 6.95), (0.37, 6.68), 0.022, {"mouthSmile": 0.30, "noseSneer": 0.30}, 0.12),
+    Fold((0.20, 6.95), (0.37, 6.68), 0.026, {"mouthSmile": 0.22, "noseSneer": 0.30}, 0.12),
     Fold((0.20, 6.95), (0.37, 6.68), 0.022, {"mouthUpperUp": 0.25, "mouthStretch": 0.1}),
-    Fold((0.275, 6.63), (0.30, 6.63), 0.02, {"mouthSmile": 0.25, "mouthDimple": 0.35}),
+    Fold((0.275, 6.63), (0.30, 6.63), 0.02, {"mouthSmile": 0.35, "mouthDimple": 0.3}),
     Fold((0.27, 6.60), (0.33, 6.42), 0.022, {"mouthFrown": 0.3, "mouthShrugLower": 0.1}, 0.08),
     Fold((0.055, 7.40), (0.065, 7.56), 0.014, {"browDown": 0.38}, 0.05),
     Fold((0.0, 7.28), (0.08, 7.30), 0.014, {"noseSneer": 0.3}, most=0.4),
     Fold((0.0, 7.22), (0.09, 7.25), 0.012, {"noseSneer": 0.3}, most=0.4),
     Fold((0.08, 7.25), (0.13, 7.12), 0.014, {"noseSneer": 0.3}, most=0.4),
     *(
-        Fold((0.0, y), (0.2, y - 0.01), 0.012, {"browInnerUp": 0.25, "browOuterUp": 0.1}, 0.06)
+        Fold((0.0, y), (0.2, y - 0.01), 0.012, {"browInnerUp": 0.18, "browOuterUp": 0.1}, 0.06)
         for y in (7.66, 7.75, 7.84)
     ),
     *(
@@ -67,8 +67,10 @@ FOLDS = (
     Fold((0.22, 7.15), (0.42, 7.13), 0.02, {"cheekSquint": 0.15}, look="eye_bags"),
     Fold((0.0, 6.45), (0.15, 6.45), 0.03, {"mouthShrugLower": 0.25}, fixed=0.1),
     Fold((0.18, 7.335), (0.44, 7.37), 0.02, fixed=0.12),  # crease of the upper lid
-    Fold((0.065, 6.865), (0.095, 6.865), 0.016, fixed=0.6, most=0.7),  # nostril
-    Fold((0.165, 6.95), (0.17, 6.86), 0.013, {"noseSneer": 0.2}, fixed=0.35),  # wing of the nose
+    Fold((0.06, 6.865), (0.095, 6.865), 0.018, fixed=0.75, most=0.75),  # nostril
+    Fold(
+        (0.165, 6.95), (0.17, 6.86), 0.014, {"noseSneer": 0.2}, fixed=0.42, most=0.6
+    ),  # wing of the nose
     Fold((0.075, 7.26), (0.13, 7.0), 0.03, look="nose_sides"),
     Fold((0.13, 7.34), (0.17, 7.27), 0.03, look="eye_sockets"),
 )
@@ -135,8 +137,8 @@ def paint(
     tone = looks.skin * (1 + 3 * looks.blotches * coarse + looks.pores * fine)
     tone = tone * (1 - folds(pixels, looks, units) * skin)
     tone = tone * (1 - lips * (1 - looks.lips))
-    seam = _stroke(pixels, (0, 6.615), (0.24, 6.622), 0.009)
-    tone = tone * (1 - 0.5 * seam * (lips > 0.2)) * (1 - 0.75 * inside)
+    seam = _stroke(pixels, (0, 6.615), (0.24, 6.622), 0.011)
+    tone = tone * (1 - 0.7 * seam * (lips > 0.2)) * (1 - 0.75 * inside)
     tone = _brows(pixels, looks, fine, tone)
     if looks.beard > 0:
         tone = _beard(pixels, looks, fine, lips, tone)
@@ -149,7 +151,7 @@ def paint(
     teeth = looks.teeth * gaps * (1 - 0.4 * smoothstep(0.1, 0.3, pixels.aside))
     tone = np.where(pixels.made_of("teeth"), teeth, tone)
     tone = np.where(pixels.made_of("tongue"), np.float32(0.28), tone)
-    lower, upper = looks.skin * (0.6 + 0.3 * looks.lashes), looks.skin * looks.lashes * 0.5
+    lower, upper = looks.skin * (0.6 + 0.3 * looks.lashes), looks.skin * (0.12 + 0.7 * looks.lashes)
     lashes = np.where(pixels.y < 7.28, np.float32(lower), np.float32(upper))
     tone = np.where(pixels.made_of("lashes"), lashes, tone)
     return Surface(np.clip(tone, 0.005, 1).astype(np.float32), lips, hair, inside)
@@ -177,7 +179,7 @@ def brow_height(looks: Looks, aside: Array) -> Array:
     inner, outer = looks.brow_ends
     along = np.clip((aside - inner) / (outer - inner), -0.3, 1.3)
     arch = looks.brow_arch * np.sin(np.clip(along, 0, 1) * np.pi * 0.8)
-    end = 0.075 * np.clip(along - 0.7, 0, 1)
+    end = 0.15 * np.clip(along - 0.7, 0, 1)
     height: Array = _BROW_HEIGHT + looks.brow_height + 1.5 * looks.brow_tilt * along + arch - end
     return height
 
@@ -255,9 +257,9 @@ def _hair(
 
 
 def _eyes(pixels: Pixels, looks: Looks, gaze: tuple[float, float]) -> Array:
-    x = pixels.aside - IRIS[0] - np.sign(pixels.x) * np.float32(0.06 * gaze[0])
-    y = pixels.y - IRIS[1] - np.float32(0.06 * gaze[1])
-    radius = np.sqrt(x * x + y * y) / np.float32(EYE_RADIUS)
+    x = pixels.aside - np.float32(IRIS[0]) - np.sign(pixels.x) * np.float32(0.06 * gaze[0])
+    y = pixels.y - np.float32(IRIS[1] + 0.06 * gaze[1])
+    radius = np.hypot(x, y) / np.float32(EYE_RADIUS)
     front = pixels.z > 1.2
     iris, pupil = smoothstep(0.52, 0.46, radius) * front, smoothstep(0.23, 0.17, radius) * front
     white = 0.78 * (1 - 0.25 * smoothstep(0.6, 1, radius))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from gcnet_caffe.rendering.heads.acting import Units, draw_rest
+from gcnet_caffe.rendering.heads.acting import Units, draw_rest, together
 from gcnet_caffe.rendering.heads.model import head
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Looks:
     hair_style: str
     hairline: float  # height in the middle, decimetres
     hair_volume: float  # decimetres
+    hair_front: float  # degrees from straight ahead, from where on long hair hangs
     brow_tone: float
     brow_thickness: float  # decimetres
     brow_height: float  # decimetres above the usual place
@@ -100,22 +102,20 @@ def draw_subject(rng: Generator, name: str = "") -> Subject:
     origins = rng.dirichlet([0.8, 0.8, 1.2])
     man = float(np.clip(rng.beta(0.5, 0.5), 0, 1))
     age = float(rng.beta(1.2, 2.0))
-    weights = _body(origins, man, age, rng) | _features(rng)
+    weights = together(_body(origins, man, age, rng), _features(rng))
     shape = head().base + head().moved(weights)
     eyes = head().vertices_of("eye")
     shape += head().base[eyes].mean(0) - shape[eyes].mean(0)
     rest = draw_rest(rng)
-    for side in ("Left", "Right"):  # real eyes are wider open than the average head's
-        rest[f"eyeWide{side}"] += 0.25
-    wide = rng.uniform(0, 0.5)
-    for side in ("Left", "Right"):
-        rest[f"eyeWide{side}"] += wide
+    wide = rng.uniform(0.2, 0.6)  # real eyes are wider open than the average head's
+    rest = together(rest, {"eyeWideLeft": wide, "eyeWideRight": wide})
     return Subject(name, shape, rest, _looks(origins, man, age, rng), rng.uniform(0.8, 1.15))
 
 
 def _body(origins: NDArray[np.float64], man: float, age: float, rng: Generator) -> dict[str, float]:
     """Mix the whole heads of origins, sexes and ages, and of muscle and weight."""
-    weights = {}
+    # the shapes of men have eyes that are too high
+    weights = {"head/head-scale-vert-decr": 0.35 * man}
     muscle = rng.choice(["min", "average", "max"], p=[0.25, 0.5, 0.25])
     weight = rng.choice(["min", "average", "max"], p=[0.25, 0.45, 0.3])
     for sex, of_sex in (("male", man), ("female", 1 - man)):
@@ -133,7 +133,7 @@ def _features(rng: Generator) -> dict[str, float]:
     weights: dict[str, float] = {}
     for more, less in _pairs():
         folder = more.split("/")[0]
-        spread = 0.25 if "lip" in more else _SPREAD[folder]
+        spread = 0.25 if "lip" in more else 0.1 if "trans" in more else _SPREAD[folder]
         amount = np.clip(rng.normal(0, spread), -0.8, 0.8)
         shape = more if amount > 0 else less
         weights[shape] = abs(amount)
@@ -142,8 +142,8 @@ def _features(rng: Generator) -> dict[str, float]:
             weights[shape.replace("/l-", "/r-")] = np.clip(other, 0, 1)
     corners = np.clip(rng.normal(0, 0.12), -0.35, 0.35)
     weights["mouth/mouth-angles-up" if corners > 0 else "mouth/mouth-angles-down"] = abs(corners)
-    shorter = "nose/nose-scale-vert-decr"
-    weights[shorter] = weights.get(shorter, 0) + rng.uniform(0, 0.4)
+    for smaller in ("nose/nose-scale-vert-decr", "nose/nose-scale-horiz-decr"):
+        weights[smaller] = weights.get(smaller, 0) + rng.uniform(0, 0.4)
     for outline in rng.choice(_OUTLINES, 2, replace=False):
         weights[f"head/head-{outline}"] = rng.uniform(0, 0.3)
     for shape in head().names:
@@ -152,6 +152,7 @@ def _features(rng: Generator) -> dict[str, float]:
     return weights
 
 
+@functools.cache
 def _pairs() -> list[tuple[str, str]]:
     found = []
     for shape in head().names:
@@ -175,27 +176,28 @@ def _looks(origins: NDArray[np.float64], man: float, age: float, rng: Generator)
     bearded = male and rng.random() < 0.35
     return Looks(
         skin=skin,
-        lips=rng.uniform(0.6, 0.95) if not male else rng.uniform(0.75, 0.98),
+        lips=rng.uniform(0.5, 0.92) if not male else rng.uniform(0.65, 0.95),
         iris=rng.uniform(0.03, 0.12 + 0.5 * (1 - dark) * rng.random()),
         teeth=rng.uniform(0.75, 1.0),
         hair=hair,
         hair_style=str(style),
         hairline=rng.uniform(7.75, 8.05),
         hair_volume=rng.uniform(0.04, 0.28),
+        hair_front=float(rng.choice([85, 58, 41], p=[0.45, 0.35, 0.2])),
         brow_tone=rng.uniform(0.1, 0.5),
         brow_thickness=rng.uniform(0.012, 0.03),
-        brow_height=rng.normal(-0.015, 0.02),
+        brow_height=rng.normal(-0.035, 0.02),
         brow_arch=rng.uniform(0.0, 0.07),
-        brow_tilt=rng.normal(0, 0.02),
-        brow_ends=(rng.uniform(0.09, 0.17), rng.uniform(0.5, 0.66)),
+        brow_tilt=rng.normal(-0.014, 0.018),
+        brow_ends=(rng.uniform(0.1, 0.17), rng.uniform(0.47, 0.6)),
         lashes=rng.uniform(0.05, 0.5) if not male else rng.uniform(0.2, 0.7),
-        beard=rng.uniform(0.15, 0.85) if bearded else rng.uniform(0, 0.25) * male,
+        beard=rng.uniform(0.15, 0.85) if bearded else rng.uniform(0, 0.35) * male,
         gloss=rng.uniform(0.02, 0.22),
         blotches=rng.uniform(0, 0.08),
         pores=rng.uniform(0, 0.05),
         wrinkles=float(np.clip(0.15 + 0.8 * age + rng.normal(0, 0.15), 0.02, 1.1)),
         eye_bags=rng.uniform(0, 0.25) * (0.4 + age),
-        nose_sides=rng.uniform(0.08, 0.32),
+        nose_sides=rng.uniform(0.12, 0.48),
         eye_sockets=rng.uniform(0.05, 0.3),
         glasses=_glasses(rng),
         clothes=rng.uniform(0.03, 0.9),
