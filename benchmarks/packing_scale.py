@@ -1,6 +1,6 @@
 """Packing many images: speed by workers, peak memory by images, and kills; see packing.py.
 
-The images are rendered faces (`gcnet make-faces --identities`), PNG of 250x250, with landmarks.
+The images are drawn faces (`gcnet make-faces --kind 2d --identities`), PNG of 250x250, with points.
 Memory is the largest sum over the command's processes of their resident sizes, sampled every 50 ms
 (libraries count once a process). The killed packing is killed whole, by SIGKILL, at moments drawn
 by a seed, and started again until it ends; it must have the records of the others. The packings
@@ -48,7 +48,16 @@ def _render(folder, images):
     """Render the faces; return the manifests of a quarter of them and of all, by size."""
     identities = images // _IMAGES_PER_IDENTITY
     options = ["--identities", identities, "--images-per-identity", _IMAGES_PER_IDENTITY]
-    words = [_ROOT / "tools" / "make_faces.py", "-o", folder, "--size", 250, *options]
+    words = [
+        _ROOT / "tools" / "make_faces.py",
+        "--kind",
+        "2d",
+        "-o",
+        folder,
+        "--size",
+        250,
+        *options,
+    ]
     subprocess.run([sys.executable, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
     rows = read_manifest(folder / "manifest.csv")
     write_manifest(folder / "quarter.csv", rows[: images // 4])

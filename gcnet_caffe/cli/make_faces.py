@@ -3,6 +3,9 @@
 Without --identities: sequences from neutral to the peak of an expression, in folders like CK+'s
 (cohn-kanade-images, Emotion, Landmarks). With --identities: single images of many people in one
 folder per person, and a manifest.csv, for pre-training.
+
+The same command continues after a kill. --kind 3d renders heads; --kind 2d draws simple faces, for
+tests: it is quicker and needs no further library.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", default="data/synthetic", metavar="DIR", help="folder to write"
     )
+    parser.add_argument("--kind", choices=("3d", "2d"), default="3d", help="heads or drawings")
     parser.add_argument("--subjects", type=int, default=30, help="people who show the expressions")
     parser.add_argument("--frames", type=int, default=8, help="frames per sequence, at least 4")
     parser.add_argument(
@@ -26,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         help="probability, 0 to 1, that a subject has one more sequence, without a label",
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--like-ck",
+        action="store_true",
+        help="as many people (118) and sequences of each expression (327) as CK+ has labelled",
+    )
+    what.add_argument(
         "--identities", type=int, help="write single images of this many people, not sequences"
     )
     parser.add_argument(
@@ -38,19 +48,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gcnet_caffe import rendering
+    from gcnet_caffe.rendering import CK_SUBJECTS, write_ck_tree, write_identity_tree
 
     check_least(args, subjects=1, frames=4, identities=1, images_per_identity=1, seed=0, workers=1)
     if not 0 <= args.unlabelled <= 1:
         raise UsageError(f"--unlabelled {args.unlabelled}: wanted a probability, 0 to 1")
-    common = {"size": _size(args.size), "seed": args.seed, "workers": args.workers}
+    common = {
+        "size": _size(args.size),
+        "seed": args.seed,
+        "workers": args.workers,
+        "kind": args.kind,
+    }
     if args.identities is None:
-        count = rendering.write_ck_tree(
-            args.output, args.subjects, args.frames, unlabelled=args.unlabelled, **common
+        subjects = CK_SUBJECTS if args.like_ck else args.subjects
+        count = write_ck_tree(
+            args.output,
+            subjects,
+            args.frames,
+            unlabelled=args.unlabelled,
+            like_ck=args.like_ck,
+            **common,
         )
-        print(f"{args.output}: {count} frames of {args.subjects} subjects, in CK+'s layout")
+        print(f"{args.output}: {count} frames of {subjects} subjects, in CK+'s layout")
     else:
-        count = rendering.write_identity_tree(
+        count = write_identity_tree(
             args.output, args.identities, args.images_per_identity, **common
         )
         print(f"{args.output}: {count} images of {args.identities} identities, and manifest.csv")

@@ -12,6 +12,7 @@ from gcnet_caffe.datasets.readers import READERS
 from gcnet_caffe.experiment.training import ENGINES
 from gcnet_caffe.nets import ALL_VARIANTS, NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
+from gcnet_caffe.rendering.trees import KINDS
 
 #: Options that the workflow itself sets, from the data and the folder.
 _NET_OWN = ("num_classes", "neutral_class", "neutral_queries", "test_batch_size", "data")
@@ -99,7 +100,7 @@ def _source() -> _Schema:
             "synthetic": _mapping(
                 {
                     **{name: _COUNT for name in faces},
-                    "kind": {"enum": ["2d", "3d"]},
+                    "kind": {"enum": sorted(KINDS)},
                     "like_ck": {"const": True},
                     "seed": _NUMBER,
                     "size": {"type": "integer"},

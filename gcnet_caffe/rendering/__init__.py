@@ -1,5 +1,8 @@
-"""Procedural faces with expressions, ground-truth landmarks and CK+'s layout on disk."""
+"""Synthetic faces with expressions, ground-truth landmarks and CK+'s layout on disk.
 
-from gcnet_caffe.rendering.trees import write_ck_tree, write_identity_tree
+`heads` renders them in three dimensions; the modules beside it draw simpler ones, for tests.
+"""
 
-__all__ = ["write_ck_tree", "write_identity_tree"]
+from gcnet_caffe.rendering.trees import CK_SUBJECTS, write_ck_tree, write_identity_tree
+
+__all__ = ["CK_SUBJECTS", "write_ck_tree", "write_identity_tree"]

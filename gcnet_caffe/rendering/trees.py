@@ -64,7 +64,7 @@ def write_ck_tree(
     seed: int = 0,
     unlabelled: float = 0.3,
     workers: int = 1,
-    kind: str = "2d",
+    kind: str = "3d",
     like_ck: bool = False,
 ) -> int:
     """Write a data set of acted sequences in CK+'s layout; a call after a kill continues it.
@@ -87,7 +87,7 @@ def write_ck_tree(
         A key of KINDS.
     like_ck : bool
         As many sequences of each expression as CK+ has (CK_SEQUENCES), of 118 subjects, instead of
-        seven of each subject.
+        seven of each subject; `subjects` and `unlabelled` do not count then.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def write_ck_tree(
     Raises
     ------
     UsageError
-        `path` exists, or another process writes it.
+        `path` exists, or another process writes it; or the kind lacks a library.
     ImageError
         A picture cannot be written.
     """
@@ -196,7 +196,7 @@ def write_identity_tree(
     size: tuple[int, int] = (240, 240),
     seed: int = 0,
     workers: int = 1,
-    kind: str = "2d",
+    kind: str = "3d",
 ) -> int:
     """Write stills of many identities in CASIA-WebFace's layout, with `manifest.csv`.
 

@@ -20,7 +20,7 @@ def faces(tmp_path_factory):
     """One fold of synthetic faces: 12 subjects train, 4 test, seven expressions."""
     folder = tmp_path_factory.mktemp("faces")
     for command in (
-        f"make-faces -o {folder}/faces --subjects 16 --frames 4 --unlabelled 0 --seed 3",
+        f"make-faces --kind 2d -o {folder}/faces --subjects 16 --frames 4 --unlabelled 0 --seed 3",
         f"make-manifest ck --root {folder}/faces --source synthetic -o {folder}/faces.csv",
         f"make-lmdb pairs {folder}/faces.csv -o {folder}/pairs --folds 4 --fold 0 --copies 2",
     ):

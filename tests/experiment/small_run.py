@@ -8,12 +8,20 @@ import yaml
 
 SMALL = {
     "title": "A run for the tests",
-    "data": {"synthetic": {"subjects": 4, "frames": 4, "size": 96}},
+    "data": {"synthetic": {"kind": "2d", "subjects": 4, "frames": 4, "size": 96}},
     "protocol": "ck7",
     "folds": 2,
     "variants": ["cnn", "S1R1"],
     "pretrain": {
-        "data": {"synthetic": {"identities": 4, "images_per_identity": 4, "size": 96, "seed": 1}},
+        "data": {
+            "synthetic": {
+                "kind": "2d",
+                "identities": 4,
+                "images_per_identity": 4,
+                "size": 96,
+                "seed": 1,
+            }
+        },
         "solver": {"max_iter": 6},
     },
     "pack": {"copies": 1},

@@ -12,8 +12,8 @@ from gcnet_caffe.experiment.snakemake import Machine, need_snakemake
 from gcnet_caffe.formats.log import read_log
 
 SMALL = [
-    "data={synthetic: {subjects: 10}}",
-    "pretrain.data={synthetic: {identities: 5, images_per_identity: 4, seed: 1}}",
+    "data={synthetic: {kind: 2d, subjects: 10}}",
+    "pretrain.data={synthetic: {kind: 2d, identities: 5, images_per_identity: 4, seed: 1}}",
     "pretrain.solver={max_iter: 6, display: 2}",
     "pack.copies=1",
     "net.batch_size=4",
@@ -50,7 +50,7 @@ def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch):
 
 def test_a_failed_step_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    wrong = "pretrain.data={synthetic: {identities: 1, images_per_identity: 1, seed: 1}}"
+    wrong = "pretrain.data={synthetic: {kind: 2d, identities: 1, images_per_identity: 1, seed: 1}}"
     with pytest.raises(GcnetError, match="the demo stopped at pretrain/.*: "):
         run_demo("demo", Machine(2), [*SMALL, wrong])
 

@@ -16,7 +16,7 @@ def generators(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators")
     path = write_experiment(
         folder,
-        data={"synthetic": {"subjects": 8, "frames": 4, "size": 96}},
+        data={"synthetic": {"kind": "2d", "subjects": 8, "frames": 4, "size": 96}},
         only=[0],
         variants=["S1R1", "disentangle"],
         sweep={"generator": ["ae", "vae", "dcgan"]},

@@ -11,7 +11,7 @@ from gcnet_caffe.formats.lmdb_file import describe
 @pytest.mark.caffe
 def test_the_image_packs_the_same_records(caffe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main("make-faces -o faces --subjects 2 --frames 4 --size 120".split()) == 0
+    assert main("make-faces --kind 2d -o faces --subjects 2 --frames 4 --size 120".split()) == 0
     assert main("make-manifest ck --root faces -o faces.csv".split()) == 0
     pack = "make-lmdb pairs faces.csv --folds 2 --fold 0 --copies 3 --workers 1 -o".split()
     assert main([*pack, "here"]) == 0

@@ -32,7 +32,7 @@ def faces(tmp_path_factory):
     """200 rendered faces of 20 people as the network sees them."""
     folder = tmp_path_factory.mktemp("faces") / "stills"
     words = ["--identities", "20", "--images-per-identity", "10", "--workers", "2", "--seed", "5"]
-    assert main(["make-faces", "-o", str(folder), *words]) == 0
+    assert main(["make-faces", "--kind", "2d", "-o", str(folder), *words]) == 0
     rows = read_manifest(folder / "manifest.csv")
     crops = [face_crop(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE), row.landmarks) for row in rows]
     return as_tested(np.stack(crops)[:, None])

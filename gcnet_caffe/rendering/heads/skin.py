@@ -68,9 +68,8 @@ FOLDS = (
     Fold((0.0, 6.45), (0.15, 6.45), 0.03, {"mouthShrugLower": 0.25}, fixed=0.1),
     Fold((0.18, 7.335), (0.44, 7.37), 0.02, fixed=0.12),  # crease of the upper lid
     Fold((0.06, 6.865), (0.095, 6.865), 0.018, fixed=0.75, most=0.75),  # nostril
-    Fold(
-        (0.165, 6.95), (0.17, 6.86), 0.014, {"noseSneer": 0.2}, fixed=0.42, most=0.6
-    ),  # wing of the nose
+    # the wing of the nose
+    Fold((0.165, 6.95), (0.17, 6.86), 0.014, {"noseSneer": 0.2}, fixed=0.42, most=0.6),
     Fold((0.075, 7.26), (0.13, 7.0), 0.03, look="nose_sides"),
     Fold((0.13, 7.34), (0.17, 7.27), 0.03, look="eye_sockets"),
 )
