@@ -181,7 +181,7 @@ def _texture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
     data = archive.read(f"{_SHAPES}textures/mpfb_{name.replace('_', '-')}.jpg")
     grey: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     small = cv2.resize(grey, (512, 512), interpolation=cv2.INTER_AREA)
-    return (small // 16 * 16).astype(np.uint8)  # few levels: a small file
+    return np.asarray(small // 16 * 16, np.uint8)  # few levels: a small file
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def _front() -> NDArray[np.int64]:
     a, b, c = (head().base[faces[:, corner]] for corner in range(3))
     front = np.unique(faces[np.cross(b - a, c - a)[:, 2] > 0])
     x, y, z = head().base[front].T
-    return front[(z > 0.25) & (np.abs(x) < 0.72)]
+    seen: NDArray[np.int64] = front[(z > 0.25) & (np.abs(x) < 0.72)]
+    return seen
 
 
 def _nearest(x: float, y: float) -> int:

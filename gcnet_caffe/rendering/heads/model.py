@@ -72,7 +72,10 @@ class Head:
         """Return how the shapes in `weights` move the vertices, (n, 3): their weighted sum."""
         places = [self._place[name] for name in weights]
         amounts = np.fromiter(weights.values(), np.float32, len(weights)) * np.float32(STEP)
-        return np.einsum("s,skn->nk", amounts, self._targets[places].astype(np.float32))
+        moved: NDArray[np.float32] = np.einsum(
+            "s,skn->nk", amounts, self._targets[places].astype(np.float32)
+        )
+        return moved
 
 
 @functools.cache

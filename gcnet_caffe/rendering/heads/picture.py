@@ -136,7 +136,8 @@ def render(
     weights = seen.weights[hit]
 
     def at(values: Array) -> Array:
-        return np.einsum("pc,pc...->p...", weights, values[corners])
+        found: Array = np.einsum("pc,pc...->p...", weights, values[corners])
+        return found
 
     uv = np.einsum("pc,pck->pk", weights, head().uv[triangles[seen.triangle[hit]]])
     normal = _unit(at(normals))
@@ -174,7 +175,7 @@ def _rotation(pose: Pose) -> Array:
     roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    return (roll @ pitch @ yaw).astype(np.float32)
+    return np.asarray(roll @ pitch @ yaw, np.float32)
 
 
 def _normals(vertices: Array) -> Array:
@@ -194,7 +195,7 @@ def _normals(vertices: Array) -> Array:
 
 def _unit(vectors: Array) -> Array:
     long = np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-9)
-    return (vectors / long).astype(np.float32)
+    return np.asarray(vectors / long, np.float32)
 
 
 def _scalp(looks: Looks) -> Array:
@@ -222,7 +223,7 @@ def _with_hair(vertices: Array, scalp: Array, looks: Looks, texture: Texture) ->
     volume = looks.hair_volume * (0.15 if looks.hair_style == "cropped" else 1.0)
     x = head().base[:, 0]
     waves = 1 + 0.4 * np.sin(2 * texture.waves[0, 0] * x + texture.phases[0])
-    return vertices + _normals(vertices) * (scalp * volume * waves)[:, None].astype(np.float32)
+    return np.asarray(vertices + _normals(vertices) * (scalp * volume * waves)[:, None], np.float32)
 
 
 def _with_teeth(vertices: Array) -> Array:
@@ -238,7 +239,7 @@ def _with_teeth(vertices: Array) -> Array:
 def _parted(vertices: Array) -> np.float32:
     """0 where the lips touch, 1 where they are well apart."""
     above, below = vertices[list(lips()), 1]
-    return np.clip((above - below - np.float32(0.01)) / np.float32(0.05), 0, 1)
+    return np.float32(np.clip((above - below - 0.01) / 0.05, 0, 1))
 
 
 @functools.cache
@@ -250,12 +251,13 @@ def _upper_teeth() -> NDArray[np.int64]:
 def _shown(looks: Looks) -> NDArray[np.bool_]:
     """(t,) which triangles are drawn: of the long hair, what hangs far enough aside."""
     hair = head().materials == MATERIALS.index("hair")
-    if looks.hair_style != "long":
-        return ~hair
+    shown: NDArray[np.bool_] = ~hair
     x, y, z = head().base[head().faces].mean(1).T
     aside = np.degrees(np.arctan2(np.abs(x), z - 0.45)) > looks.hair_front
     below = (np.abs(x) > 0.8) | (z < 0.4) | (looks.hair_front < 80)
-    return ~hair | np.where(y > 6.06, aside, below)
+    if looks.hair_style == "long":
+        shown |= np.where(y > 6.06, aside, below)
+    return shown
 
 
 class _Camera:
@@ -378,7 +380,7 @@ def _expose(image: Array, middle: float, scene: Scene, rng: Generator) -> NDArra
     if scene.quality < 100:
         _, data = cv2.imencode(".jpg", grey, (cv2.IMWRITE_JPEG_QUALITY, scene.quality))
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    return grey
+    return np.asarray(grey, np.uint8)
 
 
 def turned_by(pose: Pose, drift: Pose, share: float) -> Pose:

@@ -95,7 +95,8 @@ class Pixels:
 
     def made_of(self, material: str) -> NDArray[np.bool_]:
         """Return where the surface is of `material`."""
-        return self.material == MATERIALS.index(material)
+        there: NDArray[np.bool_] = self.material == MATERIALS.index(material)
+        return there
 
 
 class Surface(NamedTuple):
@@ -110,7 +111,8 @@ class Surface(NamedTuple):
 def smoothstep(low: float, high: float, x: Array) -> Array:
     """Return 0 below `low`, 1 above `high`, and a smooth step between; also with low > high."""
     t = np.clip((x - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    step: Array = t * t * (3 - 2 * t)
+    return step
 
 
 def paint(
@@ -142,7 +144,7 @@ def paint(
     if looks.beard > 0:
         tone = _beard(pixels, looks, fine, lips, tone)
     hair, hair_tone = _hair(pixels, looks, texture, fine, coarse)
-    tone = tone * (1 - hair) + hair_tone * hair
+    tone = _over(tone, hair_tone, hair)
     clothes = skin & (pixels.y < 6.05 - 0.25 * pixels.aside)
     tone = np.where(clothes, np.float32(looks.clothes), tone)
     tone = np.where(pixels.made_of("eye"), _eyes(pixels, looks, gaze), tone)
@@ -181,6 +183,12 @@ def brow_height(looks: Looks, aside: Array) -> Array:
     end = 0.15 * np.clip(along - 0.7, 0, 1)
     height: Array = _BROW_HEIGHT + looks.brow_height + 1.5 * looks.brow_tilt * along + arch - end
     return height
+
+
+def _over(below: Array, above: Array | np.float32, cover: Array) -> Array:
+    """Return two tones laid over each other; `cover` is 1 where only the upper one is seen."""
+    mixed: Array = below * (1 - cover) + above * cover
+    return mixed
 
 
 def _stroke(
@@ -224,7 +232,7 @@ def _brows(pixels: Pixels, looks: Looks, fine: Array, tone: Array) -> Array:
     cover *= smoothstep(1.1, 0.85, along) * np.clip(0.85 + 0.2 * fine, 0.3, 1)
     cover *= 0.9 * pixels.made_of("skin") * (pixels.z > 0.8)
     hair = min(0.7 * looks.skin, 0.015 + 0.2 * looks.brow_tone**2 + 0.12 * looks.hair)
-    return tone * (1 - cover) + hair * cover
+    return _over(tone, np.float32(hair), cover)
 
 
 def _beard(pixels: Pixels, looks: Looks, fine: Array, lips: Array, tone: Array) -> Array:
@@ -235,7 +243,7 @@ def _beard(pixels: Pixels, looks: Looks, fine: Array, lips: Array, tone: Array) 
     lip = lip * (pixels.aside < 0.3) * (pixels.z > 1.2)
     cover = np.clip(np.maximum(cheeks, lip) * bare, 0, 1) * looks.beard * (0.8 + 0.25 * fine)
     cover = np.clip(cover, 0, 0.95)
-    return tone * (1 - cover) + (0.03 + 0.3 * looks.hair) * cover
+    return _over(tone, np.float32(0.03 + 0.3 * looks.hair), cover)
 
 
 def _hair(
@@ -263,5 +271,5 @@ def _eyes(pixels: Pixels, looks: Looks, gaze: tuple[float, float]) -> Array:
     iris, pupil = smoothstep(0.52, 0.46, radius) * front, smoothstep(0.23, 0.17, radius) * front
     white = 0.78 * (1 - 0.25 * smoothstep(0.6, 1, radius))
     ring = 1 - 0.5 * smoothstep(0.4, 0.5, radius)
-    tone = white * (1 - iris) + iris * looks.iris * (0.7 + radius) * ring
-    return tone * (1 - pupil) + 0.01 * pupil
+    tone = _over(white, looks.iris * (0.7 + radius) * ring, iris)
+    return _over(tone, np.float32(0.01), pupil)
