@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup image
+	$(BIN)/python benchmarks/rendering.py
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/engines.py

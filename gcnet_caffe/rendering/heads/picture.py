@@ -357,7 +357,7 @@ def _draw_glasses(
     lines = [(np.stack([left + (-wide, 0.02, 0.28), right + (wide, 0.02, 0.28)]), False)]
     for eye, side in ((left, 1), (right, -1)):
         rim = eye + np.stack([round_x, round_y, np.full(40, 0.28)], 1)
-        temple = np.stack([eye + (side * wide, 0.05, 0.26), eye + (side * 0.55, 0.05, -0.5)])
+        temple = np.stack([eye + (side * wide, 0.05, 0.26), eye + (side * 0.44, 0.05, -0.4)])
         lines += [(rim, True), (temple, False)]
     layer = np.zeros_like(image)
     thickness = max(1, round(2 * min(image.shape) / 240))

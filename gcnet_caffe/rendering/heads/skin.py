@@ -238,7 +238,7 @@ def _brows(pixels: Pixels, looks: Looks, fine: Array, tone: Array) -> Array:
 def _beard(pixels: Pixels, looks: Looks, fine: Array, lips: Array, tone: Array) -> Array:
     bare = pixels.made_of("skin") * (1 - lips)
     cheeks = smoothstep(6.78, 6.6, pixels.y - 0.35 * smoothstep(0.35, 0.65, pixels.aside))
-    cheeks = cheeks * (pixels.y > 6.0) * (pixels.z > 0.2)
+    cheeks = cheeks * smoothstep(6.02, 6.14, pixels.y) * (pixels.z > 0.2)
     lip = np.exp(-(((pixels.y - 6.80 + 0.12 * pixels.aside) / 0.05) ** 2))
     lip = lip * (pixels.aside < 0.3) * (pixels.z > 1.2)
     cover = np.clip(np.maximum(cheeks, lip) * bare, 0, 1) * looks.beard * (0.8 + 0.25 * fine)
@@ -250,7 +250,7 @@ def _hair(
     pixels: Pixels, looks: Looks, texture: Texture, fine: Array, coarse: Array
 ) -> tuple[Array, Array]:
     """Return where there is hair (0..1), and its tone."""
-    strands = 0.75 + 0.3 * np.sin(70 * pixels.x + 9 * coarse + 6 * pixels.y) + 0.15 * fine
+    strands = 0.75 + 0.2 * np.sin(70 * pixels.x + 25 * coarse + 6 * pixels.y) + 0.2 * fine
     tone = np.clip((0.02 + 0.45 * looks.hair) * strands, 0.01, 0.8)
     skin = pixels.made_of("skin")
     cover = smoothstep(0.35, 0.65, pixels.scalp + 0.08 * fine) * skin

@@ -107,7 +107,7 @@ def draw_subject(rng: Generator, name: str = "") -> Subject:
     eyes = head().vertices_of("eye")
     shape += head().base[eyes].mean(0) - shape[eyes].mean(0)
     rest = draw_rest(rng)
-    wide = rng.uniform(0.2, 0.6)  # real eyes are wider open than the average head's
+    wide = rng.uniform(0.2, 0.65)  # real eyes are wider open than the average head's
     rest = together(rest, {"eyeWideLeft": wide, "eyeWideRight": wide})
     return Subject(name, shape, rest, _looks(origins, man, age, rng), rng.uniform(0.8, 1.15))
 
@@ -142,8 +142,8 @@ def _features(rng: Generator) -> dict[str, float]:
             weights[shape.replace("/l-", "/r-")] = np.clip(other, 0, 1)
     corners = np.clip(rng.normal(0, 0.12), -0.35, 0.35)
     weights["mouth/mouth-angles-up" if corners > 0 else "mouth/mouth-angles-down"] = abs(corners)
-    for smaller in ("nose/nose-scale-vert-decr", "nose/nose-scale-horiz-decr"):
-        weights[smaller] = weights.get(smaller, 0) + rng.uniform(0, 0.4)
+    for smaller, most in (("nose/nose-scale-vert-decr", 0.5), ("nose/nose-scale-horiz-decr", 0.8)):
+        weights[smaller] = weights.get(smaller, 0) + rng.uniform(0, most)
     for outline in rng.choice(_OUTLINES, 2, replace=False):
         weights[f"head/head-{outline}"] = rng.uniform(0, 0.3)
     for shape in head().names:
@@ -186,7 +186,7 @@ def _looks(origins: NDArray[np.float64], man: float, age: float, rng: Generator)
         hair_front=float(rng.choice([85, 58, 41], p=[0.45, 0.35, 0.2])),
         brow_tone=rng.uniform(0.1, 0.5),
         brow_thickness=rng.uniform(0.012, 0.03),
-        brow_height=rng.normal(-0.035, 0.02),
+        brow_height=rng.normal(0.0, 0.022),
         brow_arch=rng.uniform(0.0, 0.07),
         brow_tilt=rng.normal(-0.014, 0.018),
         brow_ends=(rng.uniform(0.1, 0.17), rng.uniform(0.47, 0.6)),
