@@ -68,10 +68,10 @@ _HAPPY = (
     ("mouthStretch", 0.0, 0.3),
 )
 _SAD = (
-    ("browInnerUp", 1.0, 1.9),
+    ("browInnerUp", 1.2, 2.0),
     ("browDown", 0.0, 0.5),
     ("eyeSquint", 0.0, 0.5),
-    ("eyeBlink", 0.05, 0.25),
+    ("eyeBlink", 0.1, 0.3),
     ("eyeLookDown", 0.0, 0.5),
 )
 _SURPRISE = (
@@ -170,7 +170,7 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
         _form(
             0.8,
             *_SAD,
-            ("mouthFrown", 0.5, 1.1),
+            ("mouthFrown", 0.6, 1.1),
             ("mouthShrugLower", 0.1, 0.9),
             ("mouthRollLower", 0.0, 0.3),
         ),
@@ -189,7 +189,6 @@ EXPRESSIONS: dict[str, tuple[Form, ...]] = {
             *_SURPRISE,
             ("jawOpen", 0.3, 0.85),
             ("mouthFunnel", 0.0, 0.4),
-            ("mouthLowerDown", 0.0, 0.25),
             ("mouthPucker", 0.0, 0.2),
         ),
         _form(0.2, *_SURPRISE, ("jawOpen", 0.1, 0.3), ("mouthPucker", 0.0, 0.3)),

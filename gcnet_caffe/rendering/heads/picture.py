@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: What the head turns about, decimetres.
 _PIVOT = np.array([0, 6.9, 0.4], np.float32)
-#: Vertices of the body up to here have skin; those after it are eyes, teeth, hair.
+#: Directions from which light comes from around.
 _SKY = 18
 
 
@@ -130,7 +130,13 @@ def render(
     camera = _Camera(subject, scene, turned, size)
     shown = _shown(looks)
     triangles, materials = head().triangles[shown], head().materials[shown]
-    seen = rasterise(camera.project(turned)[head().vertex], triangles, size[1], size[0])
+    solid = np.isin(materials, [MATERIALS.index("skin"), MATERIALS.index("hair")])
+    blockers = head().vertex[triangles[solid]].astype(np.int32)
+    flat = camera.project(turned)[head().vertex]
+    # skin that is seen from behind is inside: it comes through where skin is pressed together
+    outside = (materials != MATERIALS.index("skin")) | _turned_to_us(flat[triangles])
+    triangles, materials = triangles[outside], materials[outside]
+    seen = rasterise(flat, triangles, size[1], size[0])
     hit = seen.triangle >= 0
     corners = head().vertex[triangles[seen.triangle[hit]]]
     weights = seen.weights[hit]
@@ -145,8 +151,6 @@ def render(
     pixels = Pixels(at(head().base), normal, uv, at(scalp), material)
     surface = paint(pixels, looks, texture, units, pose.gaze)
     parted = _parted(vertices)
-    solid = np.isin(materials, [MATERIALS.index("skin"), MATERIALS.index("hair")])
-    blockers = head().vertex[triangles[solid]].astype(np.int32)
     lights = np.concatenate([_sky_directions(), scene.sky[:, None]], 1)
     ambient = at(daylight(turned, normals, blockers, lights)) / (0.275 * _SKY)
     tone = _lit(pixels, surface, ambient, at(turned), turned, blockers, scene, looks, hit, parted)
@@ -249,15 +253,22 @@ def _upper_teeth() -> NDArray[np.int64]:
 
 
 def _shown(looks: Looks) -> NDArray[np.bool_]:
-    """(t,) which triangles are drawn: of the long hair, what hangs far enough aside."""
+    """(t,) which triangles are there: of the long hair, what hangs far enough aside."""
     hair = head().materials == MATERIALS.index("hair")
-    shown: NDArray[np.bool_] = ~hair
     x, y, z = head().base[head().faces].mean(1).T
+    shown: NDArray[np.bool_] = ~hair
     aside = np.degrees(np.arctan2(np.abs(x), z - 0.45)) > looks.hair_front
     below = (np.abs(x) > 0.8) | (z < 0.4) | (looks.hair_front < 80)
     if looks.hair_style == "long":
-        shown |= np.where(y > 6.06, aside, below)
+        shown |= hair & np.where(y > 6.06, aside, below)
     return shown
+
+
+def _turned_to_us(corners: Array) -> NDArray[np.bool_]:
+    """(t,) of triangles as pixels, (t, 3, 3)."""
+    (ax, ay), (bx, by) = ((corners[:, i] - corners[:, 0])[:, :2].T for i in (1, 2))
+    there: NDArray[np.bool_] = ax * by < ay * bx
+    return there
 
 
 class _Camera:

@@ -72,7 +72,7 @@ class Looks:
     brow_arch: float
     brow_tilt: float
     brow_ends: tuple[float, float]  # decimetres from the middle
-    lashes: float
+    lashes: float  # how light
     beard: float
     gloss: float
     blotches: float

@@ -31,5 +31,5 @@ def test_every_material_is_there_and_every_corner_is_in_the_textures():
 
 
 def test_the_licence_of_the_shapes_is_beside_them():
-    text = FILE.with_name("head.LICENSE.md").read_text()
+    text = FILE.with_name("head.LICENSE.txt").read_text()
     assert "Creative Commons CC0 1.0 Universal" in text and "Mika Suominen" in text
