@@ -220,7 +220,7 @@ _AT_REST = (
 )
 _SMALLER_AT_REST = {"mouthSmile": 0.6, "mouthFrown": 0.6}
 #: Standard deviation of a person's own resting face, and of a moment's.
-_HABIT, _MOMENT = 0.08, 0.05
+_HABIT, _MOMENT = 0.06, 0.05
 #: The two sides of an expression differ by this share, as a standard deviation.
 _UNEVEN = 0.12
 
