@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ENGINE ?= torch
 # Where pip finds PyTorch. On ordinary Linux its default comes with gigabytes of CUDA; for a CPU:
-# make demo TORCH_INDEX="--index-url https://download.pytorch.org/whl/cpu"
+# make demo TORCH_INDEX="--extra-index-url https://download.pytorch.org/whl/cpu"
 TORCH_INDEX ?=
 BIN := .venv/bin
 # Processes that share the tests, a file at a time.
