@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from gcnet_caffe.cli import _parser
+from gcnet_caffe.datasets.manifest import COLUMNS
 from gcnet_caffe.faces import align, augment
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.scratch import ROOT
@@ -66,11 +67,28 @@ def test_the_augmentation_table_tells_the_ranges_of_the_code():
         assert re.search(rf"^\| {step} \|.*\| {re.escape(told)} \|$", page, re.M), step
 
 
-def test_the_commands_about_data_sets_are_understood():
-    page = (ROOT / "docs/datasets.md").read_text()
-    lines = re.findall(r"^    gcnet (.*?)(?:  +#.*)?$", page, re.M)
-    assert len(lines) == page.count("    gcnet ") > 5
-    for line in lines:
-        verb, *options = shlex.split(line)
+def test_the_page_about_data_sets_lists_the_columns_of_a_manifest():
+    page = (ROOT / "docs/datasets.md").read_text().split("\n## The manifest\n")[1]
+    rows = re.findall(r"^\| (`.*?) \|", page.split("\n## ")[0], re.M)
+    assert tuple(name for row in rows for name in re.findall(r"`(\w+)`", row)) == COLUMNS
+
+
+@pytest.mark.parametrize("document", documents())
+def test_commands_are_understood(document):
+    """No `gcnet` command has an unknown verb or option, or lacks one that it needs."""
+    for command in commands(document):
+        verb, *options = shlex.split(command, comments=True)
         module = importlib.import_module(f"gcnet_caffe.cli.{verb.replace('-', '_')}")
-        _parser(verb, module).parse_args(options)  # exits where an option is unknown
+        _parser(verb, module).parse_args(options)
+
+
+def commands(document):
+    """Return the indented `gcnet` commands, without `gcnet` and what stands in [brackets]."""
+    text = re.sub(r" \[-.*?\]", "", (ROOT / document).read_text())
+    found = re.findall(r"^    (?:\$ )?gcnet ([a-z-]+ (?:.*\\\n)*.*)", text, re.M)
+    return [command.replace("\\\n", "") for command in found]
+
+
+def test_there_are_commands():
+    counts = [len(commands(f"{page}.md")) for page in ("README", "docs/datasets", "docs/predict")]
+    assert min(counts) > 5 and counts[0] > 20
