@@ -23,8 +23,14 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def run(words, folder):
-    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, f"{words}\n{done.stderr}"
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, f"{words}\n{done.stdout}"
     return done.stdout
 
 
