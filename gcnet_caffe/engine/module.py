@@ -117,7 +117,9 @@ def load_net(
     net : path
         A prototxt, deploy or train_val, of any syntax that Caffe reads.
     weights : path, optional
-        A .caffemodel, binary or HDF5; without one the net is filled by its fillers.
+        A .caffemodel, binary or HDF5; without one the net is filled by its fillers. In phase TRAIN,
+        for fine-tuning, layers may be missing in it: they keep what their fillers gave, and a
+        warning tells which. In phase TEST no layer may be missing.
     outputs : iterable of str
         Blobs that the module gives besides those that no layer reads: any blob of the net.
     phase : str
@@ -134,7 +136,7 @@ def load_net(
     UsageError
         There is no such phase; or PyTorch is not installed.
     SchemaError, NetError, WeightsError
-        A file cannot be read or executed; or there is no such blob.
+        A file cannot be read or executed; the weights do not fit; or there is no such blob.
 
     Examples
     --------

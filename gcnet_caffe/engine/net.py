@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from typing import Any, Union, cast
 
@@ -28,6 +29,7 @@ from gcnet_caffe.formats.data_layer import check_layer_labels
 from gcnet_caffe.formats.in_place import in_place_fault
 from gcnet_caffe.formats.labels import label_sources
 from gcnet_caffe.formats.net_state import merged_state, select_layers
+from gcnet_caffe.formats.weights import check_filled, lacks
 from gcnet_caffe.formats.wiring import Wiring
 
 PHASES = {"TRAIN": TRAIN, "TEST": TEST}
@@ -435,10 +437,17 @@ def open_trained(
     Raises
     ------
     SchemaError, NetError, WeightsError
-        A file cannot be read or executed, the weights do not fit, or there is no such blob.
+        A file cannot be read or executed, the weights do not fit, or there is no such blob. In
+        phase TEST every layer must get its weights; in phase TRAIN one is enough, and a warning
+        tells which do not.
     """
     opened = open_net(net, phase, CaffeRng(seed))
     if weights is not None:
-        copy_weights(opened, weights, lambda text: None)
+        found = copy_weights(opened, weights, lambda text: None)
+        params = [layer.param for layer in opened.layers]
+        missing = check_filled(params, found, opened.origin, str(weights), partly=phase == TRAIN)
+        if missing:
+            said = lacks(missing, opened.origin)
+            warnings.warn(f"{weights}: {said}: they start from their fillers", stacklevel=3)
     opened.keep(outputs)
     return opened

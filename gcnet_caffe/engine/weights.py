@@ -59,7 +59,7 @@ def read_caffemodel(path: Path) -> list[tuple[str, dict[int, NDArray[np.float32]
     return found
 
 
-def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
+def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> set[str]:
     """Copy the weights of the file at `path` into the layers of `net` with the same names.
 
     Of several layers of one name the first is meant, in an HDF5 file the last, as in Caffe.
@@ -72,6 +72,11 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
     log : callable
         Takes Caffe's lines: the file, and each layer of it that the net does not have.
 
+    Returns
+    -------
+    set of str
+        The names of the layers that have blobs in the file.
+
     Raises
     ------
     WeightsError
@@ -81,7 +86,8 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
     in_hdf5, owned = holds_hdf5(path), _owned(net)
     in_order = list(net.layers) if in_hdf5 else reversed(list(net.layers))
     layers = {layer.name: layer for layer in in_order}
-    for name, blobs, old in read_caffemodel(path):
+    saved = read_caffemodel(path)
+    for name, blobs, old in saved:
         layer = layers.get(name)
         if layer is None:
             log(f"Ignoring source layer {name}")
@@ -96,15 +102,20 @@ def copy_weights(net: Net, path: Path, log: Callable[[str], None]) -> None:
             )
         for index, array in blobs.items():
             _copy_blob(layer, index, array, old, path)
+    return {name for name, blobs, _ in saved if blobs}
+
+
+#: What to do where a net that is to be trained has a layer of another shape.
+_RENAME = "; to train this layer from scratch, rename it"
 
 
 def _copy_blob(layer: Layer, index: int, array: NDArray[np.float32], old: bool, path: Path) -> None:
     wanted, found = layer.blob_shapes[index], array.shape
     if found != wanted and not (old and found == (1,) * (4 - len(wanted)) + wanted):
+        advice = _RENAME if layer.context.phase == caffe_pb.TRAIN else ""
         raise WeightsError(
-            f"{path}: Cannot copy param {index} weights from layer '{layer.name}'; shape mismatch. "
-            f"Source param shape is {found}; target param shape is {wanted}. To learn this "
-            "layer's parameters from scratch rather than copying, rename the layer."
+            f"{path}: layer {layer.name!r}, blob {index}: found shape {found}, "
+            f"{layer.context.origin} has {wanted}{advice}"
         )
     with torch.no_grad():
         blob = layer.blobs[index]

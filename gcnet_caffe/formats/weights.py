@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from gcnet_caffe.errors import WeightsError
 from gcnet_caffe.formats._io import read_binary
 from gcnet_caffe.formats._messages import caffe_pb
 from gcnet_caffe.formats.blobs import set_numbers
 from gcnet_caffe.formats.hdf5 import holds_hdf5, read_layers
 from gcnet_caffe.formats.upgrade import upgrade_net
+
+#: The layers that have weights, whatever their fields say.
+_WITH_WEIGHTS = ("BatchNorm", "Convolution", "Deconvolution", "InnerProduct", "PReLU")
 
 
 def read_weights(path: str | Path) -> Any:
@@ -43,3 +48,62 @@ def _from_hdf5(path: str | Path) -> Any:
                 blob.shape.dim.extend(blobs[index].shape)
                 set_numbers(blob, "data", blobs[index])
     return net
+
+
+def has_weights(layer: Any) -> bool:
+    """Return whether a LayerParameter is of a layer with learnable blobs, or with statistics."""
+    if layer.type in ("Scale", "Bias"):  # of two bottoms, the second takes the blob's place
+        with_bias = layer.type == "Scale" and layer.scale_param.bias_term
+        return with_bias or len(layer.bottom) == 1
+    return layer.type in _WITH_WEIGHTS
+
+
+def check_filled(
+    layers: Iterable[Any],
+    found: Collection[str],
+    net: str | Path,
+    weights: str | Path,
+    partly: bool = False,
+) -> list[str]:
+    """Check that a file has weights for the layers of a net that need some.
+
+    Parameters
+    ----------
+    layers : iterable of LayerParameter
+        Of the net. Those with `blobs` in the prototxt need none in the file.
+    found : collection of str
+        The names of the layers with blobs in the file. A layer whose blobs are all shared with one
+        of them by name needs none of its own.
+    net, weights : path
+        The prototxt and the file, for messages.
+    partly : bool
+        Whether one layer of them is enough.
+
+    Returns
+    -------
+    list of str
+        The layers without weights; without `partly` there are none.
+
+    Raises
+    ------
+    WeightsError
+        The file lacks a layer, or with `partly` all of them.
+    """
+    wanted = [layer for layer in layers if has_weights(layer) and not layer.blobs]
+    shared = {spec.name for layer in wanted if layer.name in found for spec in layer.param} - {""}
+    missing = [
+        layer.name
+        for layer in wanted
+        if layer.name not in found
+        and not (layer.param and shared.issuperset(spec.name for spec in layer.param))
+    ]
+    if missing and not (partly and len(missing) < len(wanted)):
+        raise WeightsError(f"{weights}: {lacks(missing, net)}")
+    return missing
+
+
+def lacks(missing: Collection[str], net: str | Path) -> str:
+    """Return the words for layers that have no weights in a file, as `check_filled` finds them."""
+    first, *others = missing
+    more = f", and of {len(others)} more" if others else ""
+    return f"no weights of layer {first!r}, which {net} has{more}"

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.formats import read_weights
 from gcnet_caffe.formats.net_state import layers_in_test
+from gcnet_caffe.formats.weights import check_filled
 
 #: What can run a net -> the module with its `Engine`, which is imported when it is asked for.
 ENGINES = {
@@ -45,6 +47,8 @@ class Network(abc.ABC):
     ------
     NetError
         The net has no inputs, or no blob of the name of an output.
+    WeightsError, SchemaError
+        The weights cannot be read, or lack a layer of the net.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Network(abc.ABC):
         for blob in self.outputs:
             if blob not in self.made_by:
                 raise NetError(f"{net}: no blob {blob!r}")
+        found = {layer.name for layer in read_weights(weights).layer if layer.blobs}
+        check_filled(layers, found, net, weights)
         self._open(weights, fast)
 
     @abc.abstractmethod

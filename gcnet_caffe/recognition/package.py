@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe import files
-from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb, read_net, read_weights
 from gcnet_caffe.formats.blobs import numbers, set_numbers
+from gcnet_caffe.formats.weights import check_filled, has_weights
 from gcnet_caffe.inference.model import (
     FACTS,
     NET,
@@ -24,10 +25,6 @@ from gcnet_caffe.inference.model import (
     read_model_folder,
     sums_text,
 )
-
-#: The layers that have weights; the second line, where they have one bottom.
-_WITH_WEIGHTS = ("Convolution", "Deconvolution", "BatchNorm", "InnerProduct", "PReLU")
-_WITH_ONE_BOTTOM = ("Scale", "Bias")
 
 
 def package(
@@ -62,7 +59,7 @@ def package(
     ------
     UsageError
         `folder` exists, or `mantissa_bits` is not in 1 to 22.
-    ModelError
+    WeightsError
         The weights lack a layer of the net.
     """
     with files.atomic(folder) as scratch:
@@ -86,27 +83,21 @@ def deploy_weights(net: str | Path, weights: str | Path) -> Any:
 
     Raises
     ------
-    ModelError
+    WeightsError
         A layer that has weights is not in the file.
     """
     param = read_net(net)
     found = {layer.name: layer for layer in read_weights(weights).layer if layer.blobs}
+    check_filled(param.layer, found, net, weights)
     deployed = caffe_pb.NetParameter(name=param.name)
     for layer in param.layer:
-        if not _has_weights(layer):
+        if layer.name not in found or not has_weights(layer):
             continue
-        if layer.name not in found:
-            raise ModelError(f"{weights}: no weights of layer {layer.name!r}, which {net} has")
         saved = deployed.layer.add(name=layer.name, type=layer.type)
         saved.blobs.extend(found[layer.name].blobs)
         for blob in saved.blobs:
             blob.ClearField("diff")
     return deployed
-
-
-def _has_weights(layer: Any) -> bool:
-    alone = layer.type in _WITH_ONE_BOTTOM and len(layer.bottom) == 1
-    return alone or layer.type in _WITH_WEIGHTS
 
 
 def _unpooled_filters(net: Any) -> set[str]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe import load_net
-from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe import load_net, read_net, read_weights, to_text
+from gcnet_caffe.errors import NetError, UsageError, WeightsError
 
 NET = """
 name: "small"
@@ -105,6 +105,68 @@ def test_its_state_is_saved_loaded_and_converted(path: Path) -> None:
 def test_the_phase_decides_which_layers_there_are(path: Path) -> None:
     assert load_net(path).outputs == ("sum",)
     assert load_net(path, phase="TRAIN").outputs == ("drop",)
+
+
+OTHER = NET.replace("conv.1", "conv.2")
+#: Two layers with the same weights, which an HDF5 file has once.
+SHARED = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+"""
+
+
+def test_weights_that_lack_a_layer_are_for_fine_tuning_only(path: Path) -> None:
+    other, weights = path.parent / "other.prototxt", path.parent / "other.caffemodel"
+    other.write_text(OTHER)
+    load_net(other).save(weights)
+    said = f"^{weights}: no weights of layer 'conv.1', which {path} has"
+    with pytest.raises(WeightsError, match=f"{said}$"):
+        load_net(path, weights)
+    with pytest.warns(UserWarning, match=f"{said}: they start from their fillers$") as warned:
+        net = load_net(path, weights, phase="TRAIN", seed=9)
+    assert warned[0].filename == __file__
+    found, filled = net.state_dict(), load_net(path, seed=9).state_dict()
+    assert torch.equal(found["conv_1.0"], filled["conv_1.0"])
+    assert torch.equal(found["train_.0"], load_net(other).state_dict()["train_.0"])
+    other.write_text(OTHER.replace('"train"', '"last"'))
+    load_net(other).save(weights)
+    for phase in ("TEST", "TRAIN"):
+        with pytest.raises(WeightsError, match=f"{said}, and of 1 more$"):
+            load_net(path, weights, phase=phase)
+
+
+def test_weights_of_other_shapes_are_refused(path: Path) -> None:
+    other, weights = path.parent / "other.prototxt", path.parent / "other.caffemodel"
+    other.write_text(NET.replace("num_output: 3", "num_output: 5"))
+    load_net(other).save(weights)
+    said = rf"layer 'conv.1', blob 0: found shape \(5, 1, 3, 3\), {path} has \(3, 1, 3, 3\)"
+    with pytest.raises(WeightsError, match=f"^{weights}: {said}$"):
+        load_net(path, weights)
+    with pytest.raises(WeightsError, match="; to train this layer from scratch, rename it$"):
+        load_net(path, weights, phase="TRAIN")
+
+
+@pytest.mark.parametrize("ending", ["", ".h5"])
+def test_shared_weights_are_complete(ending: str, path: Path) -> None:
+    path.write_text(SHARED)
+    net, weights = load_net(path, seed=3), f"{path.parent}/w.caffemodel{ending}"
+    net.save(weights)
+    given = torch.ones(1, 4)
+    assert torch.equal(load_net(path, weights)(given)["b"], net(given)["b"])
+
+
+def test_weights_in_the_prototxt_are_enough(path: Path) -> None:
+    weights = path.parent / "w.caffemodel"
+    path.write_text(SHARED.replace('param { name: "w" } param { name: "b" }', ""))
+    load_net(path).save(weights)
+    net = read_net(path)
+    net.layer[1].CopyFrom(read_weights(weights).layer[1])
+    net.layer[1].name = "inside"
+    path.write_text(to_text(net))
+    load_net(path, weights)
 
 
 def test_what_is_not_there_is_one_line(path: Path) -> None:

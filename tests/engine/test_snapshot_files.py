@@ -159,7 +159,10 @@ def test_hdf5_weights_of_earlier_versions_are_read(folder):
             "Incompatible number of blobs for layer 'fc': found 3",
         ),
         ({"0": WEIGHT, "weight": BIAS}, "layer 'fc': found 'weight', wanted blobs numbered 0, 1"),
-        ({"0": WEIGHT, "1": WEIGHT}, "Cannot copy param 1 weights from layer 'fc'"),
+        (
+            {"0": WEIGHT, "1": WEIGHT},
+            r"layer 'fc', blob 1: found shape \(3, 3\), net.prototxt has \(3,\); to train this",
+        ),
     ],
 )
 def test_hdf5_weights_that_do_not_fit(blobs, message, folder):

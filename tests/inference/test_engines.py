@@ -6,7 +6,7 @@ import torch
 
 from gcnet_caffe.engine.net import open_trained
 from gcnet_caffe.engine.weights import write_caffemodel
-from gcnet_caffe.errors import NetError, UsageError
+from gcnet_caffe.errors import NetError, UsageError, WeightsError
 from gcnet_caffe.evaluation.evaluation import forward
 from gcnet_caffe.inference.network import ENGINES, open_network
 from tests.engine.parity.run import error
@@ -68,6 +68,17 @@ def test_a_blob_that_the_net_lacks_is_one_line(engine, tmp_path):
     model = untrained(tmp_path)
     with pytest.raises(NetError, match="no blob 'prib'"):
         open_network(engine, model.net, model.weights, ["prib"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_of_another_net_are_refused(engine, tmp_path):
+    """Before the engine is opened: Caffe and OpenCV would run the net with random weights."""
+    other = ROOT / "prototxt/pretrain_identity_deploy.prototxt"
+    write_caffemodel(open_trained(other, None), tmp_path / "other.caffemodel")
+    net = untrained(tmp_path).net
+    wanted = f"other.caffemodel: no weights of layer 'enc1_conv1', which {net} has, and of 19 more"
+    with pytest.raises(WeightsError, match=wanted):
+        open_network(engine, net, tmp_path / "other.caffemodel", ["prob"])
 
 
 def test_a_net_without_inputs_is_no_deploy_net(tmp_path):

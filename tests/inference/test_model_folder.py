@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gcnet_caffe.cli import main
-from gcnet_caffe.errors import ModelError, UsageError
+from gcnet_caffe.errors import ModelError, UsageError, WeightsError
 from gcnet_caffe.formats import read_weights, write_binary
 from gcnet_caffe.inference.model import (
     FACTS,
@@ -129,7 +129,7 @@ def test_weights_without_a_layer_make_no_folder(loose, tmp_path):
     del weights.layer[[layer.name for layer in weights.layer].index("fc2")]
     write_binary(tmp_path / "less.caffemodel", weights)
     model = read_files(loose[1], tmp_path / "less.caffemodel", loose[5])
-    with pytest.raises(ModelError, match="less.caffemodel: no weights of layer 'fc2'"):
+    with pytest.raises(WeightsError, match="less.caffemodel: no weights of layer 'fc2'"):
         package(model, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["less.caffemodel"]
 

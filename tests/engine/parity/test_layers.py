@@ -11,6 +11,7 @@ import torch
 from gcnet_caffe.engine.caffe_order.blas import use_one_thread
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import layer_types
+from gcnet_caffe.formats.weights import has_weights
 from tests.engine.parity import mutations, other_mutations
 from tests.engine.parity.case import Case, Chain, Graph
 from tests.engine.parity.cases import CASES
@@ -21,6 +22,7 @@ from tests.engine.parity.run import (
     by_engine,
     has_rule,
     is_near,
+    opened,
     source_by_engine,
     wrong,
 )
@@ -103,6 +105,15 @@ def test_every_layer_type_has_a_case() -> None:
     assert layers | sources >= set(layer_types()) and not layers & sources
     assert layers <= set(layer_types())
     assert {f"filler {kind}" for kind in _FILLERS} == {s for s in sources if " " in s}
+
+
+def test_which_layers_have_weights_is_known_without_the_engine() -> None:
+    found = {True: set(), False: set()}
+    for case in CASES:
+        for layer in opened(case).layers:
+            assert has_weights(layer.param) == bool(len(layer.blobs)), layer.param
+            found[bool(len(layer.blobs))].add(layer.layer_type)
+    assert found[True] & found[False] == {"Scale", "Bias"}
 
 
 def test_names_are_distinct() -> None:
