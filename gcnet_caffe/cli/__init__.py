@@ -1,8 +1,9 @@
 """The `gcnet` command: one module per verb; each parses, calls the library, prints.
 
 A verb's module has a docstring (the head of its --help), ``add_arguments(parser)`` and
-``run(args)``, which returns an exit status or None. It may have a ``Parser`` of its own, and
-``OLD_SPELLINGS`` of its options. What takes long to import, it imports in ``run``: --help is quick.
+``run(args)``, which returns an exit status or None. It may have a ``Parser`` of its own (a
+`VerbParser`), and ``OLD_SPELLINGS`` of its options. What takes long to import, it imports in
+``run``: --help is quick.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from types import ModuleType
 
 from gcnet_caffe import __version__, ends_with_parent
 from gcnet_caffe.cli import _old_spellings
+from gcnet_caffe.cli._verb_parser import VerbParser, did_you_mean
 from gcnet_caffe.errors import GcnetError, UsageError, shortened, shown
 
 #: verb -> one line for `gcnet --help`; the verb lives in the module of that name.
@@ -63,8 +65,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
         return super()._get_help_string(action)
 
 
-def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
-    make: type[argparse.ArgumentParser] = getattr(module, "Parser", argparse.ArgumentParser)
+def _parser(verb: str, module: ModuleType) -> VerbParser:
+    make: type[VerbParser] = getattr(module, "Parser", VerbParser)
     parser = make(prog=f"gcnet {verb}", description=module.__doc__, formatter_class=_Help)
     module.add_arguments(parser)
     return parser
@@ -117,8 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gcnet-caffe {__version__}")
         return 0
     if not argv or argv[0].replace("_", "-") not in VERBS:
-        found = f"unknown verb {argv[0]!r}" if argv else "no verb given"
-        print(f"gcnet: error: {found}; wanted one of {', '.join(VERBS)}", file=sys.stderr)
+        found = "no verb given"
+        if argv:
+            found = f"unknown verb {shown(argv[0])}{did_you_mean(argv[0], VERBS)}"
+        print(f"gcnet: error: {found} (gcnet --help lists the verbs)", file=sys.stderr)
         return 2
     verb = argv[0].replace("_", "-")
     try:

@@ -8,12 +8,13 @@ import sys
 import textwrap
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from gcnet_caffe.cli._options import given_options
+from gcnet_caffe.cli._verb_parser import VerbParser
 from gcnet_caffe.engine.log import LogFlags
 from gcnet_caffe.engine.options import EngineOptions
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.text import read
 
 _HELP = {
@@ -77,7 +78,7 @@ _SOURCES = ("flagfile", "fromenv", "tryfromenv", "undefok")
 _TRUE, _FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
 
 
-class CaffeParser(argparse.ArgumentParser):
+class CaffeParser(VerbParser):
     """Reads the flags of Caffe and glog as gflags does, and other options as argparse does.
 
     gflags: one dash or two, ``-x=1`` or ``-x 1``; a flag that is true or false is ``-x``, ``-nox``
@@ -89,11 +90,15 @@ class CaffeParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse `args` after they are written as argparse reads them."""
-        try:
-            words = _as_argparse_reads(sys.argv[1:] if args is None else args)
-        except UsageError as error:
-            self.error(str(error))
+        words = _as_argparse_reads(sys.argv[1:] if args is None else args)
         return super().parse_known_args(words, namespace)
+
+    def refuse(self, word: str) -> NoReturn:
+        """Raise the UsageError for a word that no option or argument takes."""
+        for name in ("-solver", "-model"):
+            if not word.startswith("-") and name in self._option_string_actions:
+                self.error(f"found {shown(word)}, wanted options only, such as {name} FILE")
+        super().refuse(word)
 
 
 def add_caffe_flags(

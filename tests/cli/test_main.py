@@ -95,8 +95,34 @@ def test_help_names_every_verb_and_misuse_is_2(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(verb in out for verb in VERBS)
-    assert main([]) == main(["trian"]) == 2
-    assert "unknown verb 'trian'; wanted one of make-net" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("", "gcnet: error: no verb given (gcnet --help lists the verbs)"),
+        ("trian", "gcnet: error: unknown verb 'trian'; did you mean train? (gcnet --help lists"),
+        ("xyz", "gcnet: error: unknown verb 'xyz' (gcnet --help lists the verbs)"),
+        ("predict --drwa x y.png", "no option '--drwa'; did you mean --draw? (gcnet predict --h"),
+        ("make-net --varient=S1R1", "gcnet make-net: error: no option '--varient'; did you mean"),
+        ("make-lmdb pairs m.csv --clases x", "did you mean --classes? (gcnet make-lmdb pairs --"),
+        ("make-lmdb mine.csv", "found 'mine.csv', wanted first the kind: one of pairs, cross, i"),
+        ("make-manifest --root photos", "found 'photos', wanted first the reader: one of ck, mm"),
+        ("make-manifest patern --root x", "sfew, pattern, manifest; did you mean pattern? (gcnet"),
+        ("predict a.png --engine opncv", "argument --engine: found 'opncv', wanted one of torch, "),
+        (
+            "train -sovler s",
+            "gcnet train: error: no option '-sovler'; did you mean -solver? (gcnet",
+        ),
+        ("train my.prototxt", "found 'my.prototxt', wanted options only, such as -solver FILE (gc"),
+        ("test my.prototxt", "found 'my.prototxt', wanted options only, such as -model FILE (gcn"),
+        ("baseline x", "the following arguments are required: --kind"),
+    ],
+)
+def test_misuse_is_one_line_with_the_nearest_name(words, said, capsys):
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
 
 
 #: The scripts of tools/, but for the one that runs in real Caffe's Python.
