@@ -16,6 +16,7 @@ from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import fatal_message, parse_progress
 from gcnet_caffe.formats.snapshots import snapshot_files
 
+#: Of the checkout that this package is in, if it is in one.
 _LAUNCHER = Path(__file__).resolve().parents[2] / "docker" / "caffe"
 
 
@@ -25,14 +26,18 @@ def launcher() -> list[str]:
     Raises
     ------
     GcnetError
-        There is neither `caffe` nor this checkout's docker/caffe.
+        There is neither `caffe` nor docker/caffe of a checkout: that of this package, or one that
+        the current folder is in.
     """
     if shutil.which("caffe"):
         return []
-    if _LAUNCHER.exists():
-        return [str(_LAUNCHER)]
+    here = Path.cwd()
+    for path in (_LAUNCHER, *(folder / "docker" / "caffe" for folder in (here, *here.parents))):
+        # what others left in a folder above, such as /tmp, is not run
+        if path.is_file() and (path == _LAUNCHER or path.stat().st_uid in (0, os.getuid())):
+            return [str(path)]
     raise GcnetError(
-        "Caffe not found: put `caffe` on PATH, or run from a checkout after `make image`"
+        "Caffe not found: put `caffe` on PATH, or run in a checkout after `make image`"
     )
 
 

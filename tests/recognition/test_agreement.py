@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.cli import main
 from gcnet_caffe.datasets.manifest import read_manifest
-from gcnet_caffe.errors import GcnetError, NetError
+from gcnet_caffe.errors import GcnetError, NetError, SchemaError
 from gcnet_caffe.faces.augment import face_crop
 from gcnet_caffe.inference.images import as_tested
 from gcnet_caffe.inference.model import NET, WEIGHTS
@@ -153,7 +153,7 @@ def test_what_opencv_refuses_is_one_line(tmp_path):
         opened("opencv", model._replace(net=tmp_path / NET)).forward({"query": query})
     assert "OpenCV cannot" in str(error.value) and "\n" not in str(error.value)
     (tmp_path / WEIGHTS).write_bytes(b"no weights")
-    with pytest.raises(NetError, match="OpenCV cannot read it"):
+    with pytest.raises(SchemaError, match="weights.caffemodel: truncated, or not a binary Net"):
         opened("opencv", model._replace(weights=tmp_path / WEIGHTS))
 
 
@@ -162,6 +162,7 @@ def test_without_real_caffe_there_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(caffe_tool, "_LAUNCHER", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(GcnetError, match="Caffe not found: put `caffe` on PATH"):
         opened("caffe", open_model())
 
