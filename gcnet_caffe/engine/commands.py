@@ -31,7 +31,7 @@ from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.engine.testing import score
 from gcnet_caffe.engine.timing import time_net
 from gcnet_caffe.engine.weights import copy_weights
-from gcnet_caffe.errors import UsageError
+from gcnet_caffe.errors import NO_FILE, UsageError, WeightsError
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.snapshots import SnapshotFiles
 
@@ -137,7 +137,10 @@ def train(
     )
     if given.snapshots and given.weights:
         raise UsageError("Give a snapshot to resume training or weights to finetune but not both.")
-    given = given._replace(gpus=_gpus_of(given, _read(given, 0)))
+    params = [_read(given, index) for index in range(len(solvers))]
+    weights_of_solvers = (path for param in params for path in _paths(",".join(param.weights)))
+    _check_there(*given.snapshots, *weights_of_solvers)
+    given = given._replace(gpus=_gpus_of(given, params[0]))
     ranks = len(given.gpus) if given.gpus else ranks
     if discriminator_solver and (ranks > 1 or distributed.launched() or options.cuda_graphs):
         raise UsageError(
@@ -188,6 +191,13 @@ def _paths(given: AnyPath | Sequence[AnyPath]) -> tuple[str, ...]:
     return tuple(path for path in (os.fspath(each).strip() for each in given) if path)
 
 
+def _check_there(*paths: str) -> None:
+    """Check, before any net is built, that the files of weights and snapshots are there."""
+    for path in paths:
+        if not os.path.isfile(path):
+            raise WeightsError(f"{path}: {NO_FILE}")
+
+
 def _snapshots(given: AnyPath | Sequence[AnyPath], count: int) -> tuple[str, ...]:
     """Return the snapshots to resume from, none or one per solver."""
     if count == 1 and isinstance(given, (str, os.PathLike)):
@@ -215,6 +225,8 @@ def _gpus_of(given: _Given, param: Any) -> Sequence[int] | None:
     if given.gpus is not None and not len(given.gpus):
         raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
     wants_gpu = param.HasField("solver_mode") and param.solver_mode == param.GPU
+    if given.gpus:
+        choose_device(max(given.gpus))  # before ranks are started
     if given.gpus or not wants_gpu:
         return given.gpus
     if not torch.cuda.device_count():
@@ -266,6 +278,7 @@ def _open(
         from gcnet_caffe.engine import caffe_order
 
         caffe_order.prepare(device, log)
+    _check_there(*_paths(weights))
     feed, draws = FeedOptions.of(options, device), CaffeRng(random_seed())
     net = open_net(model, phase, draws, level, stages, feed=feed, summation=options.summation)
     for path in _paths(weights):

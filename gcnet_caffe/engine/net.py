@@ -5,11 +5,12 @@ Source: Caffe src/caffe/net.cpp. The gradient is autograd's; forward runs once p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Any, Union, cast
 
 import torch
@@ -289,7 +290,23 @@ class Net(nn.Module):
         NetError
             A layer cannot run on what it gets; the message has the shapes.
         """
-        return self.run(self.next_batch(inputs))
+        with self._fitting(inputs):
+            return self.run(self.next_batch(inputs))
+
+    @contextlib.contextmanager
+    def _fitting(self, inputs: Mapping[str, torch.Tensor] | None) -> Iterator[None]:
+        """Say, of an error in the body, which of `inputs` has another shape than the prototxt's."""
+        try:
+            yield
+        except NetError as error:
+            for name, given in (inputs or {}).items():
+                found, wanted = tuple(given.shape), self.shape(name) if name in self.inputs else ()
+                if wanted and found[1:] != wanted[1:]:
+                    raise NetError(
+                        f"{self.origin}: input {name!r}: found shape {found}, the prototxt has "
+                        f"{wanted}; {str(error).removeprefix(f'{self.origin}: ')}"
+                    ) from None
+            raise
 
     def run(self, batch: Blobs) -> tuple[Loss, dict[str, torch.Tensor]]:
         """As `forward`, on a `batch` of `next_batch`."""
@@ -330,7 +347,8 @@ class Net(nn.Module):
 
         `inputs` are as `next_batch` takes them. Of blobs of one name (in-place layers) the last.
         """
-        _, values = self.run_keeping(self.next_batch(inputs))
+        with self._fitting(inputs):
+            _, values = self.run_keeping(self.next_batch(inputs))
         return {name: values[number] for name, number in self._final.items()}
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -40,13 +41,15 @@ def run_ranks(train: Callable[[], _T], count: int) -> _T:
 
     Raises
     ------
+    GcnetError
+        That of the first rank that failed; the others are stopped.
     TrainingError
-        A rank died; the others are stopped.
+        A rank died.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    found: SimpleQueue[_T] = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    found: SimpleQueue[_T | GcnetError] = torch.multiprocessing.get_context("spawn").SimpleQueue()
     started = start_processes(
         _rank, (train, count, port, found), nprocs=count, join=False, start_method="spawn"
     )
@@ -56,11 +59,15 @@ def run_ranks(train: Callable[[], _T], count: int) -> _T:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # says whom it stops
     with handled((signal.SIGINT, signal.SIGHUP), pass_on):
         try:
             while not started.join():
                 pass
         except ProcessExitedException as error:
+            left = None if error.signal_name or found.empty() else found.get()
+            if isinstance(left, GcnetError):  # what rank `error_index` raised, or one before it
+                raise left from None
             how = f"signal {error.signal_name}" if error.signal_name else f"exit {error.exit_code}"
             raise TrainingError(
                 f"rank {error.error_index} died ({how}); training is stopped"
@@ -68,11 +75,13 @@ def run_ranks(train: Callable[[], _T], count: int) -> _T:
         except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             raise TrainingError(f"rank {error.error_index}: {last.split(': ', 1)[-1]}") from None
-    return found.get()
+    made = found.get()
+    assert not isinstance(made, GcnetError)
+    return made
 
 
 def _rank(
-    rank: int, train: Callable[[], _T], count: int, port: int, found: SimpleQueue[_T]
+    rank: int, train: Callable[[], _T], count: int, port: int, found: SimpleQueue[_T | GcnetError]
 ) -> None:
     os.environ.update(
         RANK=str(rank),
@@ -84,6 +93,7 @@ def _rank(
     try:
         made = train()
     except GcnetError as error:
-        raise SystemExit(f"gcnet train: rank {rank}: {error}") from None
+        found.put(error)
+        raise SystemExit(1) from None
     if rank == 0:
         found.put(made)

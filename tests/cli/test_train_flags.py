@@ -49,9 +49,12 @@ def test_lists():
         (["test", "-model", "m"], "Need model weights to score."),
         (["time"], "Need a model definition to time."),
         (["train", "-solver", "s", "-gpu", "x"], "-gpu: found 'x'"),
+        (["train", "-solver", "solver.prototxt", "-gpu", "0,99"], "-gpu 99: PyTorch sees"),
     ],
 )
-def test_refusals_are_one_line_and_exit_2(words, message, capsys):
+def test_refusals_are_one_line_and_exit_2(words, message, tmp_path, monkeypatch, capsys):
+    _job(tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert cli.main(words) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
@@ -225,6 +228,28 @@ def test_the_other_verbs_take_them(words, tmp_path, monkeypatch, capfd):
     status = cli.main([*words, *used])
     assert "Iteration" not in (said := capfd.readouterr().err) and "I1" not in said
     assert status == (words[0] == "test") and ("none.caffemodel: No such file" in said) == status
+
+
+@pytest.mark.parametrize(
+    "verb, words, more",
+    [
+        ("train", "-solver solver.prototxt -weights nosuch", ""),
+        ("train", "-solver solver.prototxt -snapshot nosuch", ""),
+        ("train", "-solver solver.prototxt", 'weights: "nosuch"'),
+        ("train", "-solver solver.prototxt --ranks 2 -weights nosuch", ""),
+        ("test", "-model net.prototxt -weights nosuch", ""),
+    ],
+)
+def test_missing_weights_are_found_before_a_net_is_built(
+    verb, words, more, tmp_path, monkeypatch, capfd
+):
+    _job(tmp_path)
+    (tmp_path / "solver.prototxt").write_text(SOLVER + more)
+    (tmp_path / "net.prototxt").write_text("an error of its own")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([verb, *words.split()]) == 1
+    *log, error = capfd.readouterr().err.splitlines()
+    assert error == f"gcnet {verb}: error: nosuch: No such file or directory" and len(log) < 2
 
 
 @pytest.mark.parametrize("verb", ["train", "check", "draw-net", "device-query"])

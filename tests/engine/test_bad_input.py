@@ -161,7 +161,9 @@ def test_flags_and_weights(train, tmp_path):
     layer.blobs.add(shape={"dim": [4]}, data=[0] * 4)
     (tmp_path / "w.caffemodel").write_bytes(net.SerializeToString())
     line = train("-weights", "w.caffemodel")[1]
-    assert "param 0 weights from layer 'conv'" in line
+    assert (
+        "layer 'conv', blob 0: found shape (4, 1, 3, 3), net.prototxt has (4, 1, 5, 5); to" in line
+    )
     assert "(4, 1, 3, 3)" in line and "(4, 1, 5, 5)" in line
     del layer.blobs[1]
     (tmp_path / "w.caffemodel").write_bytes(net.SerializeToString())

@@ -73,6 +73,15 @@ def test_a_rank_that_dies_ends_the_job_with_one_line(tmp_path):
     assert "Traceback" not in rest
 
 
+def test_an_error_of_every_rank_is_one_line(tmp_path):
+    write_small(tmp_path)
+    (tmp_path / "net.prototxt").write_text("layer { name: 'a' type: 'Nosuch' }")
+    done = run(tmp_path, "--ranks", "2")
+    *log, error = done.stderr.splitlines()
+    assert done.returncode == 1 and "error: net.prototxt: layer 'a': unknown type" in error
+    assert all(line.startswith("I") for line in log)
+
+
 def test_a_resume_of_two_ranks_is_exact(tmp_path):
     write_small(tmp_path, more="snapshot: 3", transform="mirror: true crop_size: 20")
     assert run(tmp_path, "--ranks", "2").returncode == 0

@@ -107,6 +107,15 @@ def test_the_phase_decides_which_layers_there_are(path: Path) -> None:
     assert load_net(path, phase="TRAIN").outputs == ("drop",)
 
 
+def test_another_size_is_named_where_the_net_cannot_take_it(path: Path) -> None:
+    net = load_net(path)
+    said = r"input 'x': found shape \(1, 1, 7, 6\), the prototxt has \(1, 1, 6, 6\); layer 'train'"
+    with pytest.raises(NetError, match=f"^{path}: {said}"):
+        net(torch.zeros(1, 1, 7, 6))
+    path.write_text(NET.partition('layer { name: "train"')[0])
+    assert load_net(path)(torch.zeros(1, 1, 7, 6))["c"].shape == (1, 3, 5, 4)
+
+
 OTHER = NET.replace("conv.1", "conv.2")
 #: Two layers with the same weights, which an HDF5 file has once.
 SHARED = """
