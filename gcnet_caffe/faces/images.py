@@ -86,7 +86,7 @@ def decode(data: bytes, name: str | Path, colour: bool = False) -> NDArray[np.ui
         The bytes are not a whole image of `_FORMATS`, or more than `MAX_PIXELS` or `MAX_BYTES`.
     """
     if not data:
-        raise ImageError(f"{name}: the image is cut off after 0 bytes")
+        raise ImageError(f"{name}: empty; wanted an image")
     kind = kind_of(data[:HEAD])
     _refuse_other_kinds(kind, name)
     if len(data) > MAX_BYTES:
@@ -219,7 +219,7 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
         raise ImageError(f"{name}: more than {millions} million pixels; not decoded") from None
     except Exception as error:  # of many kinds: whatever Pillow stumbles over in broken data
         if kind is None:
-            raise ImageError(f"{name}: not a whole image; wanted {', '.join(_FORMATS)}") from None
+            raise ImageError(f"{name}: not an image; wanted {', '.join(_FORMATS)}") from None
         if "truncated" in str(error).lower():
             raise ImageError(f"{name}: the image is cut off after {len(data)} bytes") from None
         what = kind.words.partition(" ")[2]

@@ -169,11 +169,22 @@ def read_model_folder(folder: str | Path) -> TrainedModel:
                 f"{folder / name}: changed since it was written: SHA-256 {found[:16]}..., "
                 f"wanted {wanted[:16]}..."
             )
-    return make_model(folder / NET, folder / WEIGHTS, _read_facts(folder / FACTS))
+    facts = _read_facts(folder / FACTS)
+    return make_model(folder / NET, folder / WEIGHTS, facts, folder / FACTS)
 
 
-def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> TrainedModel:
+def make_model(
+    net: str | Path, weights: str | Path, facts: ModelFacts, origin: str | Path = FACTS
+) -> TrainedModel:
     """Check a deploy prototxt against its `facts`, and return the `TrainedModel`.
+
+    Parameters
+    ----------
+    net, weights : path
+        Deploy prototxt and .caffemodel.
+    facts : ModelFacts
+    origin : path
+        The file that has the classes, for messages.
 
     Raises
     ------
@@ -204,7 +215,11 @@ def make_model(net: str | Path, weights: str | Path, facts: ModelFacts) -> Train
     scores = [made_by[blob] for blob in made_by[PROB].bottom if blob in made_by]
     count = sum(layer.inner_product_param.num_output for layer in scores)
     if count != len(facts["classes"]):
-        raise ModelError(f"{net}: classes: found {count}, wanted {len(facts['classes'])}")
+        wanted = facts["classes"]
+        raise ModelError(
+            f"{net}: classes: found {count}, wanted the {len(wanted)} of {origin}: "
+            f"{', '.join(wanted)}"
+        )
     return TrainedModel(Path(net), Path(weights), tuple(facts["classes"]), facts, outputs)
 
 

@@ -114,7 +114,7 @@ def _model(
     check_preprocessing(prepared, data / PACKED)
     origin = {**training, "data": _chosen(packed, "manifest", "options", "lmdbs", "versions")}
     facts = model_facts(read_net(net).name, packed["options"]["classes"], origin)
-    return make_model(net, weights, facts)
+    return make_model(net, weights, facts, data / PACKED)
 
 
 #: What packed.json has about the preprocessing.
@@ -123,7 +123,8 @@ _PREPARED = ("size", "five_points", "clahe_clip_limit", "clahe_tiles")
 
 def _only_training(folder: Path) -> ResultFolder:
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
+        fault = "is a file" if folder.is_file() else "no such folder"
+        raise UsageError(f"{folder}: {fault}; wanted a model folder (`gcnet package` writes one)")
     if (folder / WEIGHTS).is_file():
         return ResultFolder(folder)
     found = sorted(path.parent for path in folder.glob(f"**/{WEIGHTS}") if _is_classifier(path))

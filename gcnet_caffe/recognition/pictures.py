@@ -6,6 +6,7 @@ not.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,12 @@ from gcnet_caffe.faces.images import MAX_BYTES, MAX_PIXELS, decode, not_read, re
 from gcnet_caffe.faces.images_in_files import open_video, video_frames
 
 
+class _StandardInput(io.BytesIO):
+    """An image that messages call ``-``."""
+
+    name = "-"
+
+
 class Picture(NamedTuple):
     """A picture to look for faces in.
 
@@ -30,7 +37,7 @@ class Picture(NamedTuple):
     ----------
     name : str
         For people: a path, or of a video its path and the number of the frame.
-    image : Path, bytes, (H, W, 3) array of uint8, ImageError or None
+    image : Path, BytesIO, (H, W, 3) array of uint8, ImageError or None
         A file; the contents of one; a frame: blue, green, red; why it cannot be read; or None,
         where the picture is not needed any more.
     place : Path
@@ -42,7 +49,7 @@ class Picture(NamedTuple):
     """
 
     name: str
-    image: Path | bytes | NDArray[np.uint8] | ImageError | None
+    image: Path | io.BytesIO | NDArray[np.uint8] | ImageError | None
     place: Path
     frame: int | None = None
     time: float | None = None
@@ -60,11 +67,12 @@ class Picture(NamedTuple):
         ImageError
             It cannot be read.
         """
-        image = read_file(self.image) if isinstance(self.image, Path) else self.image
-        if isinstance(image, bytes):
-            return decode(image, self.name, colour=True)
-        assert isinstance(image, np.ndarray)
-        return image
+        if isinstance(self.image, Path):
+            return decode(read_file(self.image), self.name, colour=True)
+        if isinstance(self.image, io.BytesIO):
+            return decode(self.image.getvalue(), self.name, colour=True)
+        assert isinstance(self.image, np.ndarray)
+        return self.image
 
 
 class Source(NamedTuple):
@@ -96,7 +104,8 @@ def open_source(path: str, every: int = 1) -> Source:
         There is no such file, or the folder has no image and no video.
     """
     if path == "-":
-        return Source(1, [Picture("-", sys.stdin.buffer.read(MAX_BYTES + 1), Path("stdin.png"))])
+        image = _StandardInput(sys.stdin.buffer.read(MAX_BYTES + 1))
+        return Source(1, [Picture("-", image, Path("stdin.png"))])
     if os.path.isdir(path):
         return _folder(path, every)
     if not os.path.exists(path):

@@ -180,7 +180,7 @@ def test_sums_that_lack_a_file_are_refused(folder):
     "facts, message",
     [
         ({"format": 2}, "format: found 2, wanted 1"),
-        ({"classes": ["happy", "sad"]}, "classes: found 7, wanted 2"),
+        ({"classes": ["happy", "sad"]}, "classes: found 7, wanted the 2 of "),
         ({"classes": [1, 2]}, "key 'classes': wanted a list of names"),
         ({"classes": "happy"}, "key 'classes': wanted a list"),
         ({"preprocessing": {"colour": "rgb"}}, "preprocessing 'colour': found 'rgb'; this version"),
@@ -189,6 +189,7 @@ def test_sums_that_lack_a_file_are_refused(folder):
 def test_facts_of_another_kind_are_refused(folder, facts, message):
     change(folder, **facts)
     assert message in refusal(folder)
+    assert str(folder / FACTS) in refusal(folder)
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 100000])
@@ -240,8 +241,11 @@ def test_a_net_that_wants_the_true_reference_is_refused(folder):
 
 
 def test_where_no_network_is(tmp_path):
-    with pytest.raises(UsageError, match="no such folder"):
+    with pytest.raises(UsageError, match="no such folder; wanted a model folder"):
         open_model(tmp_path / "nowhere")
+    (tmp_path / "net.prototxt").touch()
+    with pytest.raises(UsageError, match="net.prototxt: is a file; wanted a model folder"):
+        open_model(tmp_path / "net.prototxt")
     with pytest.raises(UsageError, match="no trained network here"):
         open_model(tmp_path)
     for fold in ("fold0", "fold1"):

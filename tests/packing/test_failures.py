@@ -43,7 +43,7 @@ def test_skipped_faces_are_reported(tmp_path, manifest, capsys):
     assert [line["row"] for line in failures] == ["3", "6", "8", "11"]
     assert {line["manifest"] for line in failures} == {str(manifest)}
     names = ["S1_sad.png", "S2_sad.png", "S3_happy.png", "broken.png"]
-    reasons = ["No such file", "not a whole image", "left mouth corner (170, 80)", "cut off"]
+    reasons = ["No such file", "not an image", "left mouth corner (170, 80)", "cut off"]
     for line, name, reason in zip(failures, names, reasons):
         assert line["image"] == str(tmp_path / name)
         assert line["reason"].startswith(line["image"]) and reason in line["reason"]

@@ -77,7 +77,7 @@ def test_csv_is_a_row_a_face(predict, album):
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 1 and None not in {key for row in rows for key in row}
     assert [row["face"] for row in rows] == ["", "", "1"]
-    assert rows[0]["note"].startswith(f"{album}/3.png: not a whole image")
+    assert rows[0]["note"].startswith(f"{album}/3.png: not an image; wanted BMP")
     assert [row["note"] for row in rows[1:]] == ["no face found", ""]
     values = {name: float(rows[2][name]) for name in CLASSES}
     assert rows[2]["expression"] == max(values, key=values.get)
@@ -88,9 +88,7 @@ def test_a_picture_that_cannot_be_read_is_one_line_and_the_others_follow(predict
     (album / "1.jpg").write_bytes(b"no image")
     status, out, err = predict(album)
     assert status == 1 and out.count("\n") == 3
-    assert (
-        err.startswith(f"gcnet predict: {album}/1.jpg: not a whole image") and err.count("\n") == 1
-    )
+    assert err.startswith(f"gcnet predict: {album}/1.jpg: not an image") and err.count("\n") == 1
 
 
 def test_a_name_that_is_no_utf8(predict, album, photograph):
@@ -108,6 +106,8 @@ def test_standard_input(predict, photograph, model_folder):
     assert done.returncode == 0 and done.stderr == ""
     found, wanted = json.loads(done.stdout), json.loads(predict(photograph, "--json")[1])
     assert found["image"] == "-" and found["faces"] == wanted["faces"]
+    done = subprocess.run(command, input="", capture_output=True, text=True)
+    assert done.returncode == 1 and "gcnet predict: -: empty; wanted an image\n" in done.stderr
 
 
 def test_a_video_frame_by_frame(predict, tmp_path):
@@ -177,7 +177,7 @@ def test_a_folder_is_looked_through_by_content(predict, photograph, tmp_path):
     assert err.splitlines() == [
         f"gcnet predict: {folder}/g.heic: a HEIC image, which is not read; "
         "convert it to JPEG or PNG",
-        f"gcnet predict: {folder}/h.jpg: the image is cut off after 0 bytes",
+        f"gcnet predict: {folder}/h.jpg: empty; wanted an image",
         f"gcnet predict: {folder}/i.mp4: not a video that OpenCV can decode",
         f"gcnet predict: {folder}/j.tga: a .tga file, which is not read; convert it to JPEG or PNG",
         f"gcnet predict: {folder}/k.png: cannot be read: No such file or directory",
@@ -197,7 +197,7 @@ def test_a_folder_is_looked_through_by_content(predict, photograph, tmp_path):
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing, which is not read"),
         (b"%PDF-1.7", "a PDF document; wanted an image"),
         (b"II*\0\x10\0\0\0CR\2\0", "a camera's raw image, which is not read"),
-        (b"words", "not a whole image; wanted BMP, GIF"),
+        (b"words", "not an image; wanted BMP, GIF"),
     ],
 )
 def test_what_is_not_read_is_named(predict, tmp_path, data, message):

@@ -155,7 +155,7 @@ def test_a_file_that_was_not_uploaded_is_not_looked_at(server, photograph):
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("words.png", "not a whole image"),
+        ("words.png", "not an image"),
         ("cut.png", "cut off after"),
         ("bomb.png", "more than 100 million pixels"),
         ("page.svg", "an SVG drawing, which is not read"),
