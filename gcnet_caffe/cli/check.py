@@ -22,5 +22,7 @@ def run(args: argparse.Namespace) -> None:
     findings = check(args.prototxt, args.level, split_stages(args.stage))
     for fact in findings.facts:
         print(fact)
+    if not findings.facts and not findings.warnings:
+        print(f"{args.prototxt}: no layer reads an LMDB: nothing to compare")
     for warning in findings.warnings:
         print(f"gcnet check: warning: {warning}", file=sys.stderr)

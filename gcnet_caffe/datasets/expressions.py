@@ -54,8 +54,8 @@ def parse_classes(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if len(names) < 2:
         raise UsageError(
-            f"--classes {text}: wanted {', '.join(CLASS_SETS)}, or at least two names: "
-            "happy,sad,..."
+            f"--classes {text}: found one name; wanted those of all classes, in the order of their "
+            f"labels (happy,sad,...), or one of {', '.join(CLASS_SETS)}"
         )
     if "" in names or len(set(names)) < len(names):
         raise UsageError(f"--classes {text}: a name is empty or given twice")
@@ -90,6 +90,8 @@ def labels_of(rows: Sequence[Row], classes: Sequence[str], manifest: str | Path)
         if row.expression not in labels:
             raise ManifestError(
                 f"{manifest}: row {number}: column 'expression': unknown expression "
-                f"{shown(row.expression)}; wanted one of {', '.join(labels)}"
+                f"{shown(row.expression)}; wanted one of {', '.join(labels)}; other "
+                "classes: `make-lmdb pairs --classes`; other names: `make-manifest pattern "
+                "--expressions FOUND=NAME,...`"
             )
     return [labels[row.expression] for row in rows]

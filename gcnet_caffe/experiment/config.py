@@ -125,7 +125,11 @@ def _check(found: dict[str, Any], path: str | Path) -> None:
     """Raise a UsageError of one line if `found` violates the schema."""
     import jsonschema
 
-    errors = jsonschema.Draft202012Validator(experiment_schema()).iter_errors(found)
+    schema = experiment_schema()
+    if not found.keys() & set(schema["required"]):
+        keys = ", ".join(schema["required"])
+        raise UsageError(f"{path}: not an experiment in YAML; wanted the keys {keys}, ...")
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(found)
     error = jsonschema.exceptions.best_match(errors)
     if error is None:
         return

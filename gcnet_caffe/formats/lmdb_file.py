@@ -106,6 +106,15 @@ def holds_lmdb(path: str | Path) -> bool:
         return False
 
 
+def _below(path: Path) -> str:
+    """Return where an LMDB of the same name is, a folder deeper, as words; '' where none is."""
+    try:
+        found = sorted(filter(holds_lmdb, path.parent.glob(f"*/{path.name}")))
+    except (OSError, ValueError):
+        found = []
+    return f"; there is {found[0]}" if found else ""
+
+
 def open_lmdb(path: str | Path) -> lmdb.Environment:
     """Return the environment of the LMDB folder `path`, for reading.
 
@@ -115,7 +124,7 @@ def open_lmdb(path: str | Path) -> lmdb.Environment:
         There is no LMDB, it cannot be read, or its file is shorter than it says itself.
     """
     if not holds_lmdb(path):
-        raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder)")
+        raise LmdbError(f"{path}: no LMDB here (no data.mdb in such a folder){_below(Path(path))}")
     file = Path(path) / "data.mdb"
     try:
         env = lmdb.open(str(path), readonly=True, lock=False)

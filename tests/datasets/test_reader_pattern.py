@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from gcnet_caffe.cli import main
@@ -101,6 +103,8 @@ def test_options_that_make_no_sense(tmp_path, regex, options, text):
 def test_nothing_matches(tmp_path):
     with pytest.raises(ManifestError, match="no file below it matches"):
         pattern.read(yale(tmp_path), r"person(?P<subject>\d+)")
+    with pytest.raises(ManifestError, match=re.escape(r"'a\n(?P<subject>\d+)'; found")):
+        pattern.read(tmp_path, "a\n" + r"(?P<subject>\d+)")
 
 
 def test_no_such_folder(tmp_path):

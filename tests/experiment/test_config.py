@@ -58,6 +58,7 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, changes, message):
 def test_missing_keys_files_and_yaml(tmp_path):
     for text, message in [
         ("protocol: ck7", "'data' is missing"),
+        ("net: x\nbase_lr: 0.1", "not an experiment in YAML; wanted the keys data, protocol"),
         ("a: [", "line 1: not YAML"),
         ("just words", "wanted keys and values"),
     ]:

@@ -74,6 +74,15 @@ def test_no_lmdb(tmp_path, name):
         list(read_records(tmp_path / name))
 
 
+def test_an_lmdb_a_folder_deeper_is_named(tmp_path):
+    for fold in (1, 0):
+        (tmp_path / f"fold{fold}").mkdir()
+        with LmdbWriter(tmp_path / f"fold{fold}/test_lmdb") as writer:
+            writer.put("key", b"value")
+    with pytest.raises(LmdbError, match=rf"folder\); there is {tmp_path}/fold0/test_lmdb$"):
+        list(read_records(tmp_path / "test_lmdb"))
+
+
 def test_broken_lmdb(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"no database" * 1000)
     with pytest.raises(LmdbError, match="cannot read the LMDB"):

@@ -142,7 +142,7 @@ def test_missing_manifest(tmp_path, pairs, rows, capfd):
         (["--folds", "5"], "fold 4 is empty, there are only 4 subjects"),
         (["--folds", "1"], "--folds 1: wanted at least 2"),
         (["--fold", "2"], "--fold 2: wanted 0 to 1"),
-        (["--classes", "happy"], "--classes happy: wanted"),
+        (["--classes", "happy"], "--classes happy: found one name; wanted"),
         (["--copies", "0"], "--copies 0: wanted"),
         (["--workers", "0"], "--workers 0: wanted"),
         (["--seed", "-3"], "--seed -3: wanted"),

@@ -37,6 +37,9 @@ def test_a_fitting_lmdb_passes_with_its_facts(tree: Path, capsys: Any) -> None:
     assert "TEST data/ck7/fold0/test_lmdb: 12 records, 2x66x66, labels 0..6" in out
     assert "test_iter 98 x batch_size 1 = 98 of 12 records" in err
     assert check("prototxt/ck_fold0_S1R1_train_test.prototxt").warnings == []
+    deploy = "prototxt/ck_S1R1_deploy.prototxt"
+    assert main(["check", deploy]) == 0
+    assert capsys.readouterr().out == f"{deploy}: no layer reads an LMDB: nothing to compare\n"
 
 
 def test_label_out_of_range(tree: Path) -> None:

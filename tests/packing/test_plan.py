@@ -151,7 +151,8 @@ def test_unknown_expression(tmp_path):
         plan_pairs(path, CLASSES, folds=2)
     assert str(caught.value) == (
         f"{path}: row 3: column 'expression': unknown expression 'hapy'; "
-        "wanted one of happy, sad, neutral"
+        "wanted one of happy, sad, neutral; other classes: `make-lmdb pairs --classes`; "
+        "other names: `make-manifest pattern --expressions FOUND=NAME,...`"
     )
 
 

@@ -104,14 +104,14 @@ def read(
     unknown = sorted(set(regex.groupindex) - set(_GROUPS))
     if unknown or "subject" not in regex.groupindex:
         fault = f"unknown group {unknown[0]!r}" if unknown else "no group 'subject'"
-        raise UsageError(f"--pattern {pattern!r}: {fault}; wanted {', '.join(_GROUPS)}")
+        raise UsageError(f"--pattern {_quoted(pattern)}: {fault}; wanted {', '.join(_GROUPS)}")
     survey = Survey()
     excluded = [_compile(each, "--exclude") for each in exclude or ()]
     matches = _matches(root, regex, excluded, survey.skipped)
     found = [_row(root, match, source or root.resolve().name) for match in matches]
     if not found:
         raise ManifestError(
-            f"{root}: no file below it matches --pattern {pattern!r}; found {contents(root)}"
+            f"{root}: no file below it matches --pattern {_quoted(pattern)}; found {contents(root)}"
         )
     names = _names(expressions, reference, {row.expression for row in found})
     listed = [row for row in found if row.expression in names]
@@ -121,11 +121,16 @@ def read(
     return [row for row in rows if neutral_queries or row.expression != NEUTRAL], survey
 
 
+def _quoted(regex: str) -> str:
+    """Return a regular expression as it was typed, on one line."""
+    return repr(regex).replace("\\\\", "\\")
+
+
 def _compile(regex: str, option: str) -> re.Pattern[str]:
     try:
         return re.compile(regex)
     except re.error as error:
-        raise UsageError(f"{option} {regex!r}: not a regular expression: {error}") from None
+        raise UsageError(f"{option} {_quoted(regex)}: not a regular expression: {error}") from None
 
 
 def _matches(
