@@ -126,6 +126,17 @@ def test_the_backwards_that_run_are_caffes(caffe, folder, monkeypatch):
             assert ours(open_net(f"{name}.prototxt", phase, CaffeRng(1))) == wanted, (name, phase)
 
 
+def test_each_layer_runs_alone_before_it_is_measured(folder, monkeypatch):
+    """The first backward of a process may take a second; it is no layer's time."""
+    monkeypatch.chdir(folder)
+    net, lines, fired = open_net("plain.prototxt", TRAIN, CaffeRng(1)), [], []
+    (aside,) = [layer for layer in net.layers if layer.name == "aside"]  # under no loss
+    aside.blobs[0].register_hook(lambda _: fired.append(len(lines)))
+    time_net(net, 1, lines.append, torch.device("cpu"))
+    begins = lines.index("*** Benchmark begins ***")
+    assert [at > begins for at in fired] == [False, True]
+
+
 @pytest.mark.parametrize("name", ["plain", "deploy"])
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
 def test_the_passes_are_not_empty(name, phase, folder, capfd, monkeypatch):
