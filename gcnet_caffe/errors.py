@@ -19,6 +19,7 @@ A message names the file, the layer, key or row, what was found (`shown`), and w
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 #: What messages say of a file that is not there: the words of the operating system.
@@ -88,6 +89,24 @@ class UsageError(GcnetError):
     exit_code = 2
 
 
+#: Extras whose libraries need a newer Python than the package does, as pyproject.toml says.
+EXTRA_PYTHON = {"experiment": (3, 11), "web": (3, 10)}
+
+
+def check_python(name: str, what: str) -> None:
+    """Check that this Python can have the extra `name`; the parameters are those of `extra`.
+
+    Raises
+    ------
+    UsageError
+        It is too old.
+    """
+    wanted, found = EXTRA_PYTHON.get(name, (3,)), tuple(sys.version_info[:2])
+    if found < wanted:
+        old, new = (".".join(map(str, version)) for version in (found, wanted))
+        raise UsageError(f"{what}: found Python {old}, wanted {new} or newer")
+
+
 @contextlib.contextmanager
 def extra(name: str, what: str) -> Iterator[None]:
     """Import libraries of an optional extra in the body; where one is missing, say how to get it.
@@ -102,9 +121,11 @@ def extra(name: str, what: str) -> Iterator[None]:
     Raises
     ------
     UsageError
-        A library is not installed; the message has the command that installs it.
+        A library is not installed; the message has the command that installs it, or says that
+        this Python cannot have it.
     """
     try:
         yield
     except ModuleNotFoundError as error:
+        check_python(name, what)
         raise UsageError(f"{what} needs {error.name}: pip install 'gcnet-caffe[{name}]'") from None

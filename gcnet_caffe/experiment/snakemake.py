@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gcnet_caffe import ends_with_parent
-from gcnet_caffe.errors import GcnetError, UsageError, extra
+from gcnet_caffe.errors import GcnetError, check_python, extra
 from gcnet_caffe.experiment.plan import Plan
 
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 #: What a run needs, beside the engine.
-_PYTHON = (3, 11)
 _LIBRARIES = ("snakemake", "yaml", "jsonschema", "tensorboardX", "jinja2", "sklearn")
 
 
@@ -152,9 +151,7 @@ def need_snakemake(what: str = "gcnet run") -> None:
         This Python is older than Snakemake supports, or a library of the extra `experiment` is
         missing.
     """
-    if sys.version_info < _PYTHON:
-        found, wanted = (".".join(map(str, v[:2])) for v in (sys.version_info, _PYTHON))
-        raise UsageError(f"{what}: found Python {found}, wanted {wanted} or newer, for Snakemake")
+    check_python("experiment", what)
     with extra("experiment", what):
         for name in _LIBRARIES:
             if not importlib.util.find_spec(name):
