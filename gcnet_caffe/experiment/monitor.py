@@ -22,13 +22,20 @@ from gcnet_caffe.formats.log import read_log
 
 _FRESH = 60  # seconds within which the log of a running training has grown
 TENSORBOARD = "tensorboard"
+#: Logs of the jobs before the trainings -> what they do. A job's log is made when it starts.
+_STAGES = {
+    "faces/*.log": "rendering synthetic faces ({})",
+    "pairs.log": "aligning and packing the faces",
+    "identity.log": "aligning and packing the faces of the pre-training",
+}
 
 
 class Monitor:
     """Show the progress of trainings; a context manager.
 
-    On a terminal there is a bar for all trainings, and one per running training. Everywhere there
-    is a line per finished training.
+    On a terminal there is a bar for all trainings, and one per running training; elsewhere a line
+    when a training starts. Everywhere there is a line when faces are rendered or packed, and one
+    per finished training.
 
     Parameters
     ----------
@@ -45,6 +52,7 @@ class Monitor:
         self._waiting = [folder for folder in plan["training"] if folder in waiting]
         self._total = len(plan["training"])
         self._running: dict[str, _Training] = {}
+        self._said: set[Path] = set()
 
     def __enter__(self) -> Monitor:
         before = self._total - len(self._waiting)
@@ -62,11 +70,19 @@ class Monitor:
 
     def update(self) -> None:
         """Read the files again and show what is new."""
+        logs = self._run.snakemake_log.parent
+        for pattern, words in _STAGES.items():
+            for log in sorted(logs.glob(pattern)):
+                if log not in self._said and _changed(log) > self._started:
+                    self._said.add(log)
+                    _say(words.format(log.stem))
         for name in list(self._waiting):
             folder = self._run.at(name)
             over = _changed(folder.evaluation) > self._started
             if over or _changed(folder.log) > max(self._started, time.time() - _FRESH):
                 if name not in self._running:
+                    if self._bar.disable and not over:
+                        _say(f"training {name}")
                     board = self._run.path / TENSORBOARD / name
                     self._running[name] = _Training(name, folder, board)
                 self._running[name].update()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from gcnet_caffe import errors
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment import snakemake
 from gcnet_caffe.experiment.demo import run_demo
@@ -20,13 +21,30 @@ SMALL = [
     "solver={max_iter: 8, display: 2, test_interval: 4}",
 ]
 
+#: What is shown before the first training, sorted: some of it runs at the same time.
+STAGES = [
+    "aligning and packing the faces",
+    "aligning and packing the faces of the pre-training",
+    "rendering synthetic faces (pretrain)",
+    "rendering synthetic faces (train)",
+]
+
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("caffe", marks=pytest.mark.caffe)])
-def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch):
+def test_from_faces_to_a_tested_network(engine, request, tmp_path, monkeypatch, capfd):
     if engine == "caffe":
         request.getfixturevalue("caffe")
     monkeypatch.chdir(tmp_path)
-    fold = run_demo("demo", Machine(2), [*SMALL, f"engine={engine}"])
+    fold = run_demo("demo", Machine(2, threads=2), [*SMALL, f"engine={engine}"])
+    lines = capfd.readouterr().err.splitlines()
+    assert sorted(lines[:4]) == STAGES and len(lines) == 10
+    names = [
+        "pretrain/default/pretrain-autoencoder/seed1",
+        "pretrain/default/pretrain-identity/seed1",
+    ]
+    for number, name in enumerate([*names, fold["folder"]], start=1):
+        started, ended = lines[2 * number + 2 : 2 * number + 4]
+        assert started == f"training {name}" and ended.startswith(f"[{number}/3] {name}: ")
     demo = tmp_path / "demo"
     assert (demo / "report.html").is_file()
     net = demo / fold["folder"]
@@ -67,6 +85,6 @@ def test_an_old_python_and_a_missing_library_are_one_line(monkeypatch):
     wanted = r"gcnet demo needs no_such_library: pip install 'gcnet-caffe\[experiment\]'"
     with pytest.raises(UsageError, match=wanted):
         need_snakemake("gcnet demo")
-    monkeypatch.setattr(snakemake, "_PYTHON", (99, 1))
+    monkeypatch.setitem(errors.EXTRA_PYTHON, "experiment", (99, 1))
     with pytest.raises(UsageError, match=r"gcnet demo: found Python 3.\d+, wanted 99.1 or newer"):
         need_snakemake("gcnet demo")
