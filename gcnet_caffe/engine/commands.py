@@ -146,6 +146,8 @@ def train(
         raise UsageError(
             "-discriminator_solver: two solvers take turns in one process, without --cuda-graphs"
         )
+    if given.gpus:
+        choose_device(max(given.gpus))  # before ranks are started
     if ranks > 1 and not distributed.launched():
         from gcnet_caffe.engine.spawning import run_ranks
 
@@ -225,8 +227,6 @@ def _gpus_of(given: _Given, param: Any) -> Sequence[int] | None:
     if given.gpus is not None and not len(given.gpus):
         raise UsageError("-gpu all: PyTorch sees no GPU here; leave -gpu out to use the CPU")
     wants_gpu = param.HasField("solver_mode") and param.solver_mode == param.GPU
-    if given.gpus:
-        choose_device(max(given.gpus))  # before ranks are started
     if given.gpus or not wants_gpu:
         return given.gpus
     if not torch.cuda.device_count():

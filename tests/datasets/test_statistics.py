@@ -35,7 +35,7 @@ def test_counts(manifest, capsys):
         "   4         2            2        2",
     ):
         assert line in lines
-    assert any("S5_h.png: the image is cut off" in line for line in lines)
+    assert any("S5_h.png: empty; wanted an image" in line for line in lines)
 
 
 @pytest.mark.parametrize("folds", ["1", "0", "-3"])
