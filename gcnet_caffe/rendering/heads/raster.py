@@ -28,6 +28,7 @@ class Seen(NamedTuple):
 
     triangle: NDArray[np.int32]  # (h, w) number of the nearest triangle, -1 where there is none
     weights: NDArray[np.float32]  # (h, w, 3) barycentric weights of its corners
+    depth: NDArray[np.float32]  # (h, w) z of what is seen
 
 
 def rasterise(
@@ -44,10 +45,13 @@ def rasterise(
     height, width : int
         Of the picture.
     """
-    triangle = np.full((height, width), -1, np.int32)
-    weights = np.zeros((height, width, 3), np.float32)
-    _draw(points, triangles, np.full((height, width), _FAR, np.float32), triangle, weights)
-    return Seen(triangle, weights)
+    seen = Seen(
+        np.full((height, width), -1, np.int32),
+        np.zeros((height, width, 3), np.float32),
+        np.full((height, width), _FAR, np.float32),
+    )
+    _draw(points, triangles, *seen)
+    return seen
 
 
 def daylight(
@@ -106,15 +110,14 @@ def reached(
     ours, theirs = points @ axes, places @ axes
     ours[:, :2] = ours[:, :2] * scale + middle
     theirs[:, :2] = theirs[:, :2] * scale + middle
-    depth = np.full((side, side), _FAR, np.float32)
-    _fill(ours, triangles, depth)
+    depth = rasterise(ours, triangles, side, side).depth
     place = np.clip(np.round(theirs[:, :2]).astype(np.int32), 0, side - 1)
     lit: NDArray[np.bool_] = theirs[:, 2] > depth[place[:, 1], place[:, 0]] - np.float32(bias)
     return lit
 
 
 @njit(cache=True)
-def _draw(points, triangles, depth, triangle, weights):  # type: ignore[no-untyped-def]
+def _draw(points, triangles, triangle, weights, depth):  # type: ignore[no-untyped-def]
     height, width = depth.shape
     for t in range(len(triangles)):
         a, b, c = points[triangles[t, 0]], points[triangles[t, 1]], points[triangles[t, 2]]
@@ -137,25 +140,3 @@ def _draw(points, triangles, depth, triangle, weights):  # type: ignore[no-untyp
                     depth[y, x] = z
                     triangle[y, x] = t
                     weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = u, v, w
-
-
-@njit(cache=True)
-def _fill(points, triangles, depth):  # type: ignore[no-untyped-def]
-    """As `_draw`, for the depth only."""
-    height, width = depth.shape
-    for t in range(len(triangles)):
-        a, b, c = points[triangles[t, 0]], points[triangles[t, 1]], points[triangles[t, 2]]
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if abs(area) < 1e-9:
-            continue
-        left = max(0, int(np.ceil(min(a[0], b[0], c[0]))))
-        right = min(width - 1, int(np.floor(max(a[0], b[0], c[0]))))
-        top = max(0, int(np.ceil(min(a[1], b[1], c[1]))))
-        bottom = min(height - 1, int(np.floor(max(a[1], b[1], c[1]))))
-        for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
-                u = ((b[0] - x) * (c[1] - y) - (b[1] - y) * (c[0] - x)) / area
-                v = ((c[0] - x) * (a[1] - y) - (c[1] - y) * (a[0] - x)) / area
-                w = 1 - u - v
-                if u >= -1e-5 and v >= -1e-5 and w >= -1e-5:
-                    depth[y, x] = max(depth[y, x], u * a[2] + v * b[2] + w * c[2])
