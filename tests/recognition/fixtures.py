@@ -3,6 +3,7 @@
 import cv2
 import pytest
 
+from gcnet_caffe import Recognizer
 from gcnet_caffe.cli import main
 from gcnet_caffe.datasets.expressions import CLASS_SETS
 from gcnet_caffe.packing.pack import pack_pairs
@@ -37,6 +38,11 @@ def model_folder(loose, tmp_path_factory):
     folder = tmp_path_factory.mktemp("package") / "model"
     assert main(["package", *loose, "-o", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def recognizer(model_folder):
+    return Recognizer.load(model_folder)
 
 
 @pytest.fixture(scope="session")

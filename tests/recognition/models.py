@@ -47,6 +47,12 @@ def opened(engine, model):
     return open_network(engine, model.net, model.weights, model.outputs, fast=True)
 
 
+def one(faces):
+    """The only one of `faces`."""
+    assert len(faces) == 1
+    return faces[0]
+
+
 def rendered(seed, expression="happy", size=(240, 240), frame=-1):
     """A rendered face at its peak, or of `frame` 0 neutral; (height, width) of grey uint8."""
     rng = np.random.default_rng(seed)

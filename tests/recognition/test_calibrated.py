@@ -46,6 +46,7 @@ def test_the_temperature_is_applied_and_the_answer_stays(calibrated, model_folde
     before, after = answers(model_folder), answers(calibrated)
     temperature = read_model_folder(calibrated).facts["calibration"]["temperature"]
     wanted = with_temperature(np.array([list(before.probabilities.values())]), temperature)[0]
+    # the probabilities of a face are float32
     np.testing.assert_allclose(list(after.probabilities.values()), wanted, atol=1e-6)
     assert after.expression == before.expression and after.confidence < before.confidence
     assert after.confidence == max(after.probabilities.values())

