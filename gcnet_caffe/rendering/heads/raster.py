@@ -117,7 +117,13 @@ def reached(
 
 
 @njit(cache=True)
-def _draw(points, triangles, triangle, weights, depth):  # type: ignore[no-untyped-def]
+def _draw(
+    points: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    triangle: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
     height, width = depth.shape
     for t in range(len(triangles)):
         a, b, c = points[triangles[t, 0]], points[triangles[t, 1]], points[triangles[t, 2]]
