@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import layer_types
 from gcnet_caffe.formats.weights import has_weights
