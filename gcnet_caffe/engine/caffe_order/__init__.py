@@ -2,7 +2,8 @@
 
 Caffe makes a convolution a product of matrices and leaves it to OpenBLAS; PyTorch adds the same
 numbers up in another order. Here a rule computes each layer that adds up, with Caffe's calls
-of BLAS, which is scipy's OpenBLAS. Layers that add nothing up stay as they are.
+of BLAS, which is scipy's OpenBLAS. Layers that add nothing up stay as they are, but for max
+pooling, which a rule does faster.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from gcnet_caffe.engine.caffe_order import channels, combine, losses, lrn, neurons, products
+from gcnet_caffe.engine.caffe_order import (
+    channels,
+    combine,
+    losses,
+    lrn,
+    neurons,
+    pooling,
+    products,
+)
 from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
 from gcnet_caffe.engine.fusion import Step
 from gcnet_caffe.engine.layers.base import Layer, Tops
 from gcnet_caffe.errors import UsageError
+from gcnet_caffe.formats import caffe_pb
 
 _RULES: dict[str, Rule] = {
     "BatchNorm": channels.batch_norm,
@@ -36,6 +46,7 @@ _RULES: dict[str, Rule] = {
     "MVN": channels.mvn,
     "NormalizedDistance": combine.normalized_distance,
     "PReLU": channels.prelu,
+    "Pooling": pooling.max_pooling,
     "Power": neurons.power_of,
     "Reduction": combine.reduction,
     "Scale": channels.scale,
@@ -70,7 +81,9 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 
 
 def _is_unruled(layer: Layer) -> bool:
-    """Whether the parameters of `layer` are such that it adds nothing up."""
+    """Whether `layer`, with its parameters, is computed as usual, which gives Caffe's numbers."""
+    if layer.layer_type == "Pooling":
+        return not HAS_NUMBA or layer.param.pooling_param.pool != caffe_pb.PoolingParameter.MAX
     if layer.layer_type == "Eltwise":
         param = layer.param.eltwise_param
         return param.operation != param.PROD and set(param.coeff) <= {1}

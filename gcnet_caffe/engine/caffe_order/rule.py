@@ -1,8 +1,9 @@
 """What a rule is, and how autograd runs one.
 
 A rule takes a layer and its bottoms as arrays. It returns the top (or a tuple of the tops), and a
-function that takes the gradient of each top and returns those of the bottoms. It adds the gradients of the blobs to those
-that they have so far, as Caffe does: image by image, and layer by layer where several share a blob.
+function that takes the gradient of each top and returns those of the bottoms. It adds the gradients
+of the blobs to those that they have so far, as Caffe does: image by image, and layer by layer where
+several share a blob.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class _Call(torch.autograd.Function):
         tops = [
             torch.from_numpy(np.asarray(one)) for one in (top if isinstance(top, tuple) else (top,))
         ]
+        ctx.mark_non_differentiable(*(one for one in tops if not one.is_floating_point()))
         return tuple(tops) if len(tops) > 1 else tops[0]
 
     @staticmethod

@@ -144,7 +144,8 @@ def _broken_rule(rule: Callable, broken: Break) -> Callable:
     kind, index = _kind_and_index(broken.place)
 
     def change(array: Any) -> np.ndarray:
-        return broken.change(torch.from_numpy(np.array(array))).numpy().astype(np.float32)
+        array = np.array(array)
+        return broken.change(torch.from_numpy(array)).numpy().astype(array.dtype)
 
     def run(layer: Any, *bottoms: np.ndarray) -> tuple[Any, Callable]:
         made, back = rule(layer, *bottoms)
