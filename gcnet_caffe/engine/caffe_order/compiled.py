@@ -17,7 +17,7 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -32,12 +32,13 @@ from scipy.linalg import _fblas  # noqa: E402
 try:
     import numba
     from llvmlite import binding
+
+    HAS_NUMBA = True
 except ImportError:
-    numba = None
+    HAS_NUMBA = False
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-HAS_NUMBA = numba is not None
 #: How many numbers are worth a thread.
 _WORTH = 1 << 15
 
@@ -46,8 +47,8 @@ def compiled(function: _Function) -> _Function:
     """Decorator: Numba compiles `function`, which then runs without Python's lock."""
     if not HAS_NUMBA:
         return function
-    made: _Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return made
+    made: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    return cast(_Function, made)
 
 
 def share(
@@ -121,8 +122,8 @@ def _c_function(name: str, signature: str, blas: bool = False) -> Callable[..., 
             "p": ctypes.c_void_p,
         }
         found.restype, *found.argtypes = (kinds[letter] for letter in signature)
-        return found
-    types = numba.types
+        return cast(Callable[..., Any], found)
+    types: Any = numba.types
     kinds = {"v": types.void, "i": types.int32, "f": types.float32, "d": types.float64}
     kinds["p"] = types.CPointer(types.float32)
     result, *arguments = (kinds[letter] for letter in signature)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order.blas import Array, power
 from gcnet_caffe.engine.caffe_order.neurons import raised
@@ -60,7 +61,7 @@ def _across(param: Any, bottom: Array) -> tuple[Top, Back]:
     return top, back
 
 
-def _padded(x: Array, before: int, size: int) -> Array:
+def _padded(x: NDArray[Any], before: int, size: int) -> Array:
     """Return x with size - 1 more channels of zeros, `before` of them in front."""
     made = np.zeros((len(x), x.shape[1] + size - 1, *x.shape[2:]), _F)
     made[:, before : before + x.shape[1]] = x

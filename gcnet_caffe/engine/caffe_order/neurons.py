@@ -5,6 +5,7 @@ Source: Caffe src/caffe/layers/<name>_layer.cpp.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,8 +57,8 @@ def power_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
 
 def raised(
     bottom: Array, exponent: np.float32, factor: np.float32, shift: np.float32
-) -> tuple[Array, Back]:
-    """Return (bottom * factor + shift) ^ exponent as a rule does."""
+) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """Return (bottom * factor + shift) ^ exponent, as a rule does."""
     inner = bottom * factor + shift
     top = power(inner, exponent)
 

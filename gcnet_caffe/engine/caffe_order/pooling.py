@@ -63,7 +63,7 @@ def _pooled(
             for place in range(top.shape[2]):
                 left = place * stride[1] - pad[1]
                 first, last = max(left, 0), min(left + kernel[1], width)
-                best, found = _LOWEST, -1
+                best, found = _LOWEST, np.int64(-1)
                 for row in rows:
                     for pixel in range(_U(row * width + first), _U(row * width + last)):
                         value = pixels[pixel]

@@ -56,9 +56,8 @@ def convolution(
     sides = channels, layer.group, windows
     work = weight.size * math.prod(windows.narrow)  # of an image
     rows = [bottom.reshape(count, -1) for bottom in bottoms]
-    there, back_again = images.make_narrow, images.make_wide
-    if transposed:
-        there, back_again = back_again, there
+    ways = images.make_narrow, images.make_wide
+    there, back_again = ways[::-1] if transposed else ways
 
     def top_of(bottom: Array) -> Array:
         top = np.empty((count, math.prod(top_shape[axis:])), np.float32)
