@@ -234,7 +234,7 @@ def googlenet(width: float) -> str:
 
 
 class Classic(NamedTuple):
-    """A net, its images, the batch it is trained with, and the fields of its solver."""
+    """A net, its images, the batch it is trained with, the fields of its solver, and its pixels."""
 
     text: Callable[[float], str]
     channels: int
@@ -242,6 +242,7 @@ class Classic(NamedTuple):
     classes: int
     batch: int
     solver: str
+    scale: float = 1 / 256
 
 
 _INV = 'base_lr: 0.01 lr_policy: "inv" gamma: 0.0001 power: 0.75 momentum: 0.9'
@@ -260,8 +261,8 @@ NETS = {
         "base_lr: 0.01 lr_policy: 'fixed' momentum: 0.9 weight_decay: 5e-4",
     ),
     "siamese": Classic(siamese, 2, 28, 2, 64, _INV),
-    "alexnet": Classic(alexnet, 3, 227, 1000, 256, f"{_INV} weight_decay: 0.0005"),
-    "googlenet": Classic(googlenet, 3, 224, 1000, 32, f"{_INV} weight_decay: 0.0002"),
+    "alexnet": Classic(alexnet, 3, 227, 1000, 256, f"{_INV} weight_decay: 0.0005", 1),
+    "googlenet": Classic(googlenet, 3, 224, 1000, 32, f"{_INV} weight_decay: 0.0002", 1),
 }
 #: LeNet's solver fields by update rule, as in Caffe's examples.
 RULES = {
@@ -294,9 +295,8 @@ def write_net(
         write_lmdb(folder / images, labels, net.channels, net.size)
     tops = 'top: "data"' + ("" if name == "autoencoder" else ' top: "label"')
     data = f'data_param {{ source: "{images}" batch_size: {batch} backend: LMDB }}'
-    first = (
-        f'layer {{ name: "data" type: "Data" {tops} transform_param {{ scale: 0.0039 }} {data} }}'
-    )
+    data += f" transform_param {{ scale: {net.scale} }}"
+    first = f'layer {{ name: "data" type: "Data" {tops} {data} }}'
     (folder / f"{name}.prototxt").write_text(f'name: "{name}"\n{first}\n{net.text(width)}')
     fields = f'net: "{name}.prototxt" random_seed: 1 max_iter: 1000000 {net.solver}'
     param = parse_text(fields, caffe_pb.SolverParameter)
