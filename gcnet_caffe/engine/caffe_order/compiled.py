@@ -1,8 +1,9 @@
 """Loops that Numba compiles, the functions of C that they call, and the threads that share them.
 
 Compiled code calls OpenBLAS and the C library by their addresses and does not hold Python's lock,
-so that threads compute at the same time. Numba keeps the code beside the sources. Without Numba
-the same functions run as Python, slowly.
+so that threads compute at the same time. Numba keeps the code beside the sources; it compiles a
+function anew when that function's own file has changed. Without Numba the same functions run as
+Python, slowly.
 
 OpenBLAS adds up in the order of the kernels that it chooses for the processor, or that
 OPENBLAS_CORETYPE gives when it is loaded. Each version chooses differently, so the kernels are
@@ -47,8 +48,11 @@ def compiled(function: _Function) -> _Function:
     """Decorator: Numba compiles `function`, which then runs without Python's lock."""
     if not HAS_NUMBA:
         return function
-    made: Any = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    return cast(_Function, made)
+    jit: Any = functools.partial(numba.njit, nogil=True, error_model="numpy")
+    try:
+        return cast(_Function, jit(cache=True)(function))
+    except RuntimeError:  # no folder where the code can be kept
+        return cast(_Function, jit()(function))
 
 
 def share(
