@@ -155,6 +155,22 @@ def column_sums(matrix: Array, out: Array | None = None) -> Array:
 
 
 @compiled
+def _channel_sums(x: Array, channels: int, inner: int, out: Array, start: int, stop: int) -> None:
+    ones, none = np.ones(channels, np.float32), np.float32(0)
+    for image in range(start, stop):
+        part, found = x[image * channels * inner :], out[image * inner :]
+        sums(True, channels, inner, np.float32(1), part, ones, none, found)
+
+
+def channel_sums(x: Array) -> Array:
+    """Return the sums over the second of three axes, image by image."""
+    outer, channels, inner = x.shape
+    out = np.zeros(outer * inner, np.float32)
+    share(_channel_sums, outer, channels * inner, x.reshape(-1), channels, inner, out)
+    return out.reshape(outer, inner)
+
+
+@compiled
 def _dot(a: Array, step: int, b: Array, count: int) -> np.float32:
     found: np.float32 = _sdot(count, a.ctypes, step, b.ctypes, step)
     return found

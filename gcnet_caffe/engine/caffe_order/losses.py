@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gcnet_caffe.engine.caffe_order.blas import (
     Array,
     absolute_sum,
+    channel_sums,
     column_dots,
-    column_sums,
     dot,
     exp,
     log,
@@ -48,7 +48,7 @@ def _probability(bottom: Array, axis: int) -> Array:
     """Return the softmax along `axis`, as outer x channels x inner."""
     x = bottom.reshape(math.prod(bottom.shape[:axis]), bottom.shape[axis], -1)
     top = exp(x - x.max(1, keepdims=True))
-    top /= np.stack([column_sums(image) for image in top])[:, None]
+    top /= channel_sums(top)[:, None]
     return top
 
 
