@@ -35,6 +35,7 @@ bench: setup image
 	$(BIN)/python benchmarks/rendering.py
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python -m benchmarks.caffes_order
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python -m benchmarks.live_camera
 

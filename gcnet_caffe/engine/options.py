@@ -35,7 +35,7 @@ class EngineOptions:
     compile, cuda_graphs : bool
         Run the net through torch.compile; capture a training pass as a CUDA graph.
     threads : int
-        CPU threads of PyTorch; 0 is PyTorch's default.
+        CPU threads; 0 is PyTorch's default.
     data_limit : float
         GiB of each LMDB's decoded images that are held in memory.
 
@@ -62,7 +62,7 @@ class EngineOptions:
     )
     compile: bool = _option(False, "run the net through torch.compile: a minute first, then faster")
     cuda_graphs: bool = _option(False, "capture forward and backward as a CUDA graph")
-    threads: int = _option(0, "CPU threads of PyTorch; 0 is PyTorch's default")
+    threads: int = _option(0, "CPU threads; 0 is PyTorch's default")
     data_limit: float = _option(
         4.0, "GiB of an LMDB's decoded images held in memory; the others are read each time"
     )

@@ -4,13 +4,17 @@ The solvers are the committed ones over a scratch tree (tests/scratch.py), with 
 that both engines start from the same weights and see the same crops, mirrors and dropout masks.
 """
 
+import contextlib
 import io
 import os
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
 from gcnet_caffe import nets
+from gcnet_caffe.engine.caffe_order import compiled
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
@@ -70,6 +74,19 @@ def record(caffe, tree, solver, iterations, how="", threads=1, out="recorded.npz
 def make_solver(solver, **options):
     """Return the engine's Solver of the file `solver`, in the current folder."""
     return Solver(read_solver(solver), solver, log=Log(io.StringIO()), **options)
+
+
+@contextlib.contextmanager
+def threads(count):
+    """Have PyTorch, and loops in Caffe's order however short, use `count` threads in the body."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(compiled, "_WORTH", 1)
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def blobs_in(net):

@@ -2,7 +2,8 @@
 
 Caffe makes a convolution a product of matrices and leaves it to OpenBLAS; PyTorch adds the same
 numbers up in another order. Here a rule computes each layer that adds up, with Caffe's calls
-of BLAS, which is scipy's OpenBLAS. Layers that add nothing up stay as they are.
+of BLAS, which is scipy's OpenBLAS. Layers that add nothing up stay as they are, but for max
+pooling, which a rule does faster.
 """
 
 from __future__ import annotations
@@ -12,29 +13,46 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from gcnet_caffe.engine.caffe_order import channels, embeddings, losses, neurons, products
-from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.caffe_order import (
+    channels,
+    combine,
+    losses,
+    lrn,
+    neurons,
+    pooling,
+    products,
+)
+from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
 from gcnet_caffe.engine.fusion import Step
 from gcnet_caffe.engine.layers.base import Layer, Tops
-from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
 
 _RULES: dict[str, Rule] = {
     "BatchNorm": channels.batch_norm,
+    "Bias": channels.bias,
     "ContrastiveLoss": losses.contrastive_loss,
     "Convolution": products.convolution,
     "Deconvolution": products.deconvolution,
+    "ELU": neurons.elu,
+    "Eltwise": combine.eltwise,
     "EuclideanLoss": losses.euclidean_loss,
     "Exp": neurons.exp_of,
+    "HingeLoss": losses.hinge_loss,
     "InnerProduct": products.inner_product,
-    "NormalizedDistance": embeddings.normalized_distance,
-    "Power": embeddings.power_of,
-    "Reduction": embeddings.reduction,
+    "LRN": lrn.lrn,
+    "Log": neurons.log_of,
+    "MVN": channels.mvn,
+    "NormalizedDistance": combine.normalized_distance,
+    "PReLU": channels.prelu,
+    "Pooling": pooling.max_pooling,
+    "Power": neurons.power_of,
+    "Reduction": combine.reduction,
     "Scale": channels.scale,
     "Sigmoid": neurons.sigmoid_of,
     "SigmoidCrossEntropyLoss": losses.sigmoid_cross_entropy_loss,
+    "Softmax": losses.softmax,
     "SoftmaxWithLoss": losses.softmax_loss,
     "TanH": neurons.tanh_of,
 }
@@ -52,6 +70,8 @@ def prepare(device: torch.device, log: Callable[[str], None]) -> None:
         raise UsageError("--summation caffe: this is Caffe's order on a CPU; leave -gpu out")
     kernels = use_one_thread()
     log(f"Adding up as Caffe does with OPENBLAS_CORETYPE={kernels} OPENBLAS_NUM_THREADS=1")
+    if not HAS_NUMBA:
+        log("Numba is not there, so this takes long: pip install 'gcnet-caffe[torch]'")
 
 
 def op_of(layer: Layer) -> Callable[..., Tops]:
@@ -61,17 +81,15 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 
 
 def _is_unruled(layer: Layer) -> bool:
-    """Whether the rule of its type does not cover the parameters of `layer`."""
-    if layer.num_tops > 1:
-        return True
-    if isinstance(layer, (Convolution, Deconvolution)):
-        return layer.channel_axis != 1 or len(layer.kernel) != 2
+    """Whether `layer`, with its parameters, is computed as usual, which gives Caffe's numbers."""
+    if layer.layer_type == "Pooling":
+        return not HAS_NUMBA or layer.param.pooling_param.pool != caffe_pb.PoolingParameter.MAX
+    if layer.layer_type == "Eltwise":
+        param = layer.param.eltwise_param
+        return param.operation != param.PROD and set(param.coeff) <= {1}
     if layer.layer_type == "Power":
         param = layer.param.power_param
         return param.power in (0, 1) or param.scale == 0
-    if layer.layer_type == "Reduction":
-        param = caffe_pb.ReductionParameter
-        return layer.param.reduction_param.operation not in (param.SUM, param.MEAN)
     return False
 
 

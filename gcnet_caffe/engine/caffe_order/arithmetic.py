@@ -11,12 +11,25 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from gcnet_caffe.engine.caffe_order.blas import dot, power
+from gcnet_caffe.engine.caffe_order.blas import Array, dot, power
+from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, compiled, share
+
+_U = np.uint64
 
 
 def axpy(alpha: float, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """y += alpha x, in place, alpha x rounded first; returns `y`."""
-    return y.add_(x * alpha)
+    if not HAS_NUMBA:
+        return y.add_(x * alpha)
+    flat = [tensor.detach().view(-1).numpy() for tensor in (x, y)]
+    share(_axpy, x.numel(), 1, np.float32(alpha), *flat)
+    return y
+
+
+@compiled
+def _axpy(alpha: np.float32, x: Array, y: Array, start: int, stop: int) -> None:
+    for index in range(_U(start), _U(stop)):
+        y[index] += alpha * x[index]
 
 
 def root(x: torch.Tensor) -> torch.Tensor:

@@ -1,121 +1,276 @@
 """Caffe's calls of BLAS and of the C library; BLAS is scipy's OpenBLAS.
 
 Source: Caffe src/caffe/util/math_functions.cpp, include/caffe/util/mkl_alternate.hpp. All arrays
-are C-contiguous float32.
-
-OpenBLAS adds up in the order of the kernels that it chooses for the processor, or that
-OPENBLAS_CORETYPE gives when it is loaded. Each version chooses differently, so the kernels are
-chosen here: Sandybridge, which run on any processor with AVX and have no fused multiply-add. Where
-a compiler puts that (in other kernels: the remainders of 4 or 32) decides how numbers are rounded.
+are C-contiguous float32. Parts of a matrix product, of the rows of a sum, and of a loop are those
+of the whole, number for number (with kernels of Sandybridge), so that threads may share them.
 """
 
 from __future__ import annotations
 
-import ctypes
-import itertools
-import os
-from collections.abc import Callable, Iterable
-from typing import Union
+from collections.abc import Callable
+from typing import Any, Union
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from gcnet_caffe.engine.options import KERNELS
-from gcnet_caffe.errors import UsageError
-
-if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
-    os.environ.setdefault("OPENBLAS_CORETYPE", KERNELS)
-
-from scipy.linalg import _fblas, blas  # noqa: E402
+from gcnet_caffe.engine.caffe_order import compiled as c
+from gcnet_caffe.engine.caffe_order.compiled import compiled, share
 
 Array = NDArray[np.float32]
-_Number = Union[float, np.float32]
+Number = Union[float, np.float32]
 _Numbers = Union[Array, np.float32]
 
-_LIBM = ctypes.CDLL(None)
-for _name, _count in (("expf", 1), ("logf", 1), ("powf", 2), ("tanhf", 1)):
-    getattr(_LIBM, _name).restype = ctypes.c_float
-    getattr(_LIBM, _name).argtypes = [ctypes.c_float] * _count
+#: Rows that sgemv sums together: parts of a matrix begin at multiples of it.
+ROWS = 4
+
+# names that compiled code knows
+_expf, _logf, _powf, _tanhf, _tanh = c.expf, c.logf, c.powf, c.tanhf, c.tanh
+_sgemm, _sgemv, _sdot, _sasum = c.sgemm, c.sgemv, c.sdot, c.sasum
+_ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112
 
 
-def use_one_thread() -> str:
-    """Have OpenBLAS compute in one thread; return the name of its kernels.
+@compiled
+def product(
+    trans_a: bool,
+    trans_b: bool,
+    m: int,
+    n: int,
+    k: int,
+    a: Array,
+    lda: int,
+    b: Array,
+    ldb: int,
+    beta: Number,
+    out: Array,
+    ldo: int,
+) -> None:
+    """out = op(a) op(b) + beta out, of flat arrays; op transposes if `trans_a`, `trans_b`.
 
-    Raises
-    ------
-    UsageError
-        scipy has another BLAS.
+    Parameters
+    ----------
+    m, n, k : int
+        out is m x n, op(a) m x k, op(b) k x n.
+    lda, ldb, ldo : int
+        How far apart the rows of a, b and out begin.
     """
-    library = ctypes.CDLL(_fblas.__file__)
-    for prefix in ("scipy_openblas", "openblas"):
-        name = getattr(library, f"{prefix}_get_corename", None)
-        if name is not None:
-            name.restype = ctypes.c_char_p
-            getattr(library, f"{prefix}_set_num_threads")(1)
-            found: bytes = name()
-            return found.decode()
-    raise UsageError("--summation caffe: wanted a scipy with OpenBLAS, such as pip installs")
+    _sgemm(
+        _ROW_MAJOR,
+        _TRANSPOSED if trans_a else _AS_IT_IS,
+        _TRANSPOSED if trans_b else _AS_IT_IS,
+        m,
+        n,
+        k,
+        1.0,
+        a.ctypes,
+        lda,
+        b.ctypes,
+        ldb,
+        beta,
+        out.ctypes,
+        ldo,
+    )
+
+
+@compiled
+def _rows_of_product(
+    trans_a: bool,
+    trans_b: bool,
+    a: Array,
+    b: Array,
+    beta: Number,
+    out: Array,
+    n: int,
+    k: int,
+    start: int,
+    stop: int,
+) -> None:
+    m = len(out) // n
+    part = a[start if trans_a else start * k :]
+    lda, ldb = m if trans_a else k, k if trans_b else n
+    product(trans_a, trans_b, stop - start, n, k, part, lda, b, ldb, beta, out[start * n :], n)
+
+
+@compiled
+def _columns_of_product(
+    trans_a: bool,
+    trans_b: bool,
+    a: Array,
+    b: Array,
+    beta: Number,
+    out: Array,
+    n: int,
+    k: int,
+    start: int,
+    stop: int,
+) -> None:
+    m = len(out) // n
+    part = b[start * k if trans_b else start :]
+    lda, ldb = m if trans_a else k, k if trans_b else n
+    product(trans_a, trans_b, m, stop - start, k, a, lda, part, ldb, beta, out[start:], n)
 
 
 def gemm(trans_a: bool, trans_b: bool, a: Array, b: Array, out: Array, beta: float = 0.0) -> Array:
     """out = op(a) op(b) + beta out; op transposes if `trans_a`, `trans_b`. Returns `out`."""
-    # row by row, as C stores it, is the transposed product column by column, as Fortran does
-    blas.sgemm(1.0, b.T, a.T, beta, out.T, trans_b, trans_a, overwrite_c=1)
+    (m, n), k = out.shape, a.shape[0 if trans_a else 1]
+    flat = (trans_a, trans_b, a.reshape(-1), b.reshape(-1), np.float32(beta), out.reshape(-1), n, k)
+    if m > n:
+        share(_rows_of_product, m, n * k, *flat)
+    else:
+        share(_columns_of_product, n, m * k, *flat)
     return out
+
+
+@compiled
+def sums(
+    transposed: bool, m: int, n: int, alpha: Number, a: Array, ones: Array, beta: Number, out: Array
+) -> None:
+    """out = alpha op(a) ones + beta out, of a flat m x n matrix."""
+    trans = _TRANSPOSED if transposed else _AS_IT_IS
+    _sgemv(_ROW_MAJOR, trans, m, n, alpha, a.ctypes, n, ones.ctypes, 1, beta, out.ctypes, 1)
+
+
+@compiled
+def _some_row_sums(
+    n: int, alpha: Number, a: Array, ones: Array, beta: Number, out: Array, start: int, stop: int
+) -> None:
+    sums(False, stop - start, n, alpha, a[start * n :], ones, beta, out[start:])
 
 
 def row_sums(matrix: Array, alpha: float = 1.0, out: Array | None = None) -> Array:
     """Return alpha times the sum of each row, added to `out` if it is given."""
-    ones = np.ones(matrix.shape[1], np.float32)
-    return _gemv(alpha, matrix, ones, out, trans=1)
+    m, n = matrix.shape
+    beta, out = (0, np.zeros(m, np.float32)) if out is None else (1, out)
+    numbers = (n, np.float32(alpha), matrix.reshape(-1), np.ones(n, np.float32), np.float32(beta))
+    share(_some_row_sums, m, n, *numbers, out, step=ROWS)
+    return out
 
 
 def column_sums(matrix: Array, out: Array | None = None) -> Array:
     """Return the sum of each column, added to `out` if it is given."""
-    return _gemv(1.0, matrix, np.ones(len(matrix), np.float32), out, trans=0)
-
-
-def _gemv(alpha: float, matrix: Array, ones: Array, out: Array | None, trans: int) -> Array:
-    if out is None:
-        sums: Array = blas.sgemv(alpha, matrix.T, ones, trans=trans)
-        return sums
-    blas.sgemv(alpha, matrix.T, ones, 1.0, out, trans=trans, overwrite_y=1)
+    m, n = matrix.shape
+    beta, out = (0, np.zeros(n, np.float32)) if out is None else (1, out)
+    one, ones = np.float32(1), np.ones(m, np.float32)
+    sums(True, m, n, one, matrix.reshape(-1), ones, np.float32(beta), out)
     return out
+
+
+@compiled
+def _channel_sums(x: Array, channels: int, inner: int, out: Array, start: int, stop: int) -> None:
+    ones, none = np.ones(channels, np.float32), np.float32(0)
+    for image in range(start, stop):
+        part, found = x[image * channels * inner :], out[image * inner :]
+        sums(True, channels, inner, np.float32(1), part, ones, none, found)
+
+
+def channel_sums(x: Array) -> Array:
+    """Return the sums over the second of three axes, image by image."""
+    outer, channels, inner = x.shape
+    out = np.zeros(outer * inner, np.float32)
+    share(_channel_sums, outer, channels * inner, x.reshape(-1), channels, inner, out)
+    return out.reshape(outer, inner)
+
+
+@compiled
+def _dot(a: Array, step: int, b: Array, count: int) -> np.float32:
+    found: np.float32 = _sdot(count, a.ctypes, step, b.ctypes, step)
+    return found
 
 
 def dot(a: Array, b: Array) -> np.float32:
     """Return the sum of a b, of arrays of one shape."""
-    return np.float32(blas.sdot(a.reshape(-1), b.reshape(-1)))
+    return np.float32(_dot(a.reshape(-1), 1, b.reshape(-1), a.size))
 
 
-def axpby(alpha: _Number, x: Array, beta: _Number, y: Array) -> Array:
+@compiled
+def _column_dots(a: Array, b: Array, channels: int, inner: int, out: Array) -> None:
+    for place in range(len(out)):
+        start = place // inner * channels * inner + place % inner
+        out[place] = _dot(a[start:], inner, b[start:], channels)
+
+
+def column_dots(a: Array, b: Array) -> Array:
+    """Return the sums of a b over the second of three axes."""
+    outer, channels, inner = a.shape
+    out = np.empty(outer * inner, np.float32)
+    _column_dots(a.reshape(-1), b.reshape(-1), channels, inner, out)
+    return out.reshape(outer, inner)
+
+
+@compiled
+def _absolute_sum(x: Array) -> np.float32:
+    found: np.float32 = _sasum(len(x), x.ctypes, 1)
+    return found
+
+
+def absolute_sum(x: Array) -> np.float32:
+    """Return the sum of |x|."""
+    return np.float32(_absolute_sum(x.reshape(-1)))
+
+
+def axpby(alpha: Number, x: Array, beta: Number, y: Array) -> Array:
     """y = alpha x + beta y, in place; returns `y`."""
     y *= np.float32(beta)
     y += np.float32(alpha) * x
     return y
 
 
+@compiled
+def _exp(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = _expf(x[index])
+
+
+@compiled
+def _log(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = _logf(x[index])
+
+
+@compiled
+def _hyperbolic(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = _tanhf(x[index])
+
+
+@compiled
+def _logistic(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = 0.5 * _tanh(0.5 * x[index]) + 0.5
+
+
+@compiled
+def _power(exponent: Number, x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = _powf(x[index], exponent)
+
+
 def exp(x: _Numbers) -> Array:
     """Return the C library's expf of each element."""
-    return _each(_LIBM.expf, x)
+    return _each(_exp, x)
 
 
 def log(x: _Numbers) -> Array:
     """Return the C library's logf of each element."""
-    return _each(_LIBM.logf, x)
+    return _each(_log, x)
 
 
 def tanh(x: Array) -> Array:
     """Return the C library's tanhf of each element."""
-    return _each(_LIBM.tanhf, x)
+    return _each(_hyperbolic, x)
 
 
-def power(x: _Numbers, exponent: _Number) -> Array:
+def sigmoid(x: Array) -> Array:
+    """Return Caffe's sigmoid of each element: by tanh, in double precision."""
+    return _each(_logistic, x)
+
+
+def power(x: _Numbers, exponent: Number) -> Array:
     """Return the C library's powf of each element."""
-    return _each(_LIBM.powf, x, itertools.repeat(float(exponent)))
+    return _each(_power, x, np.float32(exponent))
 
 
-def _each(function: Callable[..., float], x: _Numbers, *further: Iterable[float]) -> Array:
-    values = map(function, x.reshape(-1).tolist(), *further)
-    return np.fromiter(values, np.float32, x.size).reshape(x.shape)
+def _each(function: Callable[..., None], x: _Numbers, *before: Any) -> Array:
+    flat = np.ascontiguousarray(x, np.float32).reshape(-1)
+    out = np.empty_like(flat)
+    share(function, len(flat), 8, *before, flat, out)
+    return out.reshape(np.shape(x))

@@ -9,14 +9,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gcnet_caffe.engine.caffe_order.blas import Array, column_sums, dot, exp, log
-from gcnet_caffe.engine.caffe_order.neurons import sigmoid
+from gcnet_caffe.engine.caffe_order.blas import (
+    Array,
+    absolute_sum,
+    channel_sums,
+    column_dots,
+    dot,
+    exp,
+    log,
+    sigmoid,
+)
+from gcnet_caffe.engine.caffe_order.neurons import sigmoid_back
 from gcnet_caffe.engine.caffe_order.rule import Back, Top
 from gcnet_caffe.engine.layers.losses import normalizer
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer
-    from gcnet_caffe.engine.layers.losses import SigmoidCrossEntropyLoss, SoftmaxWithLoss
+    from gcnet_caffe.engine.layers.losses import (
+        SigmoidCrossEntropyLoss,
+        Softmax,
+        SoftmaxWithLoss,
+    )
 
 _F = np.float32
 
@@ -31,32 +44,57 @@ def _counted(label: NDArray[Any], ignored: int | None) -> NDArray[np.bool_]:
     return np.ones(label.shape, bool) if ignored is None else label != ignored
 
 
+def _probability(bottom: Array, axis: int) -> Array:
+    """Return the softmax along `axis`, as outer x channels x inner."""
+    x = bottom.reshape(math.prod(bottom.shape[:axis]), bottom.shape[axis], -1)
+    top = exp(x - x.max(1, keepdims=True))
+    top /= channel_sums(top)[:, None]
+    return top
+
+
+def softmax(layer: Softmax, bottom: Array) -> tuple[Top, Back]:
+    """Softmax."""
+    top = _probability(bottom, layer.dim)
+
+    def back(gradient: Array) -> list[Array]:
+        return [_softmax_back(top, gradient.reshape(top.shape)).reshape(bottom.shape)]
+
+    return top.reshape(bottom.shape), back
+
+
+def _softmax_back(top: Array, gradient: Array) -> Array:
+    return (gradient - column_dots(gradient, top)[:, None]) * top
+
+
 def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[Top, Back]:
-    """SoftmaxWithLoss with one top."""
-    outer = math.prod(bottom.shape[: layer.dim])
-    x = bottom.reshape(outer, bottom.shape[layer.dim], -1)
+    """SoftmaxWithLoss."""
+    probability = _probability(bottom, layer.dim)
+    outer = len(probability)
     label = label.reshape(outer, -1).astype(np.int64)
-    probability = exp(x - x.max(1, keepdims=True))
-    probability /= np.stack([column_sums(image) for image in probability])[:, None]
     counted = _counted(label, layer.ignore)
     image, place = np.nonzero(counted)
     picked = (image, label[counted], place)
     loss = _one_by_one(-log(np.maximum(probability[picked], np.finfo(_F).tiny)))
     divisor = _F(normalizer(layer.mode, torch.tensor(len(image)), outer, label.shape[1]))
 
-    def back(gradient: Array) -> list[Array | None]:
+    def back(gradient: Array, *second: Array) -> list[Array | None]:
         found = probability.copy()
         found[picked] -= 1
         found *= counted[:, None]
-        return [(found * (gradient / divisor)).reshape(bottom.shape), None]
+        found *= gradient / divisor
+        for one in second:
+            found += _softmax_back(probability, one.reshape(found.shape))
+        return [found.reshape(bottom.shape), None]
 
+    if layer.num_tops == 2:
+        return (loss / divisor, probability.reshape(bottom.shape)), back
     return loss / divisor, back
 
 
 def sigmoid_cross_entropy_loss(
     layer: SigmoidCrossEntropyLoss, bottom: Array, target: Array
 ) -> tuple[Top, Back]:
-    """SigmoidCrossEntropyLoss with one top."""
+    """SigmoidCrossEntropyLoss."""
     target = target.reshape(bottom.shape)
     counted = _counted(np.trunc(target), layer.ignore)
     positive = bottom >= 0
@@ -66,9 +104,14 @@ def sigmoid_cross_entropy_loss(
     outer, inside = bottom.shape[0], math.prod(bottom.shape[1:])
     divisor = _F(normalizer(layer.mode, torch.tensor(int(counted.sum())), outer, inside))
 
-    def back(gradient: Array) -> list[Array | None]:
-        return [(sigmoid(bottom) - target) * counted * (gradient / divisor), None]
+    def back(gradient: Array, *second: Array) -> list[Array | None]:
+        found = (sigmoid(bottom) - target) * counted * (gradient / divisor)
+        for one in second:
+            found += sigmoid_back(sigmoid(bottom), one)
+        return [found, None]
 
+    if layer.num_tops == 2:
+        return (loss / divisor, sigmoid(bottom)), back
     return loss / divisor, back
 
 
@@ -102,3 +145,23 @@ def contrastive_loss(layer: Layer, a: Array, b: Array, label: Array) -> tuple[To
         return [found, -found, None]
 
     return _one_by_one(terms) / _F(len(a)) / _F(2), back
+
+
+def hinge_loss(layer: Layer, bottom: Array, label: Array) -> tuple[Top, Back]:
+    """HingeLoss, of both norms."""
+    count, param = len(bottom), layer.param.hinge_loss_param
+    signs = np.ones((count, bottom.size // count), _F)
+    signs[np.arange(count), label.reshape(-1).astype(np.int64)] = -1
+    margin = np.maximum(1 + bottom.reshape(signs.shape) * signs, 0)
+    squared = param.norm == param.L2
+    total = dot(margin, margin) if squared else absolute_sum(margin)
+
+    def back(gradient: Array) -> list[Array | None]:
+        found = margin * signs
+        if squared:
+            found *= gradient * _F(2) / _F(count)
+        else:
+            found = np.sign(found) * (gradient / _F(count))
+        return [found.reshape(bottom.shape), None]
+
+    return total / _F(count), back

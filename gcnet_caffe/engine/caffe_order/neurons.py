@@ -1,16 +1,16 @@
-"""Exp, Sigmoid and TanH by the C library's functions; PyTorch has its own.
+"""ELU, Exp, Log, Power, Sigmoid and TanH by the C library's functions; PyTorch has its own.
 
 Source: Caffe src/caffe/layers/<name>_layer.cpp.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.engine.caffe_order.blas import Array, exp, log, power, tanh
+from gcnet_caffe.engine.caffe_order.blas import Array, exp, log, power, sigmoid, tanh
 from gcnet_caffe.engine.caffe_order.rule import Back, Top
 
 if TYPE_CHECKING:
@@ -35,6 +35,56 @@ def exp_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     return top, back
 
 
+def log_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """Log."""
+    param = layer.param.log_param
+    shift, factor = _F(param.shift), _F(param.scale)
+    log_of_base = _F(1) if param.base == -1 else log(_F(param.base))
+    inner = bottom * factor + shift
+    top = log(inner) * (_F(1) / log_of_base)
+
+    def back(gradient: Array) -> list[Array]:
+        return [gradient * (power(inner, -1) * (factor / log_of_base))]
+
+    return top, back
+
+
+def power_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """Power, where it is not linear."""
+    param = layer.param.power_param
+    return raised(bottom, _F(param.power), _F(param.scale), _F(param.shift))
+
+
+def raised(
+    bottom: Array, exponent: np.float32, factor: np.float32, shift: np.float32
+) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """Return (bottom * factor + shift) ^ exponent, as a rule does."""
+    inner = bottom * factor + shift
+    top = power(inner, exponent)
+
+    def back(gradient: Array) -> list[Array]:
+        if exponent == 2:
+            slope = bottom * (exponent * factor * factor) + exponent * factor * shift
+        elif shift == 0:
+            slope = top / bottom * exponent
+        else:
+            slope = top / inner * (exponent * factor)
+        return [gradient * slope]
+
+    return top, back
+
+
+def elu(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """ELU."""
+    alpha = _F(layer.param.elu_param.alpha)
+    top = np.maximum(bottom, 0) + alpha * (exp(np.minimum(bottom, 0)) - _F(1))
+
+    def back(gradient: Array) -> list[Array]:
+        return [gradient * ((bottom > 0) + (alpha + top) * (bottom <= 0))]
+
+    return top, back
+
+
 def tanh_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     """TanH."""
     top = tanh(bottom)
@@ -45,17 +95,17 @@ def tanh_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     return top, back
 
 
-def sigmoid(x: Array) -> Array:
-    """Return Caffe's sigmoid of each element: by tanh, in double precision."""
-    halves = map(math.tanh, (0.5 * x.astype(np.float64)).reshape(-1))
-    return (0.5 * np.fromiter(halves, np.float64, x.size) + 0.5).astype(_F).reshape(x.shape)
-
-
 def sigmoid_of(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     """Sigmoid."""
     top = sigmoid(bottom)
 
     def back(gradient: Array) -> list[Array]:
-        return [((gradient * top) * (1 - top.astype(np.float64))).astype(_F)]
+        return [sigmoid_back(top, gradient)]
 
     return top, back
+
+
+def sigmoid_back(top: Array, gradient: Array) -> Array:
+    """Return the gradient of the bottom of a Sigmoid."""
+    found: Array = ((gradient * top) * (1 - top.astype(np.float64))).astype(_F)
+    return found

@@ -6,95 +6,89 @@ inner_product_layer.cpp.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from gcnet_caffe.engine.caffe_order.blas import Array, column_sums, gemm, row_sums
+from gcnet_caffe.engine.caffe_order import images
+from gcnet_caffe.engine.caffe_order.blas import ROWS, Array, column_sums, gemm
+from gcnet_caffe.engine.caffe_order.compiled import share
+from gcnet_caffe.engine.caffe_order.images import Three, Windows
 from gcnet_caffe.engine.caffe_order.rule import Back, Top, gradient_of, values
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution
     from gcnet_caffe.engine.layers.inner_product import InnerProduct
 
+_NO_BIAS = np.empty(0, np.float32)
 
-class _Products:
-    """im2col and the three products of it, for one image.
 
-    The wide side of a layer, of size `wide` (height, width), is the one that im2col is made of:
-    the bottom of a Convolution, the top of a Deconvolution. The other side is narrow.
-    """
-
-    def __init__(self, layer: Convolution | Deconvolution, wide: Sequence[int]) -> None:
-        self.kernel, self.wide = layer.kernel, tuple(wide)
-        self.spatial: dict[str, Any] = {
-            "padding": layer.padding,
-            "stride": layer.stride,
-            "dilation": layer.dilation,
-        }
-        self.shape = (layer.group, layer.blob_shapes[0][0] // layer.group, -1)
-        self.weight = values(layer, 0).reshape(self.shape)
-
-    def columns(self, image: Array) -> Array:
-        found = F.unfold(torch.from_numpy(image)[None], self.kernel, **self.spatial)
-        return found.numpy().reshape(len(self.weight), self.weight.shape[2], -1)
-
-    def narrow(self, image: Array) -> Array:
-        """Return the narrow side made from the wide one."""
-        columns = self.columns(image)
-        top = np.empty((*self.weight.shape[:2], columns.shape[2]), np.float32)
-        for of_group in zip(self.weight, columns, top):
-            gemm(False, False, *of_group)
-        return top
-
-    def widen(self, image: Array) -> Array:
-        """Return the wide side made from the narrow one."""
-        image = image.reshape(self.shape)
-        columns = np.empty((len(image), self.weight.shape[2], image.shape[2]), np.float32)
-        for of_group in zip(self.weight, image, columns):
-            gemm(True, False, *of_group)
-        flat = torch.from_numpy(columns.reshape(1, -1, image.shape[2]))
-        return F.fold(flat, self.wide, self.kernel, **self.spatial)[0].numpy()
-
-    def add_to_weight(self, wide: Array, narrow: Array, gradient: Array) -> None:
-        """Add to the weight's gradient what one image gives."""
-        gradient = gradient.reshape(self.weight.shape)
-        for of_group in zip(narrow.reshape(self.shape), self.columns(wide), gradient):
-            gemm(False, True, *of_group, beta=1.0)
+def _three(sizes: Sequence[int], missing: int) -> Three:
+    """Return depth, height and width, `missing` in place of those that are not given."""
+    return cast(Three, (*[missing] * (3 - len(sizes)), *map(int, sizes)))
 
 
 def convolution(
-    layer: Convolution | Deconvolution, bottom: Array, transposed: bool = False
+    layer: Convolution | Deconvolution, *bottoms: Array, transposed: bool = False
 ) -> tuple[Top, Back]:
-    """Convolution; with `transposed`, Deconvolution. Of two spatial axes."""
-    (shape,) = layer.top_shapes([bottom.shape])
-    products = _Products(layer, (shape if transposed else bottom.shape)[2:])
-    ways = products.narrow, products.widen
-    forward, backward = ways[::-1] if transposed else ways
-    top = np.stack([forward(image) for image in bottom]).reshape(shape)
-    if len(layer.blobs) > 1:
-        top += values(layer, 1)[:, None, None]
+    """Convolution; with `transposed`, Deconvolution."""
+    axis, shape = layer.channel_axis, bottoms[0].shape
+    top_shape = layer.top_shapes([shape])[0]
+    wide, narrow = (top_shape, shape) if transposed else (shape, top_shape)
+    windows = Windows(
+        _three(layer.kernel, 1),
+        _three(layer.stride, 1),
+        _three(layer.padding, 0),
+        _three(layer.dilation, 1),
+        _three(wide[axis + 1 :], 1),
+        _three(narrow[axis + 1 :], 1),
+    )
+    count, channels, pixels = (
+        math.prod(shape[:axis]),
+        narrow[axis],
+        math.prod(top_shape[axis + 1 :]),
+    )
+    weight = values(layer, 0).reshape(-1)
+    bias = values(layer, 1) if len(layer.blobs) > 1 else _NO_BIAS
+    sides = channels, layer.group, windows
+    work = weight.size * math.prod(windows.narrow)  # of an image
+    rows = [bottom.reshape(count, -1) for bottom in bottoms]
+    ways = images.make_narrow, images.make_wide
+    there, back_again = ways[::-1] if transposed else ways
 
-    def back(gradient: Array) -> list[Array]:
+    def top_of(bottom: Array) -> Array:
+        top = np.empty((count, math.prod(top_shape[axis:])), np.float32)
+        share(there, count, work, bottom, weight, bias, top, *sides)
+        return top.reshape(top_shape)
+
+    def to_bottom(gradient: Array) -> Array:
+        found = np.empty(rows[0].shape, np.float32)
+        share(back_again, count, work, gradient, weight, _NO_BIAS, found, *sides)
+        return found.reshape(shape)
+
+    def back(*gradients: Array) -> list[functools.partial[Array]]:
         to_weight, to_bias = gradient_of(layer, 0), gradient_of(layer, 1)
-        for image, change in zip(bottom, gradient):
+        changes = [gradient.reshape(count, -1) for gradient in gradients]
+        for bottom, change in zip(rows, changes):
             if to_bias is not None:
-                row_sums(change.reshape(len(change), -1), out=to_bias)
+                size = count * pixels
+                share(images.add_to_bias, len(bias), size, change, pixels, to_bias, step=ROWS)
             if to_weight is not None:
-                sides = (change, image) if transposed else (image, change)
-                products.add_to_weight(*sides, to_weight)
-        return [np.stack([backward(change) for change in gradient]).reshape(bottom.shape)]
+                both = (change, bottom) if transposed else (bottom, change)
+                size = count * work // wide[axis]
+                share(images.add_to_weight, wide[axis], size, *both, to_weight.reshape(-1), *sides)
+        return [functools.partial(to_bottom, change) for change in changes]
 
-    return top, back
+    tops = tuple(map(top_of, rows))
+    return (tops if len(tops) > 1 else tops[0]), back
 
 
-def deconvolution(layer: Deconvolution, bottom: Array) -> tuple[Top, Back]:
-    """Deconvolution, of two spatial axes."""
-    return convolution(layer, bottom, transposed=True)
+def deconvolution(layer: Deconvolution, *bottoms: Array) -> tuple[Top, Back]:
+    """Deconvolution."""
+    return convolution(layer, *bottoms, transposed=True)
 
 
 def inner_product(layer: InnerProduct, bottom: Array) -> tuple[Top, Back]:
@@ -107,7 +101,7 @@ def inner_product(layer: InnerProduct, bottom: Array) -> tuple[Top, Back]:
     if len(layer.blobs) > 1:
         top += values(layer, 1)
 
-    def back(gradient: Array) -> list[Array]:
+    def back(gradient: Array) -> list[functools.partial[Array]]:
         gradient = gradient.reshape(top.shape)
         to_weight, to_bias = gradient_of(layer, 0), gradient_of(layer, 1)
         if to_weight is not None:
@@ -115,7 +109,10 @@ def inner_product(layer: InnerProduct, bottom: Array) -> tuple[Top, Back]:
             gemm(True, False, *pair, to_weight, beta=1.0)
         if to_bias is not None:
             column_sums(gradient, out=to_bias)
+        return [functools.partial(to_bottom, gradient)]
+
+    def to_bottom(gradient: Array) -> Array:
         found = gemm(False, param.transpose, gradient, weight, np.empty_like(rows))
-        return [found.reshape(bottom.shape)]
+        return found.reshape(bottom.shape)
 
     return top.reshape(*leading, param.num_output), back

@@ -1,14 +1,15 @@
 """What a rule is, and how autograd runs one.
 
-A rule takes a layer and its bottoms as arrays. It returns the top, and a function that takes the
-gradient of the top and returns those of the bottoms. It adds the gradients of the blobs to those
-that they have so far, as Caffe does: image by image, and layer by layer where several share a blob.
+A rule takes a layer and its bottoms as arrays. It returns the top (or a tuple of the tops), and a
+function that takes the gradient of each top and returns those of the bottoms. It adds the gradients
+of the blobs to those that they have so far, as Caffe does: image by image, and layer by layer where
+several share a blob.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import torch
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer, Tops
 
 #: What a rule gives: a loss is one number.
-Top = Union[Array, np.float32]
-#: Gradient of the top -> gradients of the bottoms; None where a bottom has none.
-Back = Callable[[Array], Sequence[Optional[Array]]]
+Top = Union[Array, np.float32, tuple[Union[Array, np.float32], ...]]
+#: The gradient of a bottom, or what computes it where it is wanted; None where a bottom has none.
+Found = Union[Array, Callable[[], Array], None]
+#: Gradient of each top -> gradients of the bottoms.
+Back = Callable[..., Sequence[Found]]
 #: (layer, bottoms...) -> (top, back)
 Rule = Callable[..., tuple[Top, Back]]
 
@@ -32,32 +35,39 @@ class Ruled:
     def __init__(self, layer: Layer, rule: Rule) -> None:
         self.layer, self.rule = layer, rule
 
-    def __call__(self, *bottoms: torch.Tensor) -> torch.Tensor:
+    def __call__(self, *bottoms: torch.Tensor) -> Tops:
         blobs = self.layer.blobs
-        top: torch.Tensor = _Call.apply(self.rule, self.layer, len(bottoms), *bottoms, *blobs)
-        return top
+        tops: Tops = _Call.apply(self.rule, self.layer, len(bottoms), *bottoms, *blobs)
+        return tops
 
 
 class _Call(torch.autograd.Function):
     """Runs a rule. The blobs are inputs only so that the backward pass comes here."""
 
     @staticmethod
-    def forward(
-        ctx: Any, rule: Rule, layer: Layer, count: int, *tensors: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(ctx: Any, rule: Rule, layer: Layer, count: int, *tensors: torch.Tensor) -> Tops:
         bottoms = [tensor.detach().contiguous().numpy() for tensor in tensors[:count]]
         top, ctx.back = rule(layer, *bottoms)
         ctx.blobs = len(tensors) - count
-        return torch.from_numpy(np.asarray(top))
+        tops = [
+            torch.from_numpy(np.asarray(one)) for one in (top if isinstance(top, tuple) else (top,))
+        ]
+        ctx.mark_non_differentiable(*(one for one in tops if not one.is_floating_point()))
+        return tuple(tops) if len(tops) > 1 else tops[0]
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        found = ctx.back(gradient.contiguous().numpy())
-        pairs = zip(found, ctx.needs_input_grad[3:])
-        found = [
-            torch.from_numpy(one) if wanted and one is not None else None for one, wanted in pairs
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        found = ctx.back(*(gradient.contiguous().numpy() for gradient in gradients))
+        made = [
+            torch.from_numpy(gradient_found(one)) if wanted and one is not None else None
+            for one, wanted in zip(found, ctx.needs_input_grad[3:])
         ]
-        return (None, None, None, *found, *[None] * ctx.blobs)
+        return (None, None, None, *made, *[None] * ctx.blobs)
+
+
+def gradient_found(found: Array | Callable[[], Array]) -> Array:
+    """Return the gradient of a bottom that a rule has found, or that it computes now."""
+    return found() if callable(found) else found
 
 
 class Splitting:

@@ -25,6 +25,7 @@ import pytest
 import torch
 
 from gcnet_caffe.engine import caffe_order, fusion
+from gcnet_caffe.engine.caffe_order.rule import gradient_found
 from tests.engine.parity.case import Case, Chain, Graph
 from tests.engine.parity.cases import CASES
 from tests.engine.parity.run import (
@@ -143,26 +144,32 @@ def _broken_rule(rule: Callable, broken: Break) -> Callable:
     kind, index = _kind_and_index(broken.place)
 
     def change(array: Any) -> np.ndarray:
-        return broken.change(torch.from_numpy(np.array(array))).numpy().astype(np.float32)
+        array = np.array(array)
+        return broken.change(torch.from_numpy(array)).numpy().astype(array.dtype)
 
-    def run(layer: Any, *bottoms: np.ndarray) -> tuple[np.ndarray, Callable]:
-        top, back = rule(layer, *bottoms)
+    def run(layer: Any, *bottoms: np.ndarray) -> tuple[Any, Callable]:
+        made, back = rule(layer, *bottoms)
+        tops = list(made) if isinstance(made, tuple) else [made]
+        if kind == "t":
+            tops[index] = change(tops[index])
         if kind == "blob":
             layer.blobs[index].data = broken.change(layer.blobs[index].data)
 
-        def broken_back(gradient: np.ndarray) -> list:
+        def broken_back(*gradients: np.ndarray) -> list:
             blob = layer.blobs[index] if kind == "blob_diff" else None
             before = 0 if blob is None or blob.grad is None else blob.grad.clone()
-            found = back(gradient)
+            found = list(back(*gradients))
             if kind == "b_diff":
-                one = np.zeros_like(bottoms[index]) if found[index] is None else found[index]
-                found[index] = change(one)
+                one = found[index]
+                found[index] = change(
+                    np.zeros_like(bottoms[index]) if one is None else gradient_found(one)
+                )
             if blob is not None:
                 added = (torch.zeros_like(blob) if blob.grad is None else blob.grad) - before
                 blob.grad = before + broken.change(added.detach())
             return found
 
-        return (change(top) if kind == "t" else top), broken_back
+        return (tuple(tops) if isinstance(made, tuple) else tops[0]), broken_back
 
     return run
 

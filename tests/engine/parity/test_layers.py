@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import layer_types
 from gcnet_caffe.formats.weights import has_weights
+from tests.engine import runs
 from tests.engine.parity import mutations, other_mutations
 from tests.engine.parity.case import Case, Chain, Graph
 from tests.engine.parity.cases import CASES
@@ -27,6 +31,7 @@ from tests.engine.parity.run import (
     wrong,
 )
 from tests.engine.parity.sources import SOURCES, unequal
+from tests.scratch import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,49 @@ def test_layer(index: int, theirs) -> None:
     case, results = CASES[index], theirs[0][index]
     found = {way: wrong(case, results, way) for way in WAYS if way != "caffe" or has_rule(case)}
     assert found == {way: {} for way in found}
+
+
+def test_threads_change_no_number() -> None:
+    """In Caffe's order; each loop is shared by three threads, however short it is."""
+    use_one_thread()
+    for case in CASES:
+        alone = by_engine(case, "caffe")
+        with runs.threads(3):
+            together = by_engine(case, "caffe")
+        assert all(np.array_equal(array, together[name], True) for name, array in alone.items())
+
+
+#: Runs the cases in Caffe's order where there is no Numba, and writes what comes out.
+WITHOUT_NUMBA = """
+import sys
+import numpy as np
+sys.modules["numba"] = None
+import torch
+from gcnet_caffe.engine import caffe_order
+from tests.engine.parity.run import CASES, by_engine
+caffe_order.prepare(torch.device("cpu"), print)
+found = {}
+for index, case in enumerate(CASES):
+    found.update((f"{index}.{name}", array) for name, array in by_engine(case, "caffe").items())
+np.savez("found.npz", **found)
+"""
+
+
+def test_without_numba_the_numbers_are_the_same(tmp_path: Path) -> None:
+    use_one_thread()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NUMBA],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert "Numba is not there" in done.stdout
+    with np.load(tmp_path / "found.npz") as found:
+        for index, case in enumerate(CASES):
+            for name, array in by_engine(case, "caffe").items():
+                assert np.array_equal(array, found[f"{index}.{name}"], True), (case.name, name)
 
 
 #: Layers that autocast computes in bfloat16, and how far that may be off the largest number: 0.7 %

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gcnet_caffe.engine.caffe_order.blas import use_one_thread
+from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.formats import read_solver
