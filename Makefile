@@ -49,7 +49,7 @@ setup: .venv/ready
 	    { echo "needs Python's venv: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -c constraints.txt $(TORCH_INDEX) torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[experiment,predict,onnx,web,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[experiment,predict,onnx,leveldb,web,dev]'
 	touch $@
 
 # Real Caffe: docker, podman or buildah builds the image, whichever is there.

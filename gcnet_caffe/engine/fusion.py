@@ -165,11 +165,12 @@ class Segment(NamedTuple):
 def segments(steps: Iterable[Step], device: torch.device) -> list[Segment]:
     """Cut `steps` into runs that torch.compile makes faster and runs that it does not.
 
-    On a GPU everything is one run.
+    On a GPU everything that can be compiled is.
     """
 
     def is_compiled(step: Step) -> bool:
-        return device.type != "cpu" or step.layer.layer_type not in _OWN_KERNELS
+        faster = device.type != "cpu" or step.layer.layer_type not in _OWN_KERNELS
+        return step.layer.is_compilable and faster
 
     return [Segment(list(run), key) for key, run in itertools.groupby(steps, is_compiled)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.formats.databases import open_database
 from gcnet_caffe.formats.datum import Shape, decode, header_shape
-from gcnet_caffe.formats.lmdb_file import open_lmdb, parse_datum, read_records, record_name
+from gcnet_caffe.formats.lmdb_file import parse_datum, record_name
 from gcnet_caffe.parallel import cores
 
 #: At most so many threads decode images; OpenCV lets others run meanwhile.
-_MOST_THREADS = 4
+MOST_THREADS = 4
 
 
 class FeedOptions(NamedTuple):
@@ -41,7 +41,7 @@ class FeedOptions(NamedTuple):
 
 
 class Records:
-    """The images and labels of the LMDB folder `source`, in the order of their keys.
+    """The images and labels of the LMDB or LEVELDB `source`, in the order of their keys.
 
     All labels are read at once, and the sizes of the images as far as headers say them. The images
     themselves are decoded when they are first needed. They are held from then on: those of the
@@ -51,11 +51,13 @@ class Records:
     Parameters
     ----------
     source : str
-        The LMDB folder.
+        The folder.
     color : bool, optional
         Whether encoded images are decoded in colour (BGR, three channels) or in grey; None: as they
         are. As transform_param's force_color and force_gray.
     options : FeedOptions, optional
+    leveldb : bool
+        Whether it is a LEVELDB.
 
     Attributes
     ----------
@@ -73,21 +75,25 @@ class Records:
     Raises
     ------
     LmdbError
-        There is no LMDB, it is empty or cannot be read; a record is not a Datum, or its size is
+        There is no database, it is empty or cannot be read; a record is not a Datum, or its size is
         not the one that it says. The images raise it, too, where they are decoded.
     """
 
     def __init__(
-        self, source: str, color: bool | None = None, options: FeedOptions | None = None
+        self,
+        source: str,
+        color: bool | None = None,
+        options: FeedOptions | None = None,
+        leveldb: bool = False,
     ) -> None:
         self.source, self._color = source, color
         options = options or FeedOptions()
         self._keys: list[bytes] = []
         self.shapes: dict[tuple[Shape, bool], int] = {}
-        self._file = self._fingerprint()
+        self._database = open_database(source, leveldb)
         self.labels = self._survey()
         self.held_bytes, self._limit = 0, options.limit_bytes
-        self._pool = ThreadPoolExecutor(min(cores(), _MOST_THREADS))
+        self._pool = ThreadPoolExecutor(min(cores(), MOST_THREADS))
         self._coming: dict[int, Future[NDArray[Any]]] = {}
         first = self._fresh([0])[0]
         self.stack = torch.empty(
@@ -104,7 +110,7 @@ class Records:
     def _survey(self) -> NDArray[np.int64]:
         """Read all records once, but decode none; return the labels."""
         labels = []
-        for index, (key, value) in enumerate(read_records(self.source)):
+        for index, (key, value) in enumerate(self._database.records()):
             datum = parse_datum(value, self.source, key)
             self._keys.append(key)
             labels.append(datum.label)
@@ -155,17 +161,10 @@ class Records:
         return {index: coming[index].result() for index in missing}
 
     def _start(self, indices: list[int]) -> dict[int, Future[NDArray[Any]]]:
-        """Read the records `indices` and let threads decode them.
-
-        The LMDB is read here, and closed: a process may not open one twice, and the pages of it
-        that were read count as this process's memory while it is open.
-        """
+        """Read the records `indices` and let threads decode them."""
         if not indices:
             return {}
-        with open_lmdb(self.source) as env, env.begin() as transaction:
-            if self._fingerprint() != self._file:
-                raise LmdbError(f"{self.source}: was changed while it was being read")
-            values = [transaction.get(self._keys[index], b"") for index in indices]
+        values = self._database.values([self._keys[index] for index in indices])
         return {
             index: self._pool.submit(self._decode, index, value)
             for index, value in zip(indices, values)
@@ -186,14 +185,6 @@ class Records:
                 self._in_stack[index] = True
             else:
                 self._others[index] = image
-
-    def _fingerprint(self) -> tuple[int, int, int] | None:
-        """Return what changes when the LMDB's file is written; None where there is none."""
-        file = Path(self.source) / "data.mdb"
-        if not file.is_file():
-            return None
-        found = file.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def name(self, index: int) -> str:
         """Return how errors name the record `index`: its LMDB and its key."""

@@ -6,12 +6,14 @@ Source: Caffe src/caffe/util/math_functions.cpp (caffe_rng_*) over boost::mt1993
 from __future__ import annotations
 
 import os
+from collections.abc import MutableSequence
 from typing import Any, Union
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gcnet_caffe.engine.libc_rand import LibcRand
 from gcnet_caffe.engine.ziggurat import standard_normal
 
 _F = np.float32
@@ -31,9 +33,15 @@ class CaffeRng:
     ----------
     seed : int
         Its lower 32 bits count.
+
+    Attributes
+    ----------
+    libc : LibcRand
+        The stream of rand(), which has nothing to do with the seed.
     """
 
     def __init__(self, seed: int) -> None:
+        self.libc = LibcRand()
         self._bits = np.random.MT19937()
         self._bits._legacy_seeding(seed % 2**32)
 
@@ -44,6 +52,20 @@ class CaffeRng:
     def seed(self) -> int:
         """Return one word, as caffe_rng_rand."""
         return int(self._bits.random_raw())
+
+    def shuffle(self, items: MutableSequence[Any]) -> None:
+        """Put `items` into another order, as caffe::shuffle does with boost::uniform_int."""
+        ranges = np.arange(len(items) - 1, 0, -1)
+        words, places = np.empty(0, np.int64), np.empty(0, np.int64)
+        while len(places) < len(ranges):
+            left = ranges[len(places) :]
+            words = np.concatenate([words, self.raw(len(left) - len(words)).astype(np.int64)])
+            found = words // (2**32 // (left + 1))
+            refused = np.flatnonzero(found > left)  # boost draws another word in its place
+            count = refused[0] if len(refused) else len(left)
+            places, words = np.concatenate([places, found[:count]]), words[count + 1 :]
+        for place, other in zip(ranges.tolist(), places.tolist()):
+            items[place], items[other] = items[other], items[place]
 
     def uniform(self, count: int, low: float, high: float) -> NDArray[np.float32]:
         """Return `count` float32 in [low, high], as caffe_rng_uniform.
@@ -108,9 +130,15 @@ class DeviceRng:
     seed : int
     device : torch.device
         Where the numbers are drawn, and where the tensors are.
+
+    Attributes
+    ----------
+    libc : LibcRand
+        As of `CaffeRng`.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
+        self.libc = LibcRand()
         self._device = device
         self._generator = torch.Generator(device).manual_seed(seed)
 

@@ -109,11 +109,16 @@ def bottoms_needing_backward(net: Net) -> list[list[bool]]:
     return flags
 
 
+#: Which bottom of a layer says where sequences begin.
+_CONT = {"LSTM": 1, "LSTMUnit": 2, "RNN": 1}
+
+
 def _forced(layer: Layer) -> list[bool]:
-    """Which bottoms `force_backward` reaches: all but labels (AllowForceBackward)."""
-    count = len(layer.param.bottom)
-    label = layer.is_loss and layer.param.type != "EuclideanLoss"
-    return [not (label and index == layer.bottoms[0] - 1) for index in range(count)]
+    """Which bottoms `force_backward` reaches: all but labels and such (AllowForceBackward)."""
+    kind, without = layer.param.type, _CONT.get(layer.param.type)
+    if layer.is_loss and kind != "EuclideanLoss":
+        without = layer.bottoms[0] - 1
+    return [index != without for index in range(len(layer.param.bottom))]
 
 
 def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -> float:

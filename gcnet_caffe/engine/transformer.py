@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.engine.layers.base import TRAIN, Layer
 from gcnet_caffe.engine.rng import CaffeRng, Rng
-from gcnet_caffe.formats.data_layer import DataRules
+from gcnet_caffe.formats.data_layer import TransformRules
 
 
 class Transformer:
-    """The transform_param of a Data layer.
+    """The transform_param of a layer that reads images.
 
     Parameters
     ----------
     layer : Layer
         Its transform_param and phase.
-    rules : DataRules
+    rules : TransformRules
         Of the same layer.
 
     Attributes
@@ -34,7 +34,7 @@ class Transformer:
         Its own stream, once `seed` has started it; None where no random numbers are needed.
     """
 
-    def __init__(self, layer: Layer, rules: DataRules) -> None:
+    def __init__(self, layer: Layer, rules: TransformRules) -> None:
         self.param = layer.param.transform_param
         self._train = layer.phase == TRAIN
         self._mean = rules.mean

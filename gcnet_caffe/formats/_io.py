@@ -128,8 +128,6 @@ def _explain(error: text_format.ParseError, origin: str | Path, words: Words) ->
 
 def _explain_field(owner: str, name: str) -> str:
     """Return what is to say of the field `name`, which the message `owner` does not have."""
-    if owner == "V1LayerParameter" and name == "layer":
-        return "the V0 syntax; upgrade it with Caffe's upgrade_net_proto_text first"
     for wanted, other, said in _MIXED_UP:
         if owner == wanted and name in getattr(caffe_pb, other).DESCRIPTOR.fields_by_name:
             return f"{name!r} is a field of {said}"

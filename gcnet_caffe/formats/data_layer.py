@@ -14,6 +14,7 @@ import numpy as np
 from gcnet_caffe.errors import GcnetError, LmdbError, NetError
 from gcnet_caffe.formats import caffe_pb, read_binary
 from gcnet_caffe.formats.blobs import blob_from_proto
+from gcnet_caffe.formats.databases import holds_leveldb
 from gcnet_caffe.formats.datum import Shape
 from gcnet_caffe.formats.labels import LabelRange, check_labels
 from gcnet_caffe.formats.lmdb_file import holds_lmdb
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class DataRules:
-    """The rules of one Data layer.
+class TransformRules:
+    """The rules of the transform_param of a layer.
 
     Parameters
     ----------
@@ -34,33 +35,29 @@ class DataRules:
 
     Attributes
     ----------
-    source : str
-        The folder of the records.
-    color : bool or None
-        An encoded image is made BGR (true), grey (false), or left as it is.
     mean : array of float32, or None
         What is subtracted: (C, H, W) of a mean_file, (C, 1, 1) or (1, 1, 1) of mean_value.
 
     Raises
     ------
     NetError
-        The layer cannot read any records: batch_size is 0, fields of transform_param exclude
-        each other, or the mean_file is missing or broken.
+        mean_file and mean_value are both given, or the mean_file is missing or broken.
     """
+
+    #: What is raised where an image does not suit the layer.
+    failure: type[GcnetError] = LmdbError
 
     def __init__(self, layer: Any, origin: str) -> None:
         self._layer, self._origin = layer, origin
         self._param = layer.transform_param
-        self.source, self.batch_size = layer.data_param.source, layer.data_param.batch_size
-        if self.batch_size < 1:
-            raise self._error("batch_size: found 0, wanted 1 or more")
         if self._param.HasField("mean_file") and self._param.mean_value:
-            raise self._error("transform_param: give mean_file or mean_value, not both")
-        self.color = True if self._param.force_color else False if self._param.force_gray else None
+            raise self.error("transform_param: give mean_file or mean_value, not both")
         self.mean = self._read_mean()
 
-    def _error(self, text: str) -> NetError:
-        return NetError(f"{self._origin}: layer {self._layer.name!r} (Data): {text}")
+    def error(self, text: str) -> NetError:
+        """Return (not raise) a NetError that names the file and the layer."""
+        layer = self._layer
+        return NetError(f"{self._origin}: layer {layer.name!r} ({layer.type}): {text}")
 
     def _read_mean(self) -> NDArray[np.float32] | None:
         if self._param.mean_value:
@@ -75,25 +72,7 @@ class DataRules:
             image: NDArray[np.float32] = mean.reshape(shape)[0]
             return image
         except (GcnetError, ValueError) as error:
-            raise self._error(f"mean_file: {error}") from None
-
-    @property
-    def keeps_values(self) -> bool:
-        """Whether the numbers of an image stay as they are."""
-        return self.mean is None and self._param.scale == 1
-
-    def leveldb(self) -> NetError:
-        """Return the error of an engine that reads no LEVELDB; the caller raises it."""
-        if holds_lmdb(self.source):
-            return self._error(
-                f"backend: LEVELDB (Caffe's default), but {self.source} is an LMDB; write "
-                "backend: LMDB"
-            )
-        return self._error(
-            f"{self.source}: LEVELDB is not supported; convert the images to an LMDB with "
-            "`gcnet make-lmdb`, or with Caffe's convert_imageset -backend lmdb, and write "
-            "backend: LMDB"
-        )
+            raise self.error(f"mean_file: {error}") from None
 
     def output_shape(self, shape: Shape, record: str) -> Shape:
         """Return the (C, H, W) of what a net gets of an image.
@@ -107,12 +86,14 @@ class DataRules:
 
         Raises
         ------
-        LmdbError
-            The image is smaller than crop_size, or the mean does not fit it.
+        GcnetError
+            `failure`: the image is smaller than crop_size, or the mean does not fit it.
         """
         crop = self._param.crop_size
         if crop > min(shape[1:]):
-            raise LmdbError(f"{record}: {shape[1]} x {shape[2]}, crop_size needs {crop} x {crop}")
+            raise self.failure(
+                f"{record}: {shape[1]} x {shape[2]}, crop_size needs {crop} x {crop}"
+            )
         if self.mean is not None:
             self._check_mean(self.mean, shape, record)
         return (shape[0], crop, crop) if crop else shape
@@ -120,12 +101,62 @@ class DataRules:
     def _check_mean(self, mean: NDArray[np.float32], shape: Shape, record: str) -> None:
         if self._param.mean_value:
             if len(mean) not in (1, shape[0]):
-                raise LmdbError(
+                raise self.failure(
                     f"{record}: {shape[0]} channels, mean_value: found {len(mean)}, wanted 1 "
                     f"or {shape[0]}"
                 )
         elif mean.shape != tuple(shape):
-            raise LmdbError(f"{record}: of shape {tuple(shape)}, the mean_file's is {mean.shape}")
+            raise self.failure(
+                f"{record}: of shape {tuple(shape)}, the mean_file's is {mean.shape}"
+            )
+
+
+class DataRules(TransformRules):
+    """The rules of one Data layer.
+
+    Parameters
+    ----------
+    layer : LayerParameter
+    origin : str
+        The net's file, for messages.
+
+    Attributes
+    ----------
+    source : str
+        The folder of the records.
+    leveldb : bool
+        Whether they are in a LEVELDB.
+    color : bool or None
+        An encoded image is made BGR (true), grey (false), or left as it is.
+
+    Raises
+    ------
+    NetError
+        The layer cannot read any records: batch_size is 0, fields of transform_param exclude
+        each other, the mean_file is missing or broken, or the backend is the other one.
+    """
+
+    def __init__(self, layer: Any, origin: str) -> None:
+        super().__init__(layer, origin)
+        self.source, self.batch_size = layer.data_param.source, layer.data_param.batch_size
+        if self.batch_size < 1:
+            raise self.error("batch_size: found 0, wanted 1 or more")
+        self.color = True if self._param.force_color else False if self._param.force_gray else None
+        self.leveldb = layer.data_param.backend == caffe_pb.DataParameter.LEVELDB
+        if self.leveldb and holds_lmdb(self.source):
+            raise self.error(
+                f"backend: LEVELDB (Caffe's default), but {self.source} is an LMDB; write "
+                "backend: LMDB"
+            )
+        if not self.leveldb and holds_leveldb(self.source):
+            raise self.error(
+                f"backend: LMDB, but {self.source} is a LEVELDB; write backend: LEVELDB"
+            )
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the numbers of an image stay as they are."""
+        return self.mean is None and self._param.scale == 1
 
     def check_alike(self, first: Shape, other: Shape, record: str, encoded: bool) -> None:
         """Check that an image of shape `other` can be in one LMDB with one of shape `first`.
@@ -191,7 +222,7 @@ def check_layer_labels(
     if top == 1:
         check_labels(records.labels, wanted, reader, records.name)
     elif rules.keeps_values:
-        for name, image in read_images(rules.source, rules.color):
+        for name, image in read_images(rules.source, rules.color, rules.leveldb):
 
             def its_name(_: int, name: str = name) -> str:
                 return name

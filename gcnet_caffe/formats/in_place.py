@@ -59,11 +59,14 @@ def _windows_overlap(layer: Any) -> bool:
 
 #: Type -> whether such a layer in place overwrites what it has not read.
 _OVERWRITES_UNREAD: dict[str, Callable[[Any], bool]] = {
+    "BatchReindex": lambda layer: True,
     "Convolution": _is_pointwise,  # larger ones are read by im2col first
     "Deconvolution": _is_pointwise,
     "Eltwise": lambda layer: layer.eltwise_param.operation != layer.eltwise_param.PROD,
+    "Im2col": lambda layer: not _is_pointwise(layer),
     "InnerProduct": lambda layer: True,
     "LRN": lambda layer: layer.lrn_param.norm_region == layer.lrn_param.ACROSS_CHANNELS,
     "MaxUnpool": _windows_overlap,
     "Pooling": lambda layer: True,
+    "SPP": lambda layer: True,
 }

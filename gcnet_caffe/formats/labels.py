@@ -71,7 +71,7 @@ Step = tuple[Any, Sequence[int], Sequence[int]]
 
 
 def label_sources(steps: Iterable[Step]) -> dict[int, set[tuple[int, int]]]:
-    """Follow the records of Data layers through layers that move values.
+    """Follow the records of Data and ImageData layers through layers that move values.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ def label_sources(steps: Iterable[Step]) -> dict[int, set[tuple[int, int]]]:
     Returns
     -------
     dict
-        Number of each blob -> (step, top) of the Data layers whose values it holds: the step's
-        number from 0 on, and 1 for the labels, 0 for the images.
+        Number of each blob -> (step, top) of the layers whose values it holds: the step's number
+        from 0 on, and 1 for the labels, 0 for the images.
     """
     sources: dict[int, set[tuple[int, int]]] = {}
     for number, (layer, bottoms, tops) in enumerate(steps):
-        if layer.type == "Data":
+        if layer.type in ("Data", "ImageData"):
             sources.update({top: {(number, index)} for index, top in enumerate(tops)})
         else:
             moved = bottoms if layer.type in _MOVES else ()

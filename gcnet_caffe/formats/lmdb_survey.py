@@ -1,4 +1,4 @@
-"""What an LMDB holds, as a Data layer needs to know before it reads it batch by batch."""
+"""What a database holds, as a Data layer needs to know before it reads it batch by batch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gcnet_caffe.errors import LmdbError
+from gcnet_caffe.formats.databases import open_database
 from gcnet_caffe.formats.datum import Shape, decode, header_shape
-from gcnet_caffe.formats.lmdb_file import read_datums, record_name
+from gcnet_caffe.formats.lmdb_file import parse_datum, record_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +43,8 @@ class Survey(NamedTuple):
         return record_name(self.source, self.keys[index])
 
 
-def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
-    """Read the records of the LMDB at `source`, and decode the images of the first batch.
+def read_survey(source: str, color: bool | None, batch_size: int, leveldb: bool = False) -> Survey:
+    """Read the records of the database at `source`, and decode the images of the first batch.
 
     Training starts with that batch; of the other encoded images only the headers are read.
 
@@ -53,6 +54,8 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     color : bool or None
         See `datum.decode`.
     batch_size : int
+    leveldb : bool
+        Whether it is a LEVELDB.
 
     Raises
     ------
@@ -62,8 +65,8 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     labels: list[int] = []
     keys: list[bytes] = []
     shapes: dict[tuple[Shape, bool], int] = {}
-    for key, datum in read_datums(source):
-        name = record_name(source, key)
+    for key, value in open_database(source, leveldb).records():
+        datum, name = parse_datum(value, source, key), record_name(source, key)
         shape = header_shape(datum, color, name)
         if len(keys) < batch_size:
             shape = decode(datum, color, name).shape
@@ -76,8 +79,10 @@ def read_survey(source: str, color: bool | None, batch_size: int) -> Survey:
     return Survey(source, np.array(labels), keys, shapes)
 
 
-def read_images(source: str, color: bool | None) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield what errors call each record of the LMDB at `source`, and its image (see `decode`)."""
-    for key, datum in read_datums(source):
+def read_images(
+    source: str, color: bool | None, leveldb: bool
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield what errors call each record of a database, and its image; see `read_survey`."""
+    for key, value in open_database(source, leveldb).records():
         name = record_name(source, key)
-        yield name, decode(datum, color, name)
+        yield name, decode(parse_datum(value, source, key), color, name)

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
+from gcnet_caffe.formats._messages import caffe_pb
+
 #: A blob's shape; an axis whose size is not known is None.
 Shape = tuple[Optional[int], ...]
 
@@ -107,12 +109,48 @@ def _filters(size: Callable[..., int]) -> Rule:
 
 
 def _pooling(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
-    param, shape = layer.pooling_param, shapes[0]
+    return [_pooled(layer.pooling_param, shapes[0])] * count
+
+
+def _pooled(param: Any, shape: Any) -> Any:
     if param.global_pooling:
-        return [(*shape[:2], 1, 1)] * count
+        return (*shape[:2], 1, 1)
     floor = [param.round_mode == param.FLOOR] * 2
-    sizes = _sizes(shape[2:], pooled_size, *window(param, 2), floor)
-    return [(*shape[:2], *sizes)] * count
+    return (*shape[:2], *_sizes(shape[2:], pooled_size, *window(param, 2), floor))
+
+
+def pyramid(param: Any, size: Sequence[int]) -> list[Any]:
+    """Return the PoolingParameter of each level of an SPPParameter for `size` (height, width)."""
+    levels = []
+    for level in range(param.pyramid_height):
+        bins = 2**level
+        kernel = [-(-full // bins) for full in size]
+        pad = [(edge * bins - full + 1) // 2 for edge, full in zip(kernel, size)]
+        pooling = caffe_pb.PoolingParameter(pool=param.pool)
+        for axis, edge, space in zip("hw", kernel, pad):
+            setattr(pooling, f"kernel_{axis}", edge)
+            setattr(pooling, f"stride_{axis}", edge)
+            setattr(pooling, f"pad_{axis}", space)
+        levels.append(pooling)
+    return levels
+
+
+def _spp(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    shape = shapes[0]
+    tops = [_pooled(param, shape) for param in pyramid(layer.spp_param, shape[2:])]
+    if len(tops) == 1:
+        return tops
+    return [(shape[0], sum(math.prod(top[1:]) for top in tops))]
+
+
+def _im2col(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param, shape = layer.convolution_param, shapes[0]
+    axis = param.axis % len(shape)
+    space = shape[axis + 1 :]
+    dilation = per_axis(param, "dilation", "", len(space), 1)
+    how = window(param, len(space))
+    channels = shape[axis] * math.prod(how[0])
+    return [(*shape[:axis], channels, *_sizes(space, convolved_size, *how, dilation))]
 
 
 def _max_unpool(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
@@ -189,6 +227,26 @@ def _embed(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     return [(*shapes[0], layer.embed_param.num_output)]
 
 
+def _batch_reindex(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    return [(shapes[1][0], *shapes[0][1:])]
+
+
+def _filter(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    """At the first batch; then as many as are chosen."""
+    return shapes[:-1]
+
+
+def _recurrent(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    size, (steps, streams) = layer.recurrent_param.num_output, shapes[0][:2]
+    return [(steps, streams, size)] + [(1, streams, size)] * (count - 1)
+
+
+def _memory_data(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
+    param = layer.memory_data_param
+    batch = param.batch_size
+    return [(batch, param.channels, param.height, param.width), (batch,)]
+
+
 def _distance(layer: Any, shapes: Sequence[Any], count: int) -> Sequence[Any]:
     return [(shapes[0][0], math.prod(shapes[0][1:]))]
 
@@ -228,17 +286,25 @@ _RULES: dict[str, Rule] = {
     "ArgMax": _arg_max,
     "Concat": _concat,
     "Convolution": _filters(convolved_size),
+    "BatchReindex": _batch_reindex,
     "Crop": _crop,
     "Deconvolution": _filters(deconvolved_size),
     "Embed": _embed,
+    "Filter": _filter,
     "Flatten": _flatten,
+    "Im2col": _im2col,
     "InnerProduct": _inner_product,
+    "LSTM": _recurrent,
+    "LSTMUnit": lambda layer, shapes, count: [shapes[0]] * 2,
     "MVN": _mvn,
     "MaxUnpool": _max_unpool,
+    "MemoryData": _memory_data,
     "NormalizedDistance": _distance,
     "Pooling": _pooling,
+    "RNN": _recurrent,
     "Reduction": _reduction,
     "Reshape": _reshape,
+    "SPP": _spp,
     "Slice": _slice,
     "Tile": _tile,
 }

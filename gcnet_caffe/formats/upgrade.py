@@ -1,7 +1,6 @@
 """Bring old nets and solvers to today's form, as Caffe does when it reads them.
 
-Source: Caffe src/caffe/util/upgrade_proto.cpp. The V0 syntax of 2013 (`layers { layer { } }`) is
-not read; Caffe's own upgrade_net_proto_text turns it into a form that is.
+Source: Caffe src/caffe/util/upgrade_proto.cpp. The V0 syntax of 2013 is upgraded in upgrade_v0.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 
 from gcnet_caffe.errors import SchemaError
 from gcnet_caffe.formats._messages import caffe_pb
+from gcnet_caffe.formats.upgrade_v0 import upgrade_v0
 
 _V1 = caffe_pb.V1LayerParameter
 
@@ -37,7 +37,7 @@ _DATA_PARAMS = {
     "WINDOW_DATA": "window_data_param",
 }
 #: V1 fields that become something else.
-_V1_ONLY = {"type", "param", "blob_share_mode", "blobs_lr", "weight_decay"}
+_V1_ONLY = {"layer", "type", "param", "blob_share_mode", "blobs_lr", "weight_decay"}
 
 _SOLVER_TYPES = {
     "SGD": "SGD",
@@ -64,6 +64,7 @@ def upgrade_net(net: Any, origin: str | Path = "net") -> None:
         The net has both `layer` and `layers`, an old layer has the type NONE, or there are fewer
         shapes (`input_shape`, or four `input_dim`) than inputs.
     """
+    upgrade_v0(net, origin)
     if net.layers:
         if net.layer:
             raise SchemaError(f"{origin}: has both 'layer' and 'layers'; use 'layer' only")

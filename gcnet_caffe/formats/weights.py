@@ -14,7 +14,9 @@ from gcnet_caffe.formats.hdf5 import holds_hdf5, read_layers
 from gcnet_caffe.formats.upgrade import upgrade_net
 
 #: The layers that have weights, whatever their fields say.
-_WITH_WEIGHTS = ("BatchNorm", "Convolution", "Deconvolution", "InnerProduct", "PReLU")
+_WITH_WEIGHTS = frozenset(
+    "BatchNorm Convolution Deconvolution Embed InnerProduct LSTM PReLU Parameter RNN".split()
+)
 
 
 def read_weights(path: str | Path) -> Any:

@@ -38,10 +38,11 @@ OUTPUTS = (GENERATED_REFERENCE, DELTA, FEATURE, PROB)
 
 #: What a deploy net may be made of: layers that compute. Others read or write files, or run code.
 LAYER_TYPES = (
-    "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Convolution", "Crop", "Deconvolution",
-    "Dropout", "DummyData", "ELU", "Eltwise", "Exp", "Flatten", "InnerProduct", "Input", "Log",
-    "LRN", "MaxUnpool", "MVN", "NormalizedDistance", "Pooling", "Power", "PReLU", "Reduction",
-    "ReLU", "Reshape", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "TanH", "Tile",
+    "AbsVal", "BatchNorm", "Bias", "BNLL", "Clip", "Concat", "Convolution", "Crop",
+    "Deconvolution", "Dropout", "DummyData", "ELU", "Eltwise", "Embed", "Exp", "Flatten",
+    "InnerProduct", "Input", "Log", "LRN", "MaxUnpool", "MVN", "NormalizedDistance", "Pooling",
+    "Power", "PReLU", "Reduction", "ReLU", "Reshape", "Scale", "Sigmoid", "Silence", "Slice",
+    "Softmax", "Split", "Swish", "TanH", "Tile",
 )  # fmt: skip
 
 

@@ -223,7 +223,9 @@ def _kind(layer: Any) -> str:
 
 
 _KINDS = {
-    **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "Embed"), "filter"),
+    **dict.fromkeys(
+        ("Convolution", "Deconvolution", "InnerProduct", "Embed", "LSTM", "RNN"), "filter"
+    ),
     **dict.fromkeys(("Pooling", "MaxUnpool", "SPP"), "pooling"),
 }
 
@@ -252,13 +254,20 @@ _SIZES: dict[str, Callable[[Any], str]] = {
     "Data": lambda layer: f"batch {layer.data_param.batch_size}",
     "Deconvolution": _filters,
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
+    "Embed": lambda layer: str(layer.embed_param.num_output),
     "Eltwise": lambda layer: _choice(layer.eltwise_param, "operation"),
+    "HDF5Data": lambda layer: f"batch {layer.hdf5_data_param.batch_size}",
+    "ImageData": lambda layer: f"batch {layer.image_data_param.batch_size}",
     "InnerProduct": lambda layer: str(layer.inner_product_param.num_output),
     "LRN": lambda layer: str(layer.lrn_param.local_size),
+    "LSTM": lambda layer: str(layer.recurrent_param.num_output),
     "MaxUnpool": lambda layer: _window(layer.pooling_param),
     "Pooling": lambda layer: (
         f"{_choice(layer.pooling_param, 'pool')} {_window(layer.pooling_param)}"
     ),
+    "RNN": lambda layer: str(layer.recurrent_param.num_output),
+    "SPP": lambda layer: f"{_choice(layer.spp_param, 'pool')} {layer.spp_param.pyramid_height}",
+    "WindowData": lambda layer: f"batch {layer.window_data_param.batch_size}",
 }
 
 

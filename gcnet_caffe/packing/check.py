@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gcnet_caffe.errors import NetError
+from gcnet_caffe.errors import NetError, UsageError
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.data_layer import DataRules, check_layer_labels
+from gcnet_caffe.formats.hdf5_data import HDF5Files
+from gcnet_caffe.formats.image_list import ImageList, ImageRules, check_file
 from gcnet_caffe.formats.in_place import in_place_fault
 from gcnet_caffe.formats.labels import Step, label_range, label_sources, reads_labels
 from gcnet_caffe.formats.lmdb_survey import Survey, read_survey
@@ -25,11 +27,14 @@ from gcnet_caffe.formats.snapshots import check_folder, check_hdf5_names, snapsh
 from gcnet_caffe.formats.solver_fields import check_fields
 from gcnet_caffe.formats.solver_nets import NetSource, test_nets, train_net
 from gcnet_caffe.formats.solver_or_net import read_solver_or_net
+from gcnet_caffe.formats.window_file import CHANNELS, WindowRules
 from gcnet_caffe.formats.wiring import Wiring
 
 _PHASES = {caffe_pb.TRAIN: "TRAIN", caffe_pb.TEST: "TEST"}
+#: Layers that read files.
+_READERS = ("Data", "HDF5Data", "ImageData", "WindowData")
 #: Layers without a bottom whose blobs the prototxt itself describes.
-_DESCRIBED = ("Data", "DummyData", "Input", "Parameter")
+_DESCRIBED = (*_READERS, "DummyData", "Input", "MemoryData", "Parameter")
 
 
 class Findings(NamedTuple):
@@ -38,7 +43,7 @@ class Findings(NamedTuple):
     Attributes
     ----------
     facts : list of str
-        What each LMDB holds.
+        What each database or list of files holds.
     warnings : list of str
         What is allowed, but may be a mistake.
     """
@@ -79,7 +84,7 @@ def check(path: str | Path, level: int = 0, stages: Sequence[str] = ()) -> Findi
         net = copy.deepcopy(param)
         given = caffe_pb.NetState(phase=phase, level=level, stage=stages)
         net.state.CopyFrom(merged_state(phase, param.state, given))
-        if any(layer.type == "Data" for layer in select_layers(net, str(path))):
+        if any(layer.type in _READERS for layer in select_layers(net, str(path))):
             checker.check_net(NetSource(net, str(path)))
     return checker.findings
 
@@ -137,13 +142,19 @@ class _Checker:
         """Check one net; `test_iter` is the number of batches of a test net."""
         wiring, steps = Wiring(net.origin), list[Step]()
         shapes: dict[int, Any] = {}
-        surveys: dict[int, tuple[DataRules, Survey]] = {}
+        surveys: dict[int, tuple[Any, Any]] = {}
         for layer in select_layers(net.param, net.origin):
             bottoms = wiring.bottoms(layer)
             if layer.type == "Data" and (found := self._check_data(layer, net)):
                 surveys[len(steps)] = found
                 self._check_count(layer, found[1], test_iter)
                 made = _batch_shapes(*found)
+            elif layer.type == "ImageData":
+                surveys[len(steps)], made = self._check_images(layer, net)
+            elif layer.type == "HDF5Data":
+                made = self._check_hdf5(layer, net)
+            elif layer.type == "WindowData":
+                made = self._check_windows(layer, net)
             else:
                 made = top_shapes(layer, [shapes.get(b) for b in bottoms], len(layer.top))
             self._warn_of_others(layer)
@@ -165,12 +176,11 @@ class _Checker:
 
     def _check_data(self, layer: Any, net: NetSource) -> tuple[DataRules, Survey] | None:
         rules = DataRules(layer, net.origin)
-        if layer.data_param.backend != caffe_pb.DataParameter.LMDB:
-            if not (Path(rules.source) / "CURRENT").is_file():
-                raise rules.leveldb()
-            self.findings.warnings.append(f"{rules.source}: a LEVELDB, which is not checked")
+        try:
+            survey = self._survey(rules.source, rules.color, rules.batch_size, rules.leveldb)
+        except UsageError as error:  # only Caffe can read it
+            self.findings.warnings.append(f"{rules.source}: is not checked: {error}")
             return None
-        survey = self._survey(rules.source, rules.color, rules.batch_size)
         for (shape, encoded), index in survey.shapes.items():
             rules.check_alike(survey.first_shape, shape, survey.name(index), encoded)
         self._say(_PHASES[layer.phase], survey)
@@ -185,6 +195,43 @@ class _Checker:
             f"{phase} {survey.source}: {len(survey.keys)} records, {' '.join(shapes[:3])}{more}, "
             f"labels {survey.labels.min()}..{survey.labels.max()}"
         )
+
+    def _check_images(
+        self, layer: Any, net: NetSource
+    ) -> tuple[tuple[ImageRules, ImageList], list[Any]]:
+        rules = ImageRules(layer, net.origin)
+        images = rules.read_list()
+        for index, path in enumerate(images.paths):
+            check_file(path, images.name(index))
+        made = rules.output_shape(rules.read(images, 0).shape, images.name(0))
+        self.findings.facts.append(
+            f"{_PHASES[layer.phase]} {images.source}: {len(images)} images, "
+            f"{'x'.join(map(str, made))}, labels {images.labels.min()}..{images.labels.max()}"
+        )
+        return (rules, images), [(rules.batch_size, *made), (rules.batch_size,)]
+
+    def _check_hdf5(self, layer: Any, net: NetSource) -> list[Any]:
+        hdf5 = HDF5Files(layer, net.origin)
+        shapes = [hdf5.shapes(index) for index in range(len(hdf5.paths))]
+        rows = sum(of_file[0][0] for of_file in shapes)
+        source = layer.hdf5_data_param.source
+        self.findings.facts.append(
+            f"{_PHASES[layer.phase]} {source}: {len(shapes)} files, {rows} rows"
+        )
+        return [(hdf5.batch_size, *shape[1:]) for shape in shapes[0]]
+
+    def _check_windows(self, layer: Any, net: NetSource) -> list[Any]:
+        rules = WindowRules(layer, net.origin)
+        file = rules.read_windows()
+        for path in file.paths:
+            check_file(path, f"{file.source}: {path}")
+        background, foreground = map(len, file.windows)
+        self.findings.facts.append(
+            f"{_PHASES[layer.phase]} {file.source}: {len(file.paths)} images, {foreground} windows "
+            f"of foreground, {background} of background"
+        )
+        size = rules.crop_size
+        return [(rules.batch_size, CHANNELS, size, size), (rules.batch_size,)]
 
     def _check_count(self, layer: Any, survey: Survey, test_iter: int) -> None:
         batch, count = layer.data_param.batch_size, len(survey.keys)
@@ -204,7 +251,7 @@ class _Checker:
         self,
         steps: list[Step],
         shapes: dict[int, Any],
-        surveys: dict[int, tuple[DataRules, Survey]],
+        surveys: dict[int, tuple[Any, Any]],
         net: NetSource,
     ) -> None:
         sources = label_sources(steps)
@@ -225,12 +272,14 @@ class _Checker:
                     check_layer_labels(*surveys[step], top, wanted, reader)
 
     def _check_channels(
-        self, net: Any, surveys: dict[int, tuple[DataRules, Survey]], steps: list[Step]
+        self, net: Any, surveys: dict[int, tuple[Any, Any]], steps: list[Step]
     ) -> None:
         """Warn if the LMDB of one of our nets has another number of channels than the net needs."""
         if not net.name.startswith("gcnet_"):
             return
         for step, (_, survey) in surveys.items():
+            if not isinstance(survey, Survey):
+                continue
             data = steps[step][2][:1]
             cuts = [cut for cut, bottoms, _ in steps if cut.type == "Slice" and bottoms[:1] == data]
             wanted = len(cuts[0].top) if cuts else 1

@@ -34,7 +34,11 @@ def train(tmp_path, monkeypatch, capfd):
         ('"ReLU"', '"RelU"', "layer 'relu': unknown type 'RelU'; did you mean 'ReLU'?"),
         ('"ReLU"', '"Rectifier"', "layer 'relu': unknown type 'Rectifier'; wanted one of AbsVal"),
         ('"ReLU"', '"Flip"', "layer 'relu': type 'Flip' is a layer of happynear's Caffe (happ"),
-        ('"ReLU"', '"BNLL"', "layer 'relu': type 'BNLL' is a layer of Caffe that this engine does"),
+        (
+            '"ReLU"',
+            '"Python"',
+            "layer 'relu': type 'Python' is a layer of Caffe that this e",
+        ),
         ("kernel_size", "kernel_sizes", "net.prototxt"),
         (
             'top: "conv"\n',

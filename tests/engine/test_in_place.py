@@ -15,7 +15,10 @@ from gcnet_caffe.formats import caffe_pb, parse_text
 from gcnet_caffe.packing.check import check
 
 SCRIPT = Path(__file__).with_name("in_place_in_caffe.py")
-SOURCES = {"Data", "DummyData", "Input"}
+SOURCES = {
+    *("Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Parameter"),
+    "WindowData",
+}
 IMAGE, ROWS, LABELS = (2, 4, 6, 6), (3, 4), (3,)
 _FILLED = 'weight_filler { type: "xavier" }'
 
@@ -82,6 +85,30 @@ LAYERS = {
     ],
     "Tile": [(f"tile_param {{ tiles: {tiles} }}", [IMAGE], 0) for tiles in (1, 2)],
     "Crop": [("crop_param { axis: 2 }", [IMAGE, (2, 4, size, size)], 0) for size in (6, 3)],
+    **dict.fromkeys(("BNLL", "Swish"), [("", [IMAGE], 0)]),
+    "BatchReindex": [("", [IMAGE, (2,)], 0), ("", [IMAGE, (3,)], 0)],
+    "Embed": [
+        (f"embed_param {{ input_dim: 3 num_output: {count} {_FILLED} }}", [(3,)], 0)
+        for count in (1, 2)
+    ],
+    "Filter": [("", [IMAGE, (2,)], 0)],
+    "HDF5Output": [('hdf5_output_param { file_name: "x.h5" }', [ROWS, LABELS], 0)],
+    "Im2col": [
+        (f"convolution_param {{ {fields} }}", [IMAGE], 0)
+        for fields in ("kernel_size: 1", "kernel_size: 2 stride: 2", "kernel_size: 3")
+    ],
+    "SPP": [(f"spp_param {{ pyramid_height: {count} }}", [IMAGE], 0) for count in (1, 2)]
+    + [("spp_param { pyramid_height: 1 }", [(2, 4, 1, 1)], 0)],
+    **{
+        kind: [
+            (f"recurrent_param {{ num_output: {size} {_FILLED} }}", [(2, 3, 4), (2, 3)], 0)
+            for size in (4, 5)
+        ]
+        for kind in ("LSTM", "RNN")
+    },
+    "LSTMUnit": [("", [(1, 2, 3), (1, 2, 12), (1, 2)], 1)],
+    "InfogainLoss": [("", [ROWS, LABELS, (4, 4)], 0)],
+    "MultinomialLogisticLoss": [("", [ROWS, LABELS], 0)],
     "SoftmaxWithLoss": [("", [ROWS, LABELS], 0)],
     "HingeLoss": [("", [ROWS, LABELS], 0)],
     "EuclideanLoss": [("", [ROWS, ROWS], 0)],
@@ -146,8 +173,9 @@ def _layer_case(kind, fields, shapes, more):
     net += f'layer {{ name: "l" type: "{kind}" {words} {fields} }}'
     rng = np.random.default_rng(0)
     values = [rng.uniform(0.2, 2, math.prod(shape)) for shape in shapes]
-    if shapes[-1] == LABELS:
-        values[-1] = np.zeros(3)
+    for index, shape in enumerate(shapes):
+        if shape in (LABELS, (2,)):
+            values[index] = np.arange(shape[0])[::-1] % 2.0
     if kind == "MaxUnpool":
         values[-1] = np.full(9, 4.0) if "3" in fields else np.arange(9.0)  # the maxima's places
     bottoms = {name: one.tolist() for name, one in zip(names, values)}

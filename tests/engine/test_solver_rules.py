@@ -145,6 +145,51 @@ def test_debug_info_prints_what_caffe_prints(caffe, tmp_path, monkeypatch):
         assert numbers == pytest.approx(wanted[name], rel=1e-3), name
 
 
+#: Read by the nets of one test_state each.
+SCORES = """
+layer { name: "of_a" type: "Reduction" bottom: "score" top: "of_a"
+  include { stage: "a" not_stage: "b" } reduction_param { operation: SUMSQ } }
+layer { name: "of_2" type: "Reduction" bottom: "score" top: "of_2"
+  include { min_level: 2 } reduction_param { operation: ASUM } }
+layer { name: "trained" type: "Reduction" bottom: "score" top: "trained"
+  include { phase: TRAIN stage: "c" } }
+"""
+STATES = """solver_type: NESTEROV test_interval: 2 test_compute_loss: true %s
+  train_state { stage: "c" } test_iter: 1 test_iter: 3 test_iter: 2
+  test_state { stage: "a" } test_state { stage: "a" stage: "b" level: 1 } test_state { level: 2 }"""
+
+
+@pytest.mark.parametrize("more", ["", "test_initialization: false"])
+def test_each_test_state_makes_its_net_and_is_tested_when_caffe_does(
+    more, caffe, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, more=STATES % more)
+    with open("net.prototxt", "a") as net:
+        net.write(SCORES)
+    theirs = caffe.run_caffe(["train", "-solver", "solver.prototxt"], tmp_path).stderr
+    stream = io.StringIO()
+    Solver(read_solver("solver.prototxt"), "solver.prototxt", log=Log(stream)).solve()
+    ours, wanted = (output_lines(text) for text in (stream.getvalue(), theirs))
+    assert [name for name, _ in ours] == [name for name, _ in wanted]
+    for (name, numbers), (_, others) in zip(ours, wanted):
+        assert numbers == pytest.approx(others, rel=1e-4), name
+    names = " ".join(name for name, _ in ours)
+    tests = 3 if more else 4  # of the iterations 0, 2, 4 and 6
+    assert (names.count("of_a ="), names.count("of_2 =")) == (tests, tests)
+    assert names.count("trained =") == 3 and names.count("Testing net") == 3 * tests
+
+
+def output_lines(log):
+    """Return [(line without its numbers, the numbers)] of the tests and the shown iterations."""
+    lines = re.findall(r"\] +((?:Iteration \d+, Testing|Test|Train) (?:net|loss).*)", log)
+    parts = [line.partition("= " if "=" in line else ": ") for line in lines]
+    return [
+        (head + mark, [float(number) for number in re.findall(r"-?\d[-\d.e]*", values)])
+        for head, mark, values in parts
+    ]
+
+
 def debug_lines(log):
     """Return {line without its numbers: the numbers} of the first iteration's debug lines."""
     found = {}

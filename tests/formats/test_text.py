@@ -34,7 +34,6 @@ def test_round_trip_keeps_every_field():
         ("layer {\n  phase: TRIAN\n}", "f:2: "),
         ('layer {\n  name: "a\n}', "f:2: "),
         ("layer {\n  convolution_param { kernel_sizes: 3 }\n}", "did you mean 'kernel_size'?"),
-        ('layers { layer { name: "x" } }', "V0 syntax"),
         ("layer {", "f:1"),
         ("layer { name: 3 }", "f:1: Expected string"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,18 @@ def _warnings(here: Path, net: str, **flags: Any) -> list[str]:
 LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }'
 
 
-def test_a_leveldb_and_layers_of_caffe_alone_are_passed_over(here: Path) -> None:
+def test_what_cannot_be_read_here_and_layers_of_other_caffes_are_passed_over(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "leveldb").mkdir()
     (here / "leveldb/CURRENT").write_text("MANIFEST-000004\n")
+    for name in ("plyvel", "plyvel_next"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     net = data("leveldb").replace("LMDB", "LEVELDB") + SCORE + LOSS
-    assert _warnings(here, net) == ["leveldb: a LEVELDB, which is not checked"]
-    images = 'layer { name: "data" type: "ImageData" top: "data" top: "label" }' + SCORE + LOSS
-    assert _warnings(here, images) == ["layer 'data' (ImageData): its data is not checked"]
+    words = "is not checked: LEVELDB needs plyvel_next: pip install 'gcnet-caffe[leveldb]'"
+    assert _warnings(here, net) == [f"leveldb: {words}"]
+    other = 'layer { name: "data" type: "PairData" top: "data" top: "label" }' + SCORE + LOSS
+    assert _warnings(here, other) == ["layer 'data' (PairData): its data is not checked"]
 
 
 def test_labels_that_cannot_be_held_against_a_layer(here: Path) -> None:

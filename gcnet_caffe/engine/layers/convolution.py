@@ -1,4 +1,7 @@
-"""Convolution and Deconvolution. Source: Caffe src/caffe/layers/base_conv_layer.cpp."""
+"""Convolution, Deconvolution and Im2col.
+
+Source: Caffe src/caffe/layers/base_conv_layer.cpp and im2col_layer.cpp.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,42 @@ _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-class _Filters(Weighted):
+class _Windows(Weighted):
+    """Reads kernel, stride, padding and dilation of a convolution_param, one value per axis."""
+
+    def read_windows(self, shape: Shape) -> None:
+        """Set `kernel`, `stride`, `padding`, `dilation` for the axes after the channels."""
+        self.channel_axis = self.axis(self.param.convolution_param.axis, len(shape))
+        spatial = len(shape) - self.channel_axis - 1
+        self.check(
+            spatial > 0, f"axis {self.channel_axis}: found {len(shape)} axes, wanted some after it"
+        )
+        self.kernel = self._spatial("kernel_size", "kernel", spatial, 0)
+        self.stride = self._spatial("stride", "stride", spatial, 1)
+        self.padding = self._spatial("pad", "pad", spatial, 0)
+        self.dilation = self._spatial("dilation", "", spatial, 1)
+        for name in ("kernel", "stride", "dilation"):
+            self.check(min(getattr(self, name)) > 0, f"{name}: found 0, wanted 1 or more")
+
+    def check_sizes(self, shapes: Sequence[Shape]) -> None:
+        """Check that there is a window at all."""
+        sizes = self.top_shapes(shapes)[0][self.channel_axis + 1 :]
+        self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shapes[0]}")
+
+    def _spatial(self, name: str, short: str, count: int, default: int) -> Shape:
+        """Return one value per axis: repeated, given once for all, or as _h and _w."""
+        param = self.param.convolution_param
+        given = len(getattr(param, name))
+        if short and (param.HasField(f"{short}_h") or param.HasField(f"{short}_w")):
+            self.check(not given, f"{name} and {short}_h, {short}_w: give one or the other")
+            self.check(count == 2, f"{short}_h and {short}_w are for 2 spatial axes")
+        else:
+            wanted = (1, count) if short == "kernel" else (0, 1, count)
+            self.check(given in wanted, f"{name}: found {given} values, wanted 1 or {count}")
+        return tuple(per_axis(param, name, short, count, default))
+
+
+class _Filters(_Windows):
     """What both have in common: 1 to 3 spatial axes after `axis`, groups, bias."""
 
     bottoms, tops = (1, None), (1, None)
@@ -31,17 +69,11 @@ class _Filters(Weighted):
             all(other == shape for other in shapes),
             f"bottoms: found shapes {list(shapes)}, wanted one shape",
         )
-        self.channel_axis = self.axis(param.axis, len(shape))
-        spatial = len(shape) - self.channel_axis - 1
+        spatial = len(shape) - self.axis(param.axis, len(shape)) - 1
         self.check(
             1 <= spatial <= 3, f"axis {param.axis}: leaves {spatial} spatial axes, wanted 1 to 3"
         )
-        self.kernel = self._spatial("kernel_size", "kernel", spatial, 0)
-        self.stride = self._spatial("stride", "stride", spatial, 1)
-        self.padding = self._spatial("pad", "pad", spatial, 0)
-        self.dilation = self._spatial("dilation", "", spatial, 1)
-        for name in ("kernel", "stride", "dilation"):
-            self.check(min(getattr(self, name)) > 0, f"{name}: found 0, wanted 1 or more")
+        self.read_windows(shape)
         self.group: int = param.group
         outputs: int = param.num_output
         channels = shape[self.channel_axis]
@@ -52,20 +84,7 @@ class _Filters(Weighted):
         )
         rows, columns = (channels, outputs) if self.transposed else (outputs, channels)
         self.add_weights((rows, columns // self.group, *self.kernel), param)
-        sizes = self.top_shapes(shapes)[0][self.channel_axis + 1 :]
-        self.check(min(sizes) > 0, f"kernel {self.kernel} is larger than the bottom {shape}")
-
-    def _spatial(self, name: str, short: str, count: int, default: int) -> Shape:
-        """Return one value per axis: repeated, given once for all, or as _h and _w."""
-        param = self.param.convolution_param
-        given = len(getattr(param, name))
-        if short and (param.HasField(f"{short}_h") or param.HasField(f"{short}_w")):
-            self.check(not given, f"{name} and {short}_h, {short}_w: give one or the other")
-            self.check(count == 2, f"{short}_h and {short}_w are for 2 spatial axes")
-        else:
-            wanted = (1, count) if short == "kernel" else (0, 1, count)
-            self.check(given in wanted, f"{name}: found {given} values, wanted 1 or {count}")
-        return tuple(per_axis(param, name, short, count, default))
+        self.check_sizes(shapes)
 
     def _run(self, function: Callable[..., torch.Tensor], bottom: torch.Tensor) -> torch.Tensor:
         leading = bottom.shape[: self.channel_axis]
@@ -159,3 +178,26 @@ class Deconvolution(_Filters):
             and self.stride == self.dilation == (1, 1)
             and self.padding[1] < self.kernel[1]
         )
+
+
+@register("Im2col")
+class Im2col(_Windows):
+    """The windows of a convolution: the channels become those of each place of the kernel."""
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.read_windows(shapes[0])
+        self.check_sizes(shapes)
+
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
+        first = self.channel_axis + 1
+        pads = [pad for pad in reversed(self.padding) for _ in range(2)]
+        top = F.pad(bottom, pads)
+        for axis, (size, step, gap) in enumerate(zip(self.kernel, self.stride, self.dilation)):
+            windows = top.unfold(first + axis, gap * (size - 1) + 1, step)
+            top = windows[..., ::gap]
+        count = len(self.kernel)
+        # leading axes, channels, windows..., kernel... -> the kernel's axes beside the channels
+        order = [*range(first), *range(first + count, first + 2 * count)]
+        top = top.permute(*order, *range(first, first + count))
+        sizes = top.shape[first + count :]
+        return top.reshape(*bottom.shape[: self.channel_axis], -1, *sizes)

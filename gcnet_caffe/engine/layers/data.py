@@ -1,6 +1,6 @@
-"""Layers that make blobs from nothing: Data, DummyData, Input.
+"""Layers that make blobs from nothing: Data, DummyData, Input, MemoryData, Parameter.
 
-Source: Caffe src/caffe/layers/data_layer.cpp, base_data_layer.cpp, dummy_data_layer.cpp.
+Source: Caffe src/caffe/layers/<name>_layer.cpp, base_data_layer.cpp.
 """
 
 from __future__ import annotations
@@ -17,26 +17,24 @@ from gcnet_caffe.engine.layers.base import TEST, Layer, Shape, register
 from gcnet_caffe.engine.records import Records
 from gcnet_caffe.engine.transformer import Transformer
 from gcnet_caffe.formats import caffe_pb
-from gcnet_caffe.formats.data_layer import DataRules
+from gcnet_caffe.formats.data_layer import DataRules, TransformRules
 from gcnet_caffe.formats.datum import Shape as ImageShape
 
 
 @register("Data")
 class Data(Layer):
-    """Batches of an LMDB's records in the order of their keys; after the last comes the first.
+    """Batches of a database's records in the order of their keys; after the last comes the first.
 
     Where several ranks train together, each reads in TRAIN the records whose number modulo the
     count of ranks is its own. Threads decode the next batch while this one is used, as Caffe's
     prefetch thread does.
     """
 
-    bottoms, tops, is_source = (0, 0), (1, 2), True
+    bottoms, tops, is_source, has_state = (0, 0), (1, 2), True, True
 
     def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         rules = self.rules = DataRules(self.param, self.context.origin)
-        if self.param.data_param.backend != caffe_pb.DataParameter.LMDB:
-            raise rules.leveldb()
-        self.records = Records(rules.source, rules.color, self.context.feed)
+        self.records = Records(rules.source, rules.color, self.context.feed, rules.leveldb)
         self.transformer = Transformer(self, rules)
         self.transformer.seed(self.context.rng)  # in Caffe the base class does so first
         self.transformer.seed(self.context.rng)
@@ -148,3 +146,82 @@ class Input(Layer):
 
     def forward(self) -> tuple[torch.Tensor, ...]:
         return tuple(self.like.new_zeros(shape) for shape in self.top_shapes(()))
+
+
+@register("MemoryData")
+class MemoryData(Layer):
+    """Batches of the arrays that `reset` was given; after the last comes the first."""
+
+    bottoms, tops, is_source, has_state = (0, 0), (2, 2), True, True
+    data: torch.Tensor
+    labels: torch.Tensor
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        param = self.param.memory_data_param
+        for name in ("batch_size", "channels", "height", "width"):
+            self.check(getattr(param, name) > 0, f"{name}: found 0, wanted 1 or more")
+        transformer = Transformer(self, TransformRules(self.param, self.context.origin))
+        transformer.seed(self.context.rng)  # what Caffe draws, although nothing is transformed
+        self._image = (param.channels, param.height, param.width)
+        self._place = 0
+        for name in ("data", "labels"):
+            self.register_buffer(name, torch.zeros(0), persistent=False)
+
+    def reset(self, data: NDArray[np.float32], labels: NDArray[np.float32]) -> None:
+        """Take the images and labels of the next forwards; they are not transformed.
+
+        Parameters
+        ----------
+        data : (N, channels, height, width) array
+        labels : array of N numbers
+            N is a multiple of the batch_size.
+
+        Raises
+        ------
+        NetError
+            The shapes are not these.
+        """
+        batch = self.param.memory_data_param.batch_size
+        self.check(
+            data.ndim == 4 and data.shape[1:] == self._image,
+            f"found data of shape {data.shape}, wanted (N, {', '.join(map(str, self._image))})",
+        )
+        self.check(
+            labels.size == len(data),
+            f"found {labels.size} labels, wanted {len(data)}: one an image",
+        )
+        self.check(
+            len(data) and len(data) % batch == 0,
+            f"found {len(data)} images, wanted a multiple of batch_size {batch}",
+        )
+        self.data = torch.tensor(data, dtype=torch.float32, device=self.data.device)
+        self.labels = torch.tensor(labels, dtype=torch.float32, device=self.data.device).view(-1)
+        self._place = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return the place in the arrays."""
+        return {"place": self._place}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from where `state` was taken."""
+        self._place = state["place"]
+
+    def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
+        self.check(len(self.data), "has no data; give it some with set_input_arrays, or reset")
+        batch = slice(self._place, self._place + self.param.memory_data_param.batch_size)
+        self._place = batch.stop % len(self.data)
+        return self.data[batch], self.labels[batch].view(-1, 1, 1, 1)
+
+
+@register("Parameter")
+class Parameter(Layer):
+    """top = a learned blob of the `shape` given. It starts as zeros."""
+
+    bottoms = (0, 0)
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.add_blob(self.param.parameter_param.shape.dim)
+
+    def forward(self) -> torch.Tensor:
+        blob = self.blob(0)
+        return blob.view(blob.shape)

@@ -1,4 +1,4 @@
-"""InnerProduct. Source: Caffe src/caffe/layers/inner_product_layer.cpp."""
+"""InnerProduct and Embed. Source: Caffe src/caffe/layers/<name>_layer.cpp."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Shape, Weighted, register
+from gcnet_caffe.formats.labels import label_range
 
 
 @register("InnerProduct")
@@ -32,3 +33,22 @@ class InnerProduct(Weighted):
         weight = self.blob(0).t() if transposed else self.blob(0)
         top = F.linear(rows, weight, self.bias)
         return top.reshape(*leading, top.shape[-1])
+
+
+@register("Embed")
+class Embed(Weighted):
+    """top = the row of the weight that each number of the bottom says, + bias.
+
+    Blobs: weight (input_dim, num_output); bias (num_output).
+    """
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        param = self.param.embed_param
+        for name in ("num_output", "input_dim"):
+            self.check(getattr(param, name) > 0, f"{name}: found 0, wanted 1 or more")
+        self.add_weights((param.input_dim, param.num_output), param)
+        self.label_range = label_range(self.param, shapes[0])
+
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
+        top = F.embedding(bottom.long(), self.blob(0))
+        return top if self.bias is None else top + self.bias

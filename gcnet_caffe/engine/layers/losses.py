@@ -10,11 +10,20 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
-from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.formats import caffe_pb, read_binary
+from gcnet_caffe.formats.blobs import blob_from_proto
 from gcnet_caffe.formats.labels import label_range
 
 _LOSS = caffe_pb.LossParameter
 _TINY = torch.finfo(torch.float32).tiny
+#: The least probability of which two losses take the logarithm (kLOG_THRESHOLD).
+_LEAST = 1e-20
+
+
+def at_least(values: torch.Tensor, least: float) -> torch.Tensor:
+    """Return `values`, those below `least` raised to it; the gradient is that of `values`."""
+    return values - values.detach() + values.detach().clamp_min(least)
 
 
 def ignored_label(param: Any) -> int | None:
@@ -106,12 +115,76 @@ class SoftmaxWithLoss(_Loss, Labelled):
         logs = F.log_softmax(bottom, self.dim)
         safe = (label * counted).unsqueeze(self.dim)
         # Caffe takes the log of at least FLT_MIN
-        picked = logs.gather(self.dim, safe).squeeze(self.dim)
-        picked = picked + (picked.clamp_min(math.log(_TINY)) - picked).detach()
+        picked = at_least(logs.gather(self.dim, safe).squeeze(self.dim), math.log(_TINY))
         total = -(picked * counted).sum()
         valid = counted.sum().to(bottom.dtype)
         loss = total / normalizer(self.mode, valid, math.prod(outer), math.prod(inner))
         return (loss, logs.exp()) if self.num_tops == 2 else loss
+
+
+@register("InfogainLoss")
+class InfogainLoss(_Loss, Labelled):
+    """The mean of -sum of H[label, l] log(p_l), p = softmax(bottom); the second top is p.
+
+    H is the third bottom, or the matrix in the file `source`.
+    """
+
+    bottoms, tops = (2, 3), (1, 2)
+    matrix: torch.Tensor
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        param, loss = self.param.infogain_loss_param, self.param.loss_param
+        self.read_labels(param.axis, shapes, loss)
+        self.check(not loss.HasField("normalize"), "normalize: wanted normalization instead")
+        self.mode = loss.normalization
+        self._classes = shapes[0][self.dim]
+        matrix = torch.zeros(()) if len(shapes) == 3 else self._read(param)
+        found = math.prod(shapes[2]) if len(shapes) == 3 else matrix.numel()
+        self.check(
+            found == self._classes**2,
+            f"the infogain matrix has {found} numbers, wanted {self._classes} x {self._classes}",
+        )
+        self.register_buffer("matrix", matrix, persistent=False)
+
+    def _read(self, param: Any) -> torch.Tensor:
+        self.check(param.HasField("source"), "source: wanted the file of the infogain matrix")
+        try:
+            return torch.from_numpy(
+                blob_from_proto(read_binary(param.source, caffe_pb.BlobProto)).copy()
+            )
+        except (GcnetError, ValueError) as error:
+            raise self.error(f"source: {error}") from None
+
+    def forward(
+        self, bottom: torch.Tensor, label: torch.Tensor, given: torch.Tensor | None = None
+    ) -> Tops:
+        outer, inner = bottom.shape[: self.dim], bottom.shape[self.dim + 1 :]
+        matrix = self.matrix if given is None else given.detach()
+        label = label.reshape(*outer, *inner).long()
+        counted = counted_labels(label, self.ignore)
+        rows = matrix.reshape(self._classes, -1)[label * counted] * counted.unsqueeze(-1)
+        logs = F.log_softmax(bottom, self.dim)
+        total = -(rows.movedim(-1, self.dim) * at_least(logs, math.log(_LEAST))).sum()
+        valid = counted.sum().to(bottom.dtype)
+        loss = total / normalizer(self.mode, valid, math.prod(outer), math.prod(inner))
+        return (loss, logs.exp()) if self.num_tops == 2 else loss
+
+
+@register("MultinomialLogisticLoss")
+class MultinomialLogisticLoss(_Loss):
+    """The mean of -log(p) of the labels; the first bottom holds the probabilities."""
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.check(
+            shapes[0][:1] and math.prod(shapes[1]) == shapes[0][0],
+            f"found labels of {shapes[1]} for predictions of {shapes[0]}",
+        )
+        self.label_range = label_range(self.param, shapes[0])
+
+    def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        rows = bottom.reshape(len(bottom), -1)
+        picked = rows.gather(1, label.reshape(-1, 1).long())
+        return -at_least(picked, _LEAST).log().sum() / len(rows)
 
 
 @register("SigmoidCrossEntropyLoss")

@@ -69,6 +69,22 @@ class TanH(Layer):
         return torch.tanh(bottom)
 
 
+@register("BNLL")
+class BNLL(Layer):
+    """top = log(1 + exp(bottom))."""
+
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
+        return F.softplus(bottom)
+
+
+@register("Swish")
+class Swish(Layer):
+    """top = bottom / (1 + exp(-beta * bottom))."""
+
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
+        return bottom * torch.sigmoid(bottom * self.param.swish_param.beta)
+
+
 @register("Clip")
 class Clip(Layer):
     """top = bottom, at least min and at most max."""

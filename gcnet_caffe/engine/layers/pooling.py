@@ -1,6 +1,6 @@
-"""Pooling and MaxUnpool.
+"""Pooling, SPP and MaxUnpool.
 
-Source: Caffe src/caffe/layers/pooling_layer.cpp, and native/max_unpool_layer.cpp.
+Source: Caffe src/caffe/layers/pooling_layer.cpp, spp_layer.cpp, and native/max_unpool_layer.cpp.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import Layer, Shape, Tops, register
 from gcnet_caffe.formats import caffe_pb
-from gcnet_caffe.formats.shapes import deconvolved_size, per_axis, pooled_size
+from gcnet_caffe.formats.shapes import deconvolved_size, per_axis, pooled_size, pyramid
 
 _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min
@@ -160,6 +160,36 @@ class Pooling(_Windows):
             return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
         padded = self._padded(bottom, sizes, 0.0)
         return averages(padded, bottom.shape[2:], kernel, self.stride, self.pad)
+
+
+@register("SPP")
+class SPP(Layer):
+    """Spatial pyramid pooling: level i has 2^i x 2^i windows; more than one give a row an image."""
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.check(len(shapes[0]) == 4, f"found a bottom of shape {shapes[0]}, wanted 4 axes")
+        self.check(min(shapes[0][2:]) > 0, f"found a bottom of shape {shapes[0]}, wanted pixels")
+        levels = self.param.spp_param.pyramid_height
+        self.check(levels > 0, "pyramid_height: found 0, wanted 1 or more")
+        self._pools: dict[Shape, list[Pooling]] = {}
+        self._pools_of(shapes[0])
+
+    def _pools_of(self, shape: Shape) -> list[Pooling]:
+        """Return a Pooling for each level of bottoms of `shape`."""
+        size = tuple(shape[2:])
+        if size not in self._pools:
+            named = {"name": self.name, "type": "Pooling", "top": ["pooled"]}
+            self._pools[size] = [
+                Pooling(caffe_pb.LayerParameter(**named, pooling_param=param), self.context)
+                for param in pyramid(self.param.spp_param, size)
+            ]
+            for pool in self._pools[size]:
+                pool.setup([shape])
+        return self._pools[size]
+
+    def forward(self, bottom: torch.Tensor) -> torch.Tensor:
+        tops = [pool(bottom) for pool in self._pools_of(tuple(bottom.shape))]
+        return tops[0] if len(tops) == 1 else torch.cat([top.flatten(1) for top in tops], 1)
 
 
 class _Unpool(torch.autograd.Function):

@@ -166,3 +166,45 @@ class Crop(Layer):
         for axis, offset in enumerate(self.offsets, self.first):
             bottom = bottom.narrow(axis, offset, like.shape[axis])
         return bottom
+
+
+@register("BatchReindex")
+class BatchReindex(Layer):
+    """The items of the first bottom that the second one numbers, in that order."""
+
+    bottoms, is_compilable = (2, 2), False
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        self.check(shapes[0], f"found a bottom of shape {shapes[0]}, wanted 1 axis or more")
+        self.check(len(shapes[1]) == 1, f"found indices of shape {shapes[1]}, wanted 1 axis")
+
+    def forward(self, bottom: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        wrong = index[(index < 0) | (index >= len(bottom))]
+        self.check(
+            not len(wrong),
+            f"found index {wrong[:1].tolist()}, wanted 0 to {len(bottom) - 1}",
+        )
+        return bottom.index_select(0, index.long())
+
+
+@register("Filter")
+class Filter(Layer):
+    """Of every bottom the items for which the last bottom, the selector, is not 0."""
+
+    bottoms, tops, is_compilable = (2, None), (1, None), False
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        *items, selector = shapes
+        self.check(self.num_tops == len(items), f"found {self.num_tops} tops, wanted {len(items)}")
+        self.check(
+            selector and math.prod(selector[1:]) == 1,
+            f"the selector has shape {selector}, wanted all axes but the first of size 1",
+        )
+        self.check(
+            all(shape[:1] == selector[:1] for shape in items),
+            f"bottoms of {items} and a selector of {selector}: axis 0 must be alike",
+        )
+
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
+        chosen = bottoms[-1].detach().reshape(-1) != 0
+        return tuple(bottom[chosen] for bottom in bottoms[:-1])

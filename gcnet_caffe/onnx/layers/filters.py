@@ -1,11 +1,11 @@
-"""Convolution, Deconvolution and InnerProduct."""
+"""Convolution, Deconvolution, InnerProduct and Embed."""
 
 from __future__ import annotations
 
 import math
 
 from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution
-from gcnet_caffe.engine.layers.inner_product import InnerProduct
+from gcnet_caffe.engine.layers.inner_product import Embed, InnerProduct
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
@@ -49,4 +49,11 @@ def inner_product(graph: Graph, layer: InnerProduct, bottom: Value) -> str:
     transposed = layer.param.inner_product_param.transpose
     weight = graph.weight(layer, 0, None if transposed else lambda blob: blob.T)
     top = graph.add("MatMul", rows, weight)
+    return graph.add("Add", top, graph.weight(layer, 1)) if len(layer.blobs) > 1 else top
+
+
+@converts("Embed")
+def embed(graph: Graph, layer: Embed, bottom: Value) -> str:
+    """The rows that the bottom numbers, plus the bias."""
+    top = graph.add("Gather", graph.weight(layer, 0), graph.as_places(bottom.name))
     return graph.add("Add", top, graph.weight(layer, 1)) if len(layer.blobs) > 1 else top

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gcnet_caffe.engine.layers.neuron import (
+    BNLL,
     ELU,
     AbsVal,
     Clip,
@@ -15,18 +16,26 @@ from gcnet_caffe.engine.layers.neuron import (
     PReLU,
     ReLU,
     Sigmoid,
+    Swish,
     TanH,
 )
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
-_SIMPLE = {"AbsVal": "Abs", "Sigmoid": "Sigmoid", "TanH": "Tanh"}
+_SIMPLE = {"AbsVal": "Abs", "BNLL": "Softplus", "Sigmoid": "Sigmoid", "TanH": "Tanh"}
 
 
 @converts(*_SIMPLE)
-def simple(graph: Graph, layer: AbsVal | Sigmoid | TanH, bottom: Value) -> str:
-    """AbsVal, Sigmoid or TanH: one node of another name."""
+def simple(graph: Graph, layer: AbsVal | BNLL | Sigmoid | TanH, bottom: Value) -> str:
+    """AbsVal, BNLL, Sigmoid or TanH: one node of another name."""
     return graph.add(_SIMPLE[layer.param.type], bottom.name)
+
+
+@converts("Swish")
+def swish(graph: Graph, layer: Swish, bottom: Value) -> str:
+    """x times the sigmoid of beta x."""
+    gate = graph.add("Sigmoid", _scaled(graph, bottom.name, layer.param.swish_param.beta, 0))
+    return graph.add("Mul", bottom.name, gate)
 
 
 @converts("ReLU")

@@ -25,6 +25,9 @@ class Case:
         False where Caffe has none.
     only_first : bool
         Whether the first top alone has a gradient.
+    forced : bool
+        Whether real Caffe's net has force_backward. Some layers refuse a gradient for a bottom
+        then; the other bottoms go through a Bias of 0 that learns, and the tops are losses.
     """
 
     type: str
@@ -34,6 +37,7 @@ class Case:
     labels: tuple[int, ...] = ()
     backward: bool = True
     only_first: bool = False
+    forced: bool = True
     phase: str = "TRAIN"
     name: str = field(default="")
 
@@ -50,14 +54,20 @@ class Case:
         text = f'name: "layer" type: "{self.type}" {names} phase: {self.phase} {self.fields}'
         return [parse_text(text, caffe_pb.LayerParameter)]
 
-    def net(self) -> Any:
-        """Return the NetParameter that real Caffe runs."""
-        net = caffe_pb.NetParameter(force_backward=True)
+    def net(self, in_caffe: bool = False) -> Any:
+        """Return the NetParameter that the engine runs, or real Caffe."""
+        forced = self.forced or not in_caffe
+        net = caffe_pb.NetParameter(force_backward=forced)
         for index, bottom in enumerate(self.bottoms):
-            layer = net.layer.add(name=f"b{index}", type="Input")
-            layer.top.append(f"b{index}")
+            name = f"b{index}"
+            layer = net.layer.add(name=name, type="Input", top=[name])
             layer.input_param.shape.add().dim.extend(bottom.shape)
+            if not forced and index not in self.labels:
+                bias = net.layer.add(name=f"force {name}", type="Bias", bottom=[name], top=[name])
+                bias.bias_param.axis = bias.bias_param.num_axes = 0
         net.layer.extend(self.layers())
+        if not forced and not net.layer[-1].loss_weight:
+            net.layer[-1].loss_weight.extend([1] * self.tops)
         return net
 
 

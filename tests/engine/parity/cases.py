@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tests.engine.parity.bvlc_cases import BVLC_CASES
 from tests.engine.parity.case import Case, Chain, Graph, labels, normal, positive, ties
 
 
@@ -429,4 +430,5 @@ CASES = [
     *_normalizations(),
     *_losses(),
     *_chains(),
+    *BVLC_CASES,
 ]

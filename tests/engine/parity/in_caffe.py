@@ -24,7 +24,8 @@ for index in range(int(given["count"])):
     tops = [name for name in net.blobs if name[0] == "t" and name[1:].isdigit()]
     for name in bottoms:
         net.blobs[name].data[...] = given[f"{index}.{name}"]
-    blobs = [blob for of_layer in net.params.values() for blob in of_layer]
+    forced = [name for name in net.params if name.startswith("force ")]
+    blobs = [blob for name in net.params if name not in forced for blob in net.params[name]]
     for k, blob in enumerate(blobs):
         blob.data[...] = given[f"{index}.blob{k}"]
     net.forward()

@@ -100,6 +100,8 @@ def _breaks_of(source: Source, theirs: Arrays) -> Iterator[tuple[str, str, Undo[
         some = bool((theirs[f"{top} 0"] != 0).any())
         broken = Break(source.type, f"t{index}", some)
         yield source.type, broken.words, break_layer(type(made), broken)
+    if source.type == "WindowData":  # it transforms its windows itself
+        return
     for what, (word, method, change) in _TRANSFORMS.items():
         if word in source.text:
             yield "transform", what, _patched(Transformer, method, change)

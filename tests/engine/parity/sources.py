@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.formats import caffe_pb
+from tests.engine.parity import file_sources
 from tests.scratch import write_lmdb
 
 SEED = 3
@@ -32,11 +33,12 @@ class Source(NamedTuple):
 
 
 def write_files(folder: Path) -> None:
-    """Write the LMDB and the mean that the nets read."""
+    """Write the files that the nets read."""
     write_lmdb(folder / "lmdb", range(1, 8), 2, size=12)
     mean = caffe_pb.BlobProto(num=1, channels=2, height=12, width=12)
     mean.data.extend(np.random.default_rng(1).uniform(90, 150, 2 * 12 * 12).astype(np.float32))
     (folder / "mean.binaryproto").write_bytes(mean.SerializeToString())
+    file_sources.write_files(folder)
 
 
 _DATA = """layer {{ name: "d" type: "Data" top: "data" top: "label"
@@ -83,6 +85,8 @@ SOURCES = [
         'layer { name: "i" type: "Input" top: "x" top: "y" '
         "input_param { shape { dim: 2 dim: 3 } shape { dim: 4 } } }",
     ),
+    *(Source(kind, text, turns=9) for kind, text in file_sources.NETS),
+    *(Source(kind, text, "TEST") for kind, text in file_sources.NETS if kind != "HDF5Data"),
 ]
 
 
