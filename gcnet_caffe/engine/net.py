@@ -181,9 +181,9 @@ class Net(nn.Module):
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
-    def data_layers(self) -> list[Data]:
-        """The layers that read an LMDB, and hold a place in it."""
-        return [layer for layer in self.layers if isinstance(layer, Data)]
+    def layers_with_state(self) -> list[Any]:
+        """The layers that hold a place in their data, or count, and have `state()`."""
+        return [layer for layer in self.layers if layer.keeps_state]
 
     def shape(self, blob: str) -> tuple[int, ...]:
         """Return the shape that the blob named `blob` had when the net was set up.

@@ -389,7 +389,7 @@ class Solver:
         self.rng.set_state(exact["rng"])
         self._smoothed.state = exact["smoothed_loss"]
         for net, places in zip([self.net, *self.test_nets], exact["data"]):
-            for layer, place in zip(net.data_layers, places):
+            for layer, place in zip(net.layers_with_state, places):
                 layer.set_state(place)
 
     def _exact_state(self) -> dict[str, Any]:
@@ -397,7 +397,8 @@ class Solver:
             "rng": self.rng.state,
             "smoothed_loss": self._smoothed.state,
             "data": [
-                [layer.state() for layer in net.data_layers] for net in [self.net, *self.test_nets]
+                [layer.state() for layer in net.layers_with_state]
+                for net in [self.net, *self.test_nets]
             ],
         }
 
