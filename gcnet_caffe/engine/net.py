@@ -181,9 +181,9 @@ class Net(nn.Module):
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
-    def layers_with_state(self) -> list[Any]:
-        """The layers that hold a place in their data, or count, and have `state()`."""
-        return [layer for layer in self.layers if layer.keeps_state]
+    def layers_with_state(self) -> list[Layer]:
+        """The layers that hold a place in their data, or a hidden state."""
+        return [layer for layer in self.layers if layer.has_state]
 
     def shape(self, blob: str) -> tuple[int, ...]:
         """Return the shape that the blob named `blob` had when the net was set up.

@@ -388,9 +388,9 @@ class Solver:
         exact = found.exact[self.group.rank]
         self.rng.set_state(exact["rng"])
         self._smoothed.state = exact["smoothed_loss"]
-        for net, places in zip([self.net, *self.test_nets], exact["data"]):
-            for layer, place in zip(net.layers_with_state, places):
-                layer.set_state(place)
+        for net, states in zip([self.net, *self.test_nets], exact["data"]):
+            for layer, state in zip(net.layers_with_state, states):
+                layer.set_state(state)
 
     def _exact_state(self) -> dict[str, Any]:
         return {

@@ -165,8 +165,9 @@ class Layer(nn.Module):
     label_range: LabelRange | None = None
     #: Whether forward draws random numbers; such a layer implements `draw`.
     draws = False
-    #: Whether a training that resumes exactly needs its `state()`, which `set_state` takes.
-    keeps_state = False
+    #: Whether it holds something from one forward to the next that a training needs to continue
+    #: exactly, besides its blobs: such a layer implements `state` and `set_state`.
+    has_state = False
     #: Whether a gradient of its tops can go back to its bottoms and blobs.
     has_backward = True
 
@@ -216,6 +217,14 @@ class Layer(nn.Module):
 
     def draw(self) -> None:
         """Draw the random numbers of the next forward, in the net's order of layers."""
+
+    def state(self) -> Any:
+        """Return what `set_state` takes, of what JSON keeps."""
+        raise NotImplementedError
+
+    def set_state(self, state: Any) -> None:
+        """Continue from where `state` was taken."""
+        raise NotImplementedError
 
     @property
     def num_tops(self) -> int:

@@ -30,7 +30,7 @@ class Data(Layer):
     prefetch thread does.
     """
 
-    bottoms, tops, is_source, keeps_state = (0, 0), (1, 2), True, True
+    bottoms, tops, is_source, has_state = (0, 0), (1, 2), True, True
 
     def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         rules = self.rules = DataRules(self.param, self.context.origin)

@@ -7,7 +7,11 @@ import functools
 import numpy as np
 import pytest
 
-from gcnet_caffe.engine.layers import base, forks
+from gcnet_caffe.engine.layers import Context, base, forks
+from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.rng import CaffeRng
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.shapes import top_shapes
 from gcnet_caffe.formats.weights import has_weights
 from tests.engine.forks import reference
@@ -75,11 +79,6 @@ def test_every_layer_says_whose_it_is_and_has_a_case() -> None:
     }
 
 
-def test_names_are_distinct() -> None:
-    names = [case.name for case in CASES]
-    assert len(set(names)) == len(names)
-
-
 def test_shapes_are_those_of_the_tops() -> None:
     for index, case in enumerate(CASES):
         param = case.layers()[0]
@@ -91,3 +90,20 @@ def test_which_layers_have_weights_is_known_without_the_engine() -> None:
     for case in CASES:
         (layer,) = (one for one in opened(case).layers if one.name == "layer")
         assert has_weights(layer.param) == bool(len(layer.blobs)), case.name
+
+
+#: Types that compute in place what they compute apart; the others are refused.
+IN_PLACE = "ReLU6 SeLu SeLuDropout Insanity Dropout BN BatchNorm Normalize".split()
+
+
+def test_which_layers_can_be_in_place() -> None:
+    """By their sources: a forward that writes its top before it has read its bottom cannot."""
+    for case in CASES:
+        net = case.net()
+        (layer,) = (one for one in net.layer if one.name == "layer")
+        layer.top[0] = "b0"
+        try:
+            Net(net, Context(phase=caffe_pb.TRAIN, rng=CaffeRng(1)))
+            assert layer.type in IN_PLACE or case.name.startswith("Permute[permute_param { }]")
+        except NetError as error:
+            assert layer.type not in IN_PLACE and "in place" in str(error), case.name

@@ -134,7 +134,7 @@ class MarginInnerProduct(Layer):
     Source: wy1iu/sphereface, margin_inner_product_layer.cpp; see `_Margin` for the gradient.
     """
 
-    bottoms, tops, keeps_state = (2, 2), (1, 2), True
+    bottoms, tops, has_state = (2, 2), (1, 2), True
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, (shape, labels) = self.param.margin_inner_product_param, shapes

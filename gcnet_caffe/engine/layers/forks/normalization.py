@@ -136,7 +136,7 @@ class NVIDIABatchNorm(_Normalizing):
     layer is BVLC's.
     """
 
-    keeps_state = True
+    has_state = True
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, channels = self.param.batch_norm_param, self._check_channels(shapes[0])

@@ -41,11 +41,8 @@ class _Regions(Layer):
         """Return image (R) and corners x1, y1, x2, y2 (R, 4) of the regions."""
         rows = regions.detach().cpu().numpy().astype(_F).reshape(-1, 5)
         images = rows[:, 0].astype(np.int64)
-        self.check(
-            not len(rows) or 0 <= images.min() <= images.max() < len(bottom),
-            f"found regions of images {images.min(initial=0)} to {images.max(initial=0)}, wanted 0 "
-            f"to {len(bottom) - 1}",
-        )
+        for wrong in images[(images < 0) | (images >= len(bottom))]:
+            raise self.error(f"found a region of image {wrong}, wanted 0 to {len(bottom) - 1}")
         return images, rows[:, 1:]
 
 

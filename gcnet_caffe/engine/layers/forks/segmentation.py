@@ -151,7 +151,7 @@ class SegAccuracy(Layer):
     Source: xmyqsh/deeplab-v2, seg_accuracy_layer.cpp and util/confusion_matrix.cpp.
     """
 
-    bottoms, has_backward, keeps_state = (2, 2), False, True
+    bottoms, has_backward, has_state = (2, 2), False, True
     counts: torch.Tensor
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
