@@ -78,13 +78,16 @@ def _normalizations() -> Iterator[Case]:
 
 def _segmentation() -> Iterator[Case]:
     x = normal(2, 2, 2, 3)
-    places = np.stack([np.random.default_rng(i).permutation(24)[:6] for i in range(4)])
-    mask = places.reshape(2, 2, 2, 3).astype(np.float32)
-    twice = np.minimum(mask, 15)
+
+    def places(count: int) -> NDArray[np.float32]:
+        found = [np.random.default_rng(i).permutation(count)[:6] for i in range(4)]
+        return np.stack(found).reshape(2, 2, 2, 3).astype(np.float32)
+
+    mask, twice = places(24), np.minimum(places(24), 15)
     for text in ("", "scale: 2", "scale_h: 2 scale_w: 3", "upsample_h: 4 upsample_w: 7"):
         yield Case("Upsample", f"upsample_param {{ {text} }}", [x, mask], labels=(1,))
     text = "scale: 2 pad_out_h: true pad_out_w: true"
-    yield Case("Upsample", f"upsample_param {{ {text} }}", [x, np.minimum(mask, 14)], labels=(1,))
+    yield Case("Upsample", f"upsample_param {{ {text} }}", [x, places(15)], labels=(1,))
     yield Case("Upsample", "", [x, twice], labels=(1,), name="Upsample(several at one place)")
     for text in ("", "scale: 3"):
         yield Case("Upsample", f"upsample_param {{ {text} }}", [x])
