@@ -225,6 +225,11 @@ def _kind(layer: Any) -> str:
 _KINDS = {
     **dict.fromkeys(("Convolution", "Deconvolution", "InnerProduct", "Embed"), "filter"),
     **dict.fromkeys(("Pooling", "MaxUnpool", "SPP"), "pooling"),
+    # of other Caffes
+    **dict.fromkeys(("ConvolutionDepthwise", "DepthwiseConvolution"), "filter"),
+    **dict.fromkeys(("InnerProductAsProb", "MarginInnerProduct"), "filter"),
+    **dict.fromkeys(("Interp", "PSROIPooling", "ROIPooling", "Upsample"), "pooling"),
+    "SegAccuracy": "loss",
 }
 
 
@@ -249,8 +254,10 @@ def _choice(param: Any, field: str) -> str:
 #: Type of a layer -> what is said of it.
 _SIZES: dict[str, Callable[[Any], str]] = {
     "Convolution": _filters,
+    "ConvolutionDepthwise": lambda layer: _window(layer.convolution_param),
     "Data": lambda layer: f"batch {layer.data_param.batch_size}",
     "Deconvolution": _filters,
+    "DepthwiseConvolution": _filters,
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
     "Eltwise": lambda layer: _choice(layer.eltwise_param, "operation"),
     "InnerProduct": lambda layer: str(layer.inner_product_param.num_output),

@@ -19,7 +19,7 @@ from tests.engine.forks.cases import FORKS
 
 #: What stops public nets that need more than this engine has, as their Caffes name it.
 LAYERS = """
-    AnnotatedData DetectionOutput MultiBoxLoss DetectionEvaluate DenseImageData ImageSegData
+    AnnotatedData DetectionOutput MultiBoxLoss DetectionEvaluate ImageSegData
     MultilabelImageData Yolov3 Reorg ROIAlign LargeMarginInnerProduct
 """.split()
 FIELDS = """

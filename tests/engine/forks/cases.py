@@ -254,4 +254,4 @@ CASES = [
 ]
 
 #: The types that BVLC's Caffe does not have.
-FORKS = {case.type for case in CASES} - BVLC_LAYERS
+FORKS = {"DenseImageData", *(case.type for case in CASES)} - BVLC_LAYERS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gcnet_caffe.engine.layers.forks import (  # noqa: F401  each registers its layer types
     detection,
     faces,
+    images,
     losses,
     mobile,
     neuron,
