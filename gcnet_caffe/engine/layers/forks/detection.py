@@ -50,7 +50,14 @@ class PriorBox(Layer):
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param = self.param.prior_box_param
-        self.check(all(len(shape) == 4 for shape in shapes), f"found bottoms of {shapes}")
+        self.check(
+            all(len(shape) == 4 and min(shape[2:]) > 0 for shape in shapes),
+            f"found bottoms of {', '.join(map(str, shapes))}, wanted 4 axes, not empty",
+        )
+        ratios = list(param.aspect_ratio)
+        self.check(
+            min(ratios, default=1) > 0, f"aspect_ratio: found {ratios}, wanted ratios above 0"
+        )
         low, high = list(param.min_size), list(param.max_size)
         self.check(low and min(low) > 0, f"min_size: found {low}, wanted sizes above 0")
         self.check(

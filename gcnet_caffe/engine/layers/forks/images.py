@@ -86,7 +86,9 @@ class DenseImageData(Layer):
             (self._lines[index][0], param.is_color, cv2.INTER_LINEAR),
             (self._lines[index][1], False, cv2.INTER_NEAREST),
         ):
-            pixels: NDArray[Any] = self._decoded(path, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+            pixels: NDArray[Any] = self._decoded(
+                path, cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE
+            )
             if param.new_height:
                 pixels = cv2.resize(pixels, (param.new_width, param.new_height), interpolation=how)
             found.append(np.atleast_3d(pixels).transpose(2, 0, 1))
