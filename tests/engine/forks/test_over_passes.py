@@ -210,6 +210,12 @@ def test_msra_with_alpha() -> None:
         ),
         ("type: 'MarginInnerProduct'", [(2, 3), (2,)], "num_output: found 0"),
         ("type: 'SmoothL1Loss'", [(2, 3), (2, 4)], "wanted one shape"),
+        ("type: 'SmoothL1Loss' smooth_l1_loss_param { sigma: 0 }", [(2, 3)] * 2, "sigma: found 0"),
+        (
+            "type: 'PriorBox' prior_box_param { min_size: 3 aspect_ratio: 0 }",
+            [(1, 1, 2, 2)] * 2,
+            "aspect_ratio: found",
+        ),
         (
             "type: 'BoxAnnotatorOHEM' box_annotator_ohem_param { roi_per_img: 2 }",
             [(2, 4), (2,), (2,), (2, 8)],

@@ -62,6 +62,8 @@ class SmoothL1Loss(_Loss):
             shapes[0] and len({(*shape, 1, 1, 1)[: max(len(shape), 4)] for shape in shapes}) == 1,
             f"found bottoms of {', '.join(map(str, shapes))}, wanted one shape",
         )
+        sigma = self.param.smooth_l1_loss_param.sigma
+        self.check(sigma > 0, f"sigma: found {sigma:g}, wanted more than 0")
         self.mode = normalization_of(self.param.loss_param, self.default)
 
     def forward(self, a: torch.Tensor, b: torch.Tensor, *weights: torch.Tensor) -> Tops:

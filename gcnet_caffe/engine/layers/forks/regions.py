@@ -47,7 +47,7 @@ class _Regions(Layer):
 
 
 def _clipped(edges: NDArray[np.float32], full: int) -> NDArray[np.int64]:
-    return edges.astype(np.int64).clip(0, full)
+    return np.nan_to_num(edges).clip(0, full).astype(np.int64)
 
 
 @register("ROIPooling")
