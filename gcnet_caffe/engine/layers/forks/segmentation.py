@@ -46,7 +46,10 @@ class SegNetUpsample(Layer):
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, (shape, mask) = self.param.upsample_param, shapes
-        self.check(len(shape) == 4 and shape == mask, f"found bottoms of {shape} and {mask}")
+        self.check(
+            len(shape) == 4 and shape == mask,
+            f"found bottoms of {shape} and {mask}, wanted one shape of 4 axes",
+        )
         sized, scaled = (
             [param.HasField(f"{name}_{axis}") for axis in "hw"] for name in ("upsample", "scale")
         )
