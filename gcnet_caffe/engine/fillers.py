@@ -101,7 +101,8 @@ def _xavier(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
 
 
 def _msra(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
-    std = np.sqrt(_F(2) / _scaled(filler, shape))
+    alpha = _F(filler.alpha)  # of happynear/caffe-windows, include/caffe/filler.hpp
+    std = np.sqrt(_F(2) / _scaled(filler, shape) / (_F(1) + alpha * alpha))
     return layer.context.rng.gaussian(math.prod(shape), 0, std)
 
 

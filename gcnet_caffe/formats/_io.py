@@ -52,12 +52,12 @@ def to_text(message: Message) -> str:
 
 def read_file(path: str | Path) -> str:
     """Return the text of the prototxt at `path`, without its comments."""
-    return scan(_bytes(path), path).text
+    return scan(read_bytes(path), path).text
 
 
 def read_text(path: str | Path, message: type[Message]) -> Any:
     """Read the prototxt at `path` as the class `message`; errors as of `parse_text`."""
-    return parse_text(_bytes(path), message, path)
+    return parse_text(read_bytes(path), message, path)
 
 
 def read_binary(path: str | Path, message: type[Message]) -> Any:
@@ -70,14 +70,15 @@ def read_binary(path: str | Path, message: type[Message]) -> Any:
     """
     parsed = message()
     try:
-        parsed.ParseFromString(_bytes(path))
+        parsed.ParseFromString(read_bytes(path))
     except DecodeError:
         name = message.DESCRIPTOR.name
         raise SchemaError(f"{path}: truncated, or not a binary {name}") from None
     return parsed
 
 
-def _bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
+    """Return the bytes of the file at `path`; a SchemaError where it is missing or above 2 GB."""
     check_name(path, SchemaError)
     if not str(path):
         raise SchemaError("a file's name is empty; wanted the path of a file")

@@ -1,4 +1,4 @@
-"""Caffe's message classes, in a descriptor pool of our own.
+"""Caffe's message classes, with the fields of other Caffes, in a descriptor pool of our own.
 
 pycaffe registers the same message names in protobuf's default pool; a private pool lets both live
 in one process.
@@ -46,9 +46,33 @@ def _raw(file: Any) -> Any:
     return raw
 
 
-_FILE = descriptor_pb2.FileDescriptorSet.FromString(
-    (Path(__file__).parent / "caffe.desc").read_bytes()
-).file[0]
+def _compiled(name: str) -> Any:
+    """Return the FileDescriptorProto in the file `name` beside this one."""
+    data = (Path(__file__).parent / name).read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(data).file[0]
+
+
+def _add(whole: Any, more: Any) -> None:
+    """Add the fields, messages and enum values of `more` to those of `whole` of the same name.
+
+    Both are FileDescriptorProtos, or DescriptorProtos.
+    """
+    nested = "message_type" if isinstance(whole, descriptor_pb2.FileDescriptorProto) else None
+    for kind in (nested or "nested_type", "enum_type"):
+        known = {one.name: one for one in getattr(whole, kind)}
+        for one in getattr(more, kind):
+            if one.name not in known:
+                getattr(whole, kind).add().CopyFrom(one)
+            elif kind == "enum_type":
+                known[one.name].value.extend(one.value)
+            else:
+                _add(known[one.name], one)
+    if not nested:
+        whole.field.extend(more.field)
+
+
+_FILE = _compiled("caffe.desc")
+_add(_FILE, _compiled("forks.desc"))
 
 #: Caffe's messages as attributes (``caffe_pb.NetParameter``, ``caffe_pb.Datum``), and TRAIN, TEST.
 caffe_pb = _classes(_FILE)

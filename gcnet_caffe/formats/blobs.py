@@ -9,7 +9,7 @@ field of bytes has that form, too: the BlobProto of `raw_pb` has such fields for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,8 @@ OLD_AXES = ("num", "channels", "height", "width")
 
 _LENGTH = 2  # the kind of a field that begins with its length
 _TYPES = {"data": "<f4", "diff": "<f4", "double_data": "<f8", "double_diff": "<f8"}
+#: Of NVIDIA's raw_data_type.
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 
 
 class Blob(NamedTuple):
@@ -46,9 +48,12 @@ def blob_from_proto(blob: Any) -> NDArray[np.float32]:
 
     References
     ----------
-    Caffe src/caffe/blob.cpp, FromProto.
+    Caffe src/caffe/blob.cpp, FromProto. `raw_data`: NVIDIA/caffe src/caffe/blob.cpp.
     """
-    data = numbers(blob, "double_data" if blob.double_data else "data")
+    if blob.HasField("raw_data"):
+        data = np.frombuffer(blob.raw_data, _RAW_TYPES[blob.raw_data_type]).astype(np.float32)
+    else:
+        data = numbers(blob, "double_data" if blob.double_data else "data")
     if any(blob.HasField(axis) for axis in OLD_AXES):
         return data.reshape([getattr(blob, axis) for axis in OLD_AXES])
     return data.reshape(list(blob.shape.dim))
@@ -108,6 +113,42 @@ def embedded(number: int, pieces: Sequence[Any]) -> list[Any]:
     """Return a message in binary form, the bytes-like `pieces`, as field `number` of another."""
     size = sum(memoryview(piece).nbytes for piece in pieces)
     return [_to_varint(number << 3 | _LENGTH) + _to_varint(size), *pieces]
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+    """Yield (number, the whole field, what is in it) of each field of a message in binary form.
+
+    Raises
+    ------
+    IndexError, ValueError
+        `data` is no whole message.
+    """
+    place = 0
+    while place < len(data):
+        key, inside = _from_varint(data, place)
+        kind = key & 7
+        if kind == _LENGTH:
+            size, inside = _from_varint(data, inside)
+            end = inside + size
+        elif kind == 0:
+            end = _from_varint(data, inside)[1]
+        else:
+            end = inside + {1: 8, 5: 4}.get(kind, len(data))
+        if end > len(data):
+            raise ValueError(f"a field ends at {end} of {len(data)} bytes")
+        yield key >> 3, data[place:end], data[inside:end]
+        place = end
+
+
+def _from_varint(data: memoryview, place: int) -> tuple[int, int]:
+    """Return the number that begins at `place`, and the place after it."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return value, place
 
 
 def _blob(blob: Blob) -> list[Any]:

@@ -57,16 +57,30 @@ def _windows_overlap(layer: Any) -> bool:
     return any(step < size for step, size in zip(stride, kernel))
 
 
+def _moves_axes(layer: Any) -> bool:
+    order = list(layer.permute_param.order)
+    return order != list(range(len(order)))
+
+
+#: Layers of other Caffes that do so always.
+_FORKS = (
+    "Axpy ConvolutionDepthwise Flip InnerProductAsProb Interp MarginInnerProduct PSROIPooling "
+    "ROIPooling ShuffleChannel Upsample"
+)
+
 #: Type -> whether such a layer in place overwrites what it has not read.
 _OVERWRITES_UNREAD: dict[str, Callable[[Any], bool]] = {
     "BatchReindex": lambda layer: True,
     "Convolution": _is_pointwise,  # larger ones are read by im2col first
     "Deconvolution": _is_pointwise,
+    "DepthwiseConvolution": _is_pointwise,
     "Eltwise": lambda layer: layer.eltwise_param.operation != layer.eltwise_param.PROD,
     "Im2col": lambda layer: not _is_pointwise(layer),
     "InnerProduct": lambda layer: True,
     "LRN": lambda layer: layer.lrn_param.norm_region == layer.lrn_param.ACROSS_CHANNELS,
     "MaxUnpool": _windows_overlap,
+    "Permute": _moves_axes,
     "Pooling": lambda layer: True,
     "SPP": lambda layer: True,
+    **dict.fromkeys(_FORKS.split(), lambda layer: True),
 }

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Layers whose tops hold values of their bottoms and no others.
-_MOVES = {"Split", "Slice", "Concat", "Reshape", "Flatten", "Tile", "Crop", "BatchReindex"}
+_MOVES = {
+    *("Split", "Slice", "Concat", "Reshape", "Flatten", "Tile", "Crop", "BatchReindex"),
+    *("Permute", "Flip"),  # of other Caffes
+}
 
 
 class LabelRange(NamedTuple):
@@ -53,17 +56,22 @@ def label_range(layer: Any, shape: Sequence[int] | None) -> LabelRange | None:
     if classes is None:
         return None
     ignoring = layer.accuracy_param if layer.type == "Accuracy" else layer.loss_param
-    can_ignore = layer.type in ("SoftmaxWithLoss", "InfogainLoss", "Accuracy")
+    can_ignore = layer.type in _CAN_IGNORE
     ignored = can_ignore and ignoring.HasField("ignore_label")
     return LabelRange(1, classes, ignoring.ignore_label if ignored else None)
 
 
+_CAN_IGNORE = ("SoftmaxWithLoss", "SoftmaxWithLossOHEM", "InfogainLoss", "Accuracy")
 _CLASSES: dict[str, Callable[[Any, Any], Any]] = {
     "SoftmaxWithLoss": lambda layer, shape: shape[layer.softmax_param.axis],
     "InfogainLoss": lambda layer, shape: shape[layer.infogain_loss_param.axis],
     "Accuracy": lambda layer, shape: shape[layer.accuracy_param.axis],
     "HingeLoss": lambda layer, shape: math.prod(shape[1:]),
     "MultinomialLogisticLoss": lambda layer, shape: math.prod(shape[1:]),
+    # of other Caffes
+    "CenterLoss": lambda layer, shape: layer.center_loss_param.num_output,
+    "MarginInnerProduct": lambda layer, shape: layer.margin_inner_product_param.num_output,
+    "SoftmaxWithLossOHEM": lambda layer, shape: shape[layer.softmax_param.axis],
 }
 
 

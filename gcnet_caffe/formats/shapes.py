@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from gcnet_caffe.formats._messages import caffe_pb
+from gcnet_caffe.formats.fork_shapes import FORK_RULES, FORK_SAME
 
 #: A blob's shape; an axis whose size is not known is None.
 Shape = tuple[Optional[int], ...]
@@ -103,7 +104,9 @@ def _filters(size: Callable[..., int]) -> Rule:
         space = shape[axis + 1 :]
         dilation = per_axis(param, "dilation", "", len(space), 1)
         sizes = _sizes(space, size, *window(param, len(space)), dilation)
-        return [(*shape[:axis], param.num_output, *sizes)] * count
+        depthwise = layer.type == "ConvolutionDepthwise"
+        outputs = shape[axis] if depthwise else param.num_output
+        return [(*shape[:axis], outputs, *sizes)] * count
 
     return rule
 
@@ -278,15 +281,17 @@ _LOSSES = (
     "ContrastiveLoss EuclideanLoss HingeLoss InfogainLoss MultinomialLogisticLoss "
     "SigmoidCrossEntropyLoss SoftmaxWithLoss"
 )
+_CONVOLUTIONS = ("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution")
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(_SAME.split(), _same),
+    **FORK_RULES,
+    **dict.fromkeys(_SAME.split() + FORK_SAME.split(), _same),
     **dict.fromkeys(_LOSSES.split(), _loss),
     **dict.fromkeys(("DummyData", "Input", "Parameter"), _given),
     "Accuracy": _accuracy,
     "ArgMax": _arg_max,
     "Concat": _concat,
-    "Convolution": _filters(convolved_size),
     "BatchReindex": _batch_reindex,
+    **dict.fromkeys(_CONVOLUTIONS, _filters(convolved_size)),
     "Crop": _crop,
     "Deconvolution": _filters(deconvolved_size),
     "Embed": _embed,

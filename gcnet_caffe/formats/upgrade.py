@@ -61,8 +61,9 @@ def upgrade_net(net: Any, origin: str | Path = "net") -> None:
     Raises
     ------
     SchemaError
-        The net has both `layer` and `layers`, an old layer has the type NONE, or there are fewer
-        shapes (`input_shape`, or four `input_dim`) than inputs.
+        The net has both `layer` and `layers`, an old layer has the type NONE, there are fewer
+        shapes (`input_shape`, or four `input_dim`) than inputs, or a pooling's `ceil_mode` and
+        `round_mode` differ.
     """
     upgrade_v0(net, origin)
     if net.layers:
@@ -75,9 +76,25 @@ def upgrade_net(net: Any, origin: str | Path = "net") -> None:
     if net.input:
         _upgrade_input(net, origin)
     for layer in net.layer:
+        if layer.HasField("pooling_param"):
+            _upgrade_rounding(layer, origin)
         if layer.type == "BatchNorm" and len(layer.param) == 3:
             for spec in layer.param:  # the statistics are not learned
                 spec.lr_mult = spec.decay_mult = 0
+
+
+def _upgrade_rounding(layer: Any, origin: str | Path) -> None:
+    """Write the `ceil_mode` of another Caffe (soeaver/py-RFCN-priv) as BVLC's `round_mode`."""
+    param = layer.pooling_param
+    if not param.HasField("ceil_mode"):
+        return
+    mode = param.CEIL if param.ceil_mode else param.FLOOR
+    if param.HasField("round_mode") and param.round_mode != mode:
+        raise SchemaError(
+            f"{origin}: layer {layer.name!r}: ceil_mode and round_mode differ; give one of them"
+        )
+    param.round_mode = mode
+    param.ClearField("ceil_mode")
 
 
 def upgrade_solver(solver: Any, origin: str | Path = "solver") -> None:

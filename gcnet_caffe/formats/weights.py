@@ -6,16 +6,27 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from gcnet_caffe.errors import WeightsError
-from gcnet_caffe.formats._io import read_binary
+from google.protobuf.message import DecodeError
+
+from gcnet_caffe.errors import SchemaError, WeightsError
+from gcnet_caffe.formats._io import read_bytes
 from gcnet_caffe.formats._messages import caffe_pb
-from gcnet_caffe.formats.blobs import set_numbers
+from gcnet_caffe.formats.blobs import fields, set_numbers
 from gcnet_caffe.formats.hdf5 import holds_hdf5, read_layers
 from gcnet_caffe.formats.upgrade import upgrade_net
+
+#: The fields of layers whose numbers mean the same in every Caffe: all but types' parameters.
+_KNOWN = {
+    "LayerParameter": {*range(1, 12)},
+    "V1LayerParameter": {*range(1, 9), 32, 33, 35, 1001, 1002},
+}
 
 #: The layers that have weights, whatever their fields say.
 _WITH_WEIGHTS = frozenset(
     "BatchNorm Convolution Deconvolution Embed InnerProduct LSTM PReLU Parameter RNN".split()
+    # of other Caffes
+    + "BN CenterLoss ConvolutionDepthwise DepthwiseConvolution InnerProductAsProb".split()
+    + ["MarginInnerProduct"]
 )
 
 
@@ -26,7 +37,9 @@ def read_weights(path: str | Path) -> Any:
     ----------
     path : str or Path
         Binary or HDF5: by what the file starts with, as in Caffe. Of HDF5 the layers have a name
-        and blobs, and nothing else; the blob of another layer, shared, is an empty message.
+        and blobs, and nothing else; the blob of another layer, shared, is an empty message. Of a
+        binary file the layers have no parameters of their type: other Caffes use the same numbers
+        for other fields.
 
     Raises
     ------
@@ -35,9 +48,29 @@ def read_weights(path: str | Path) -> Any:
     """
     if holds_hdf5(path):
         return _from_hdf5(path)
-    net = read_binary(path, caffe_pb.NetParameter)
+    net = caffe_pb.NetParameter()
+    try:
+        _read_known(net, memoryview(read_bytes(path)))
+    except (DecodeError, IndexError, ValueError):
+        raise SchemaError(f"{path}: truncated, or not a binary NetParameter") from None
     upgrade_net(net, path)
     return net
+
+
+def _read_known(message: Any, data: memoryview) -> None:
+    """Parse `data` into `message`, a NetParameter or one of its layers.
+
+    Of a layer only the fields in `_KNOWN` are read: other Caffes use the numbers of the others for
+    other things.
+    """
+    known = _KNOWN.get(message.DESCRIPTOR.name)
+    for number, whole, inside in fields(data):
+        field = message.DESCRIPTOR.fields_by_number.get(number)
+        name = field.message_type.name if field and field.message_type else ""
+        if known is None and name in _KNOWN:
+            _read_known(getattr(message, field.name).add(), inside)
+        elif known is None or number in known:
+            message.MergeFromString(bytes(whole))
 
 
 def _from_hdf5(path: str | Path) -> Any:
@@ -57,6 +90,8 @@ def has_weights(layer: Any) -> bool:
     if layer.type in ("Scale", "Bias"):  # of two bottoms, the second takes the blob's place
         with_bias = layer.type == "Scale" and layer.scale_param.bias_term
         return with_bias or len(layer.bottom) == 1
+    if layer.type == "Normalize":  # SSD's, not happynear's
+        return not layer.HasField("normalize_param")
     return layer.type in _WITH_WEIGHTS
 
 

@@ -227,6 +227,11 @@ _KINDS = {
         ("Convolution", "Deconvolution", "InnerProduct", "Embed", "LSTM", "RNN"), "filter"
     ),
     **dict.fromkeys(("Pooling", "MaxUnpool", "SPP"), "pooling"),
+    # of other Caffes
+    **dict.fromkeys(("ConvolutionDepthwise", "DepthwiseConvolution"), "filter"),
+    **dict.fromkeys(("InnerProductAsProb", "MarginInnerProduct"), "filter"),
+    **dict.fromkeys(("Interp", "PSROIPooling", "ROIPooling", "Upsample"), "pooling"),
+    "SegAccuracy": "loss",
 }
 
 
@@ -251,8 +256,10 @@ def _choice(param: Any, field: str) -> str:
 #: Type of a layer -> what is said of it.
 _SIZES: dict[str, Callable[[Any], str]] = {
     "Convolution": _filters,
+    "ConvolutionDepthwise": lambda layer: _window(layer.convolution_param),
     "Data": lambda layer: f"batch {layer.data_param.batch_size}",
     "Deconvolution": _filters,
+    "DepthwiseConvolution": _filters,
     "Dropout": lambda layer: f"{layer.dropout_param.dropout_ratio:g}",
     "Embed": lambda layer: str(layer.embed_param.num_output),
     "Eltwise": lambda layer: _choice(layer.eltwise_param, "operation"),

@@ -33,7 +33,7 @@ def train(tmp_path, monkeypatch, capfd):
     [
         ('"ReLU"', '"RelU"', "layer 'relu': unknown type 'RelU'; did you mean 'ReLU'?"),
         ('"ReLU"', '"Rectifier"', "layer 'relu': unknown type 'Rectifier'; wanted one of AbsVal"),
-        ('"ReLU"', '"Flip"', "layer 'relu': type 'Flip' is a layer of happynear's Caffe (happ"),
+        ('"ReLU"', '"Gram"', "layer 'relu': type 'Gram' is a layer of happynear's Caffe (happ"),
         (
             '"ReLU"',
             '"Python"',

@@ -13,6 +13,7 @@ from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import to_text
+from tests.engine.forks import cases as forks
 from tests.engine.parity.cases import CASES
 
 FEW = settings(max_examples=150, suppress_health_check=list(HealthCheck))
@@ -40,7 +41,7 @@ WORDS += [f'"{name}"' for name in layer_types()] + [
     "kernel_size: 0",
     "shape {",
 ]
-TEXTS = [to_text(case.net()) for case in CASES]
+TEXTS = [to_text(case.net()) for case in [*CASES, *forks.CASES]]
 
 
 @st.composite

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from gcnet_caffe.formats import _messages
-from gcnet_caffe.formats.compile import compile_schema
+from gcnet_caffe.formats.compile import SCHEMAS, compile_schema
 
 DUMP_DESCRIPTOR = """
 from caffe.proto import caffe_pb2
@@ -45,9 +45,10 @@ def _entries(serialized):
     return found
 
 
-def test_the_compiled_schema_is_up_to_date():
-    committed = (_messages.Path(_messages.__file__).parent / "caffe.desc").read_bytes()
-    assert _entries(compile_schema()) == _entries(committed), (
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_compiled_schema_is_up_to_date(name):
+    committed = (_messages.Path(_messages.__file__).parent / f"{name}.desc").read_bytes()
+    assert _entries(compile_schema(name)) == _entries(committed), (
         f"renew it: {sys.executable} -m gcnet_caffe.formats.compile"
     )
 

@@ -23,7 +23,7 @@ from gcnet_caffe.onnx.export import convert
 from gcnet_caffe.onnx.layers import CONVERTERS
 from tests.engine.parity.case import Case
 from tests.engine.parity.cases import CASES
-from tests.engine.parity.run import is_near
+from tests.engine.parity.run import NORMS, is_near
 from tests.onnx.run import run_onnx
 
 #: Words of a case's name -> what is said: the batch may have any size, statistics are stored.
@@ -45,7 +45,7 @@ def opened(case: Case, folder: Path) -> Net:
     (folder / "net.prototxt").write_text(to_text(net))
     engine = open_net(folder / "net.prototxt", TEST, CaffeRng(0))
     rng = np.random.default_rng(len(case.name))
-    low = 0.5 if case.type == "BatchNorm" else -1
+    low = 0.5 if case.type in NORMS else -1
     for blob in engine.layers[-1].blobs:
         blob.data = torch.from_numpy(rng.uniform(low, 1.5, blob.shape).astype(np.float32))
     return engine

@@ -8,6 +8,7 @@ from gcnet_caffe.engine.layers import (  # noqa: F401  each registers its layer 
     combine,
     convolution,
     data,
+    forks,
     hdf5_data,
     image_data,
     inner_product,

@@ -28,6 +28,9 @@ TRAIN, TEST = caffe_pb.TRAIN, caffe_pb.TEST
 MAX_COUNT = 2**31 - 1
 
 _REGISTRY: dict[str, type[Layer]] = {}
+#: Type -> the layers of other Caffes that have this name, too: (whether a LayerParameter is theirs,
+#: class).
+_NAMESAKES: dict[str, list[tuple[Callable[[Any], bool], type[Layer]]]] = {}
 
 #: The shape of a blob when the net is set up.
 Shape = tuple[int, ...]
@@ -77,6 +80,28 @@ def register(type_name: str) -> Callable[[_LayerClass], _LayerClass]:
     return add
 
 
+def register_namesake(
+    type_name: str, whose: str, is_theirs: Callable[[Any], bool]
+) -> Callable[[_LayerClass], _LayerClass]:
+    """Class decorator: a layer that only in another Caffe is called `type: "type_name"`.
+
+    Parameters
+    ----------
+    type_name : str
+    whose : str
+        Whose layer it is, for messages.
+    is_theirs : callable
+        Takes a LayerParameter of that type; whether its fields are those of the other Caffe.
+    """
+
+    def add(layer_class: _LayerClass) -> _LayerClass:
+        layer_class.layer_type = f"{whose}'s {type_name}"
+        _NAMESAKES.setdefault(type_name, []).append((is_theirs, layer_class))
+        return layer_class
+
+    return add
+
+
 def layer_types() -> list[str]:
     """Return the registered type names, sorted."""
     return sorted(_REGISTRY)
@@ -99,6 +124,9 @@ def create_layer(param: Any, context: Context) -> Layer:
     if param.type not in _REGISTRY:
         said = explain_layer(param.type, layer_types())
         raise NetError(f"{context.origin}: layer {param.name!r}: {said}")
+    for is_theirs, layer_class in _NAMESAKES.get(param.type, ()):
+        if is_theirs(param):
+            return layer_class(param, context)
     return _REGISTRY[param.type](param, context)
 
 
@@ -127,6 +155,8 @@ class Layer(nn.Module):
     auto_tops = False
     #: Whether it is a loss: the weight of its first top is 1 where the prototxt says nothing.
     is_loss = False
+    #: Whether its loss_param may say `normalization: PRE_FIXED`, which other Caffes have.
+    takes_fixed_divisor = False
     #: Whether integer bottoms (the mask of Pooling) stay integers; other layers get float32.
     takes_indices = False
     #: Whether it makes blobs from nothing (data layers): forward takes no bottoms.
@@ -172,6 +202,11 @@ class Layer(nn.Module):
         NetError
             A parameter is wrong, or does not suit the bottoms.
         """
+        loss = self.param.loss_param
+        self.check(
+            self.takes_fixed_divisor or loss.normalization != loss.PRE_FIXED,
+            "normalization: found PRE_FIXED, which only SmoothL1Loss and the OHEM losses have",
+        )
         self.prepare(shapes)
         return self.top_shapes(shapes)
 

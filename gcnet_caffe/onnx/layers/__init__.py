@@ -3,6 +3,7 @@
 from gcnet_caffe.onnx.layers import (  # noqa: F401  each registers its layer types
     combine,
     filters,
+    forks,
     neuron,
     normalization,
     pooling,

@@ -9,10 +9,13 @@ from gcnet_caffe.engine.layers.inner_product import Embed, InnerProduct
 from gcnet_caffe.onnx.graph import Graph, Value
 from gcnet_caffe.onnx.layers.base import converts
 
-_OPS = {"Convolution": "Conv", "Deconvolution": "ConvTranspose"}
+_OPS = {
+    **dict.fromkeys(("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution"), "Conv"),
+    "Deconvolution": "ConvTranspose",
+}
 
 
-@converts("Convolution", "Deconvolution")
+@converts(*_OPS)
 def convolution(
     graph: Graph, layer: Convolution | Deconvolution, *bottoms: Value
 ) -> tuple[str, ...]:

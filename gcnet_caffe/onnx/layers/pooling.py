@@ -67,6 +67,11 @@ def max_unpool(
     graph: Graph, layer: MaxUnpool, pooled: Value, mask: Value, sized: Value | None = None
 ) -> str:
     """Each pooled value back at the place that its mask gives, zeros elsewhere."""
+    return put_back(graph, pooled, mask)
+
+
+def put_back(graph: Graph, pooled: Value, mask: Value) -> str:
+    """Add nodes that put each value at the place that its mask gives, in planes of the top."""
     channels, *full = graph.top_shapes[0][1:]
     batch = graph.add("Shape", pooled.name, start=0, end=1)
     planes = graph.add("Concat", batch, graph.ints([channels, math.prod(full)]), axis=0)

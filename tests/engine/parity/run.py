@@ -32,6 +32,8 @@ TOLERANCE = 1e-5
 OF_ITSELF, OF_LARGEST = 1e-5, 2e-6
 
 WAYS = ("layer", "caffe", "training")
+#: Layers with a blob of variances.
+NORMS = ("BatchNorm", "BN")
 
 
 def _phase(case: Case | Source) -> int:
@@ -50,7 +52,7 @@ def given(case: Case, net: Net) -> tuple[list[NDArray[np.float32]], list[NDArray
     """Return the values of the blobs, and the gradients of the tops that have one."""
     rng = np.random.default_rng(len(case.name))
     blobs = [
-        rng.uniform(0.5 if layer.layer_type == "BatchNorm" else -1, 1.5, shape).astype(np.float32)
+        rng.uniform(0.5 if layer.param.type in NORMS else -1, 1.5, shape).astype(np.float32)
         for layer in net.layers
         for shape in layer.blob_shapes
     ]
