@@ -46,8 +46,8 @@ PARTS = {
     "nets": Part("nets", 100, 1),
     "resume": Part("resume", 120, 1),
     "speed": Part("speed", 110, 2),
-    "compiled": Part("speed", 100, 3),
-    "several": Part("several", 80, 4),
+    "compiled": Part("speed", 140, 3),
+    "several": Part("several", 110, 4),
     "profile": Part("profile", 40, 5),
     "learned": Part("learned", 240, 6),
 }

@@ -83,6 +83,11 @@ class Run:
     commit: str = ""
 
     @property
+    def solver(self) -> str:
+        """The solver file that is trained: S1R1's, in a rehearsal that of the smaller cnn."""
+        return f"solvers/ck_fold0{'_cnn' if self.small else ''}.prototxt"
+
+    @property
     def gpus(self) -> list[str]:
         """The words of `gcnet train` for the device."""
         return ["-gpu", "0"] if self.device.type == "cuda" else []

@@ -23,7 +23,7 @@ def rows(run: Run) -> Iterator[Row]:
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
     with tree(batch_size=2 if run.small else None, images=24 if run.small else 512):
         for options in settings:
-            solver = solver_of("solvers/ck_fold0.prototxt", run.device, {"display": 0}, **options)
+            solver = solver_of(run.solver, run.device, {"display": 0}, **options)
             solver.step(1 if run.small else 25)
             run.wait()
             with profile(activities=activities) as seen:

@@ -61,7 +61,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     """Start a training of S1R1 that writes a snapshot half-way."""
     changes = {"max_iter": last, "snapshot": last // 2, "random_seed": 1, "display": 5}
-    param = changed_solver("solvers/ck_fold0.prototxt", **changes)
+    param = changed_solver(run.solver, **changes)
     param.snapshot_prefix = f"snapshots/{_plain(name)}"
     param.snapshot_after_train = True
     (folder / f"{_plain(name)}.prototxt").write_text(to_text(param))

@@ -5,6 +5,7 @@ Each is the committed solver of S1R1 with all that it says: display, tests, snap
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -12,10 +13,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.gpu_parts import ROOT, Row, Run, solver_of, tree
-from gcnet_caffe import ends_with_parent
+import torch
 
-_SETTINGS = {
+from benchmarks.gpu_parts import ROOT, Row, Run, tree
+from gcnet_caffe import ends_with_parent
+from gcnet_caffe.engine.device import prepare_torch
+from gcnet_caffe.engine.log import Log
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.engine.solver import Solver
+from gcnet_caffe.formats import read_solver
+
+_SETTINGS: dict[str, dict[str, Any]] = {
     "fp32": {},
     "tf32 --cuda-graphs": {"precision": "tf32", "cuda_graphs": True},
     "bf16 --cuda-graphs": {"precision": "bf16", "cuda_graphs": True},
@@ -41,10 +49,10 @@ def rows(run: Run) -> Iterator[Row]:
 
 
 def _start(stack: ExitStack, run: Run, name: str) -> subprocess.Popen[str]:
-    words = ["-c", f"from {__name__} import train; train({name!r}, {str(run.device)!r})"]
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {words[1]}"]
-    return ends_with_parent.start(stack, command, **options)
+    text = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    text += f"from {__name__} import train; train({name!r}, {run.solver!r}, {str(run.device)!r})"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return ends_with_parent.start(stack, [sys.executable, "-c", text], **pipes)
 
 
 def _answer(process: subprocess.Popen[str]) -> str:
@@ -65,14 +73,12 @@ def _row(name: str, count: int, rate: float) -> Row:
     return Row(f"{name}: {count} at once", rate, "it/s", note=f"ten folds: {hours:.1f} h")
 
 
-def train(name: str, device: str) -> None:
+def train(name: str, path: str, device: str) -> None:
     """Train for the seconds that each line of standard input gives; print iterations a second."""
-    import torch
-
-    solver: Any = solver_of("solvers/ck_fold0.prototxt", torch.device(device), **_SETTINGS[name])
-    from gcnet_caffe.formats import read_solver
-
-    solver.param.MergeFrom(read_solver("solvers/ck_fold0.prototxt"))
+    options = EngineOptions(**_SETTINGS[name])
+    prepare_torch(options, torch.device(device))
+    log = Log(io.StringIO())
+    solver = Solver(read_solver(path), path, torch.device(device), options, log=log)
     solver.begin()
     for _ in range(2):
         solver.advance()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -18,8 +17,6 @@ from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.options import PRECISIONS
 
 SOLVER = "solvers/ck_fold0.prototxt"
-#: The part of what is possible at best that the engine should reach.
-_AIM = 0.5
 
 
 def rows(run: Run) -> Iterator[Row]:
@@ -43,19 +40,18 @@ def rows(run: Run) -> Iterator[Row]:
                 "steps/s",
                 note=f"products {seconds[0] * 1e3:.2f} ms, memory {seconds[1] * 1e3:.2f} ms",
             )
-        compiled = run.part == "compiled"
-        for name in ("tf32", "bf16") if compiled else PRECISIONS:
-            for graphs in (False, True):
-                options = {"precision": name, "compile": compiled, "cuda_graphs": graphs}
-                words = _words(**options)
-                if graphs and run.device.type == "cpu":
-                    continue
-                engine = _timed(run, lambda o=options: _engine(run, **o))
-                hand = _timed(run, lambda o=options: _hand(run, batch_size, **o))
-                yield _row(f"engine {words}", engine, f"{_part(engine, best[name])} of the best")
-                yield _row(f"hand-written {words}", hand, _part(hand, best[name]))
-                if not compiled and run.device.type == "cuda":
-                    yield from _otherwise(run, words, options)
+        compiled, on_gpu = run.part == "compiled", run.device.type == "cuda"
+        settings = [
+            {"precision": name, "compile": compiled, "cuda_graphs": graphs}
+            for name in (("tf32", "bf16") if compiled else PRECISIONS)
+            for graphs in ((False, True) if on_gpu else (False,))
+        ]
+        for made, make in (("engine", _engine), ("hand-written", _hand)):
+            for options in settings:
+                rate = _timed(run, lambda m=make, o=options: m(run, batch_size, **o))
+                yield _row(f"{made} {_words(**options)}", rate, best[options["precision"]])
+        for options in settings if on_gpu and not compiled else ():
+            yield from _otherwise(run, batch_size, options, best[options["precision"]])
 
 
 def _size(precision: str) -> int:
@@ -66,38 +62,20 @@ def _words(precision: str, compile: bool, cuda_graphs: bool) -> str:
     return precision + " --compile" * compile + " --cuda-graphs" * cuda_graphs
 
 
-def _part(rate: float | str, best: float) -> str:
-    return "" if isinstance(rate, str) else f"{rate / best:.2f}"
-
-
-def _row(what: str, rate: float | str, note: str = "") -> Row:
+def _row(what: str, rate: float | str, best: float) -> Row:
+    """Return a rate, and what part it is of the best possible; or that it failed."""
     if isinstance(rate, str):
         return Row(what, "failed", limit=0 if what.startswith("engine") else None, note=rate)
-    return Row(what, rate, "steps/s", note=note)
+    return Row(what, rate, "steps/s", note=f"{rate / best:.2f} of the best possible")
 
 
-def _otherwise(run: Run, words: str, options: dict[str, Any]) -> Iterator[Row]:
+def _otherwise(run: Run, batch_size: int, options: dict[str, Any], best: float) -> Iterator[Row]:
     """Yield what other settings of the engine would give."""
-    with _trials():
-        fastest = _timed(run, lambda: _engine(run, **options))
-    yield _row(f"engine {words}, algorithms chosen by trial", fastest)
+    fastest = _timed(run, lambda: _with_trials(run, batch_size, **options))
+    yield _row(f"engine {_words(**options)}, algorithms by trial", fastest, best)
     with mock.patch.object(Net, "use_channels_last", lambda *_: None):
-        planes = _timed(run, lambda: _engine(run, **options))
-    yield _row(f"engine {words}, blobs in Caffe's format", planes)
-
-
-@contextlib.contextmanager
-def _trials() -> Iterator[None]:
-    """Let cuDNN take the fastest algorithm, whatever prepare_torch sets."""
-    from benchmarks import gpu_parts
-
-    def made(*given: Any, **options: Any) -> Any:
-        solver = solver_of(*given, **options)
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
-        return solver
-
-    with mock.patch.object(gpu_parts, "solver_of", made), mock.patch(f"{__name__}.solver_of", made):
-        yield
+        planes = _timed(run, lambda: _engine(run, batch_size, **options))
+    yield _row(f"engine {_words(**options)}, blobs in Caffe's format", planes, best)
 
 
 def _timed(run: Run, make: Callable[[], Callable[[], Any]]) -> float | str:
@@ -113,10 +91,17 @@ def _timed(run: Run, make: Callable[[], Callable[[], Any]]) -> float | str:
         return said(wrong)
 
 
-def _engine(run: Run, **options: Any) -> Callable[[], Any]:
+def _engine(run: Run, _: int, **options: Any) -> Callable[[], Any]:
     solver = solver_of(SOLVER, run.device, {"display": 0}, **options)
     solver.begin()
     return solver.advance  # type: ignore[no-any-return]
+
+
+def _with_trials(run: Run, batch_size: int, **options: Any) -> Callable[[], Any]:
+    """Let cuDNN take the fastest algorithm of a trial, whatever prepare_torch has set."""
+    step = _engine(run, batch_size, **options)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
+    return step
 
 
 def _hand(
