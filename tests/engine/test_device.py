@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from gcnet_caffe.engine import fusion
 from gcnet_caffe.engine.device import to_device
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import TRAIN, Context
@@ -13,6 +16,8 @@ from gcnet_caffe.engine.layers.pooling import _unpool_channels_last
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.rng import DeviceRng
 from gcnet_caffe.formats import caffe_pb, parse_text
+from tests.engine import runs
+from tests.scratch import make_tree
 
 CPU = torch.device("cpu")
 
@@ -43,3 +48,20 @@ def test_every_filler_takes_the_numbers_of_a_device(kind: str) -> None:
     assert torch.equal(blob, again) and blob.abs().max() > 0 and bool(blob.isfinite().all())
     if kind == "positive_unitball":
         assert torch.allclose(blob.flatten(1).sum(1), torch.ones(64))
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated")  # torch.compile does so itself
+def test_a_net_compiles_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where no layer is left out; this backend makes no kernels of what it sees."""
+    monkeypatch.setattr(fusion, "_OWN_KERNELS", ())
+    make_tree(tmp_path, batch_size=2)
+    monkeypatch.chdir(tmp_path)
+    path = runs.solver_of(tmp_path, "S1R1", max_iter=1)
+    plain, compiled = runs.make_solver(path), runs.make_solver(path)
+    compiled.net.use_torch_compile(backend="aot_eager", fullgraph=True)
+    assert len(compiled.net._compiled) == 1
+    assert runs.one_step(compiled)[0] == runs.one_step(plain)[0]
+    wanted = runs.blobs_in(plain.net)
+    assert {
+        n for n, blob in runs.blobs_in(compiled.net).items() if (blob != wanted[n]).any()
+    } == set()
