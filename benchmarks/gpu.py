@@ -43,7 +43,7 @@ PARTS = {
     "kernels": Part("kernels", 100, 1),
     "layers": Part("layers", 100, 1),
     "random": Part("random", 100, 1),
-    "nets": Part("nets", 100, 1),
+    "nets": Part("nets", 120, 1),
     "resume": Part("resume", 120, 1),
     "speed": Part("speed", 110, 2),
     "compiled": Part("speed", 140, 3),
@@ -57,7 +57,6 @@ NEEDED = {
     "google.protobuf": "protobuf",
     "h5py": "h5py",
     "lmdb": "lmdb",
-    "numba": "numba",
     "scipy": "scipy",
     "tqdm": "tqdm",
 }

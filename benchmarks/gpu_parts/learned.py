@@ -10,6 +10,7 @@ import csv
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,11 @@ _MARGIN = 5  # seconds for the last test and the files
 
 def rows(run: Run) -> Iterator[Row]:
     """Yield the last accuracies; write curves.csv, anew after each variant."""
-    folder = run.out / "learned"
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _rows(run, Path(folder))
+
+
+def _rows(run: Run, folder: Path) -> Iterator[Row]:
     begin = time.monotonic()
     data = (run.data or _render(folder, run)).resolve()
     yield Row("rendering and packing", time.monotonic() - begin, "s")
@@ -56,7 +61,6 @@ def _render(folder: Path, run: Run) -> Path:
     """Render the faces and pack fold 0; return the folder of its LMDBs."""
     faces, manifest = str(folder / "faces"), str(folder / "faces.csv")
     how = ["--kind", "2d", "--subjects", "4", "--frames", "4"] if run.small else ["--like-ck"]
-    folder.mkdir(parents=True, exist_ok=True)
     _gcnet("make-faces", "-o", faces, *how)
     _gcnet("make-manifest", "ck", "--root", faces, "-o", manifest)
     folds = ["--folds", "2", "--copies", "1"] if run.small else []
@@ -72,7 +76,7 @@ def _train(
     given += ["--fit-test", "--short-names"]
     batch = ["--batch-size", "4"] if run.small else []
     _gcnet("make-net", *given, "--fit-classes", *batch)
-    often = ("1", "2") if run.small else ("20", "100")
+    often = ("1", "2") if run.small else ("20", "200")
     path = str(folder / "solver.prototxt")
     _gcnet(
         "make-solver",
