@@ -100,20 +100,43 @@ def make_optimizer(model):
     return torch.optim.SGD(groups, lr=0.001, momentum=0.9, weight_decay=1e-4, nesterov=True)
 
 
-def make_step(batch_size=64, compiled=False, seed=0):
-    """Return a function that does one training step on random pairs and returns the loss."""
+def make_step(batch_size=64, compiled=False, seed=0, device="cpu", bf16=False, graphed=False):
+    """Return a function that does one training step on random pairs and returns the loss.
+
+    With `graphed` the whole step, the update included, is one CUDA graph.
+    """
     torch.manual_seed(seed)
-    model = S1R1().to(memory_format=torch.channels_last)
+    device = torch.device(device)
+    model = S1R1().to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model)
-    pair = torch.rand(batch_size, 2, 64, 64).contiguous(memory_format=torch.channels_last)
-    label = torch.arange(batch_size) % 7
+    pair = torch.rand(batch_size, 2, 64, 64).to(device, memory_format=torch.channels_last)
+    label = (torch.arange(batch_size) % 7).to(device)
     loss_of = torch.compile(model) if compiled else model
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(pair, label)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = loss_of(pair, label)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    return step
+    return _as_graph(step) if graphed else step
+
+
+def _as_graph(step):
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+
+    def replay():
+        graph.replay()
+        return loss
+
+    return replay

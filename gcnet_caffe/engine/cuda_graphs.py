@@ -33,7 +33,7 @@ class GraphedPass:
         batch: Blobs,
     ) -> None:
         self._params = [one.param for one in net.learnable]
-        self._inputs = {number: tensor.clone() for number, tensor in batch.items()}
+        self._inputs = {number: tensor.detach().clone() for number, tensor in batch.items()}
         kept = [param.detach().clone() for param in self._params]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -48,9 +48,10 @@ class GraphedPass:
         self._forget_gradients()
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            loss, self._outputs = forward(self._inputs)
-            self._loss = cast(torch.Tensor, loss)
-            self._loss.backward()
+            loss, outputs = forward(self._inputs)
+            cast(torch.Tensor, loss).backward()
+        self._loss = cast(torch.Tensor, loss).detach()  # and autograd's graph is forgotten
+        self._outputs = {name: blob.detach() for name, blob in outputs.items()}
         self._gradients = [param.grad for param in self._params]
 
     def _forget_gradients(self) -> None:
@@ -64,4 +65,4 @@ class GraphedPass:
         self._graph.replay()
         for param, gradient in zip(self._params, self._gradients):
             param.grad = gradient
-        return self._loss.detach(), self._outputs
+        return self._loss, self._outputs

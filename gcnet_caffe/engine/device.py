@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import UsageError
@@ -31,7 +34,10 @@ def choose_device(gpu: int | None) -> torch.device:
 
 
 def prepare_torch(options: EngineOptions, device: torch.device) -> None:
-    """Set what holds for the whole process: threads, the precision of float32, freed memory.
+    """Set what holds for the whole process: device, threads, precision of float32, freed memory.
+
+    On a GPU convolutions use only algorithms that give the same numbers each time, and cuDNN's own
+    choice of them: the fastest of a trial may be another one when a training is resumed.
 
     Parameters
     ----------
@@ -44,10 +50,24 @@ def prepare_torch(options: EngineOptions, device: torch.device) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     if device.type == "cuda":
+        torch.cuda.set_device(device)  # of streams, graphs and NCCL, which name no device
         allowed = options.precision == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-        torch.backends.cudnn.allow_tf32 = allowed
-        torch.backends.cudnn.benchmark = True
+        with warnings.catch_warnings():  # PyTorch 2.9 to 2.11 call these names old
+            warnings.simplefilter("ignore", UserWarning)
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+            torch.backends.cudnn.allow_tf32 = allowed
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+
+
+def to_device(array: NDArray[Any] | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `array`, of this machine's memory or of a device, as a tensor on `device`.
+
+    A copy to a GPU is queued: the CPU does not wait until the GPU has done what was queued before.
+    """
+    tensor = torch.as_tensor(array)
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def describe_gpus(numbers: Iterable[int]) -> Iterator[str]:

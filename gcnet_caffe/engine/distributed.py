@@ -114,7 +114,7 @@ def group(device: torch.device) -> Iterator[Group]:
     Parameters
     ----------
     device : torch.device
-        Of this rank: GPUs average their gradients by NCCL, CPUs by gloo.
+        Of this rank: tensors on GPUs go through NCCL, and what is on the CPU through gloo.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def group(device: torch.device) -> Iterator[Group]:
     if not launched():
         yield Group()
         return
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=timedelta(seconds=TIMEOUT))
     try:
         yield TorchGroup()

@@ -81,7 +81,7 @@ def _gaussian(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
 
 def _positive_unitball(filler: Any, shape: Sequence[int], layer: Layer) -> _Numbers:
     numbers = layer.context.rng.uniform(math.prod(shape), 0, 1)
-    rows = np.asarray(numbers, _F).reshape(shape[0], -1)
+    rows = torch.as_tensor(numbers).cpu().numpy().reshape(shape[0], -1)
     sums = np.add.accumulate(rows, axis=1, dtype=_F)[:, -1:]  # one after the other, as Caffe
     return rows / sums
 

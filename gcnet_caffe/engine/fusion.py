@@ -52,7 +52,7 @@ def run_step(step: Step, values: Blobs) -> Loss:
     bottoms = [values[number] for number in step.bottoms]
     if not layer.takes_indices:
         bottoms = [bottom if bottom.is_floating_point() else bottom.float() for bottom in bottoms]
-    for index, wanted in enumerate(layer.param.propagate_down):
+    for index, wanted in enumerate(layer.propagate_down):
         if not wanted:
             bottoms[index] = bottoms[index].detach()
     made: Tops = (step.op or layer)(*bottoms)

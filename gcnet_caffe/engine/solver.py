@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.engine import debug, signals, snapshot, weights
 from gcnet_caffe.engine.distributed import Group
+from gcnet_caffe.engine.flat_updates import FlatUpdater
 from gcnet_caffe.engine.layers import TEST, Context
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.net import Blobs, Loss, Net
@@ -26,7 +27,7 @@ from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.rng import CaffeRng, DeviceRng, Rng, random_seed
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.smoothing import SmoothedLoss
-from gcnet_caffe.engine.updates import create_updater
+from gcnet_caffe.engine.updates import Updater, create_updater
 from gcnet_caffe.errors import TrainingError, UsageError
 from gcnet_caffe.formats.log import (
     before_test_line,
@@ -76,7 +77,7 @@ class Solver:
         Share its blobs.
     iteration : int
         How many updates there have been.
-    updater : updates.Updater
+    updater : updates.Updater or flat_updates.FlatUpdater
         Holds the history.
     last_snapshot : SnapshotFiles or None
         The files of the last snapshot that it has written, on rank 0.
@@ -128,7 +129,11 @@ class Solver:
         for net in self.test_nets:
             share_trained_layers(net, self.net)
         self.group.broadcast([learnable.param for learnable in self.net.learnable])
-        self.updater = create_updater(param, self.net.learnable, self.options.summation)
+        self.updater: Updater | FlatUpdater = (
+            create_updater(param, self.net.learnable, self.options.summation)
+            if self.device.type == "cpu"
+            else FlatUpdater(param, self.net.learnable)
+        )
         snapshot.check_snapshots(self)
         self._smoothed = SmoothedLoss(param.average_loss)
         if self.options.compile:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gcnet_caffe.engine.device import to_device
 from gcnet_caffe.engine.layers.base import TRAIN, Layer
 from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.formats.data_layer import TransformRules
@@ -72,12 +73,12 @@ class Transformer:
         rows = top[:, None] + np.arange(crop_h)
         columns = np.where(mirrors[:, None], np.arange(crop_w)[::-1], np.arange(crop_w))
         columns = columns + left[:, None]
-        of, y, x = (torch.as_tensor(a, device=stack.device) for a in (indices, rows, columns))
+        of, y, x = (to_device(a, stack.device) for a in (indices, rows, columns))
         channels = torch.arange(stack.shape[1], device=stack.device)[None, :, None, None]
         y, x = y[:, None, :, None], x[:, None, None, :]
         pixels = stack[of[:, None, None, None], channels, y, x].float()
         if self._mean is not None:
-            mean = torch.as_tensor(self._mean, device=stack.device)
+            mean = to_device(self._mean, stack.device)
             if self.param.mean_file:
                 mean = mean[channels, y, x]
             pixels = pixels - mean

@@ -141,6 +141,10 @@ class Layer(nn.Module):
     Attributes
     ----------
     param : LayerParameter
+    num_tops : int
+        How many tops the prototxt names, automatic ones added.
+    propagate_down : tuple of bool
+        Of `param`: torch.compile cannot read its lists.
     blobs : list of Parameter
         The learnable blobs in Caffe's order. A layer that shares a blob holds the owner's
         Parameter, possibly of another shape: read them with `blob(i)`.
@@ -180,6 +184,8 @@ class Layer(nn.Module):
         super().__init__()
         self.param, self.context = param, context
         self.name: str = param.name
+        self.num_tops = max(len(param.top), self.tops[0] if self.auto_tops else 0)
+        self.propagate_down = tuple(param.propagate_down)
         self.phase: int = param.phase if param.HasField("phase") else context.phase
         self.blobs = nn.ParameterList()
         self.blob_shapes: list[Shape] = []
@@ -227,11 +233,6 @@ class Layer(nn.Module):
     def set_state(self, state: Any) -> None:
         """Continue from where `state` was taken."""
         raise NotImplementedError
-
-    @property
-    def num_tops(self) -> int:
-        """How many tops the prototxt names, automatic ones added."""
-        return max(len(self.param.top), self.tops[0] if self.auto_tops else 0)
 
     def error(self, text: str) -> NetError:
         """Return (not raise) a NetError that names the file and this layer."""

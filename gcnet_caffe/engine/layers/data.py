@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gcnet_caffe.engine.device import to_device
 from gcnet_caffe.engine.fillers import fill
 from gcnet_caffe.engine.layers.base import TEST, Layer, Shape, register
 from gcnet_caffe.engine.records import Records
@@ -83,11 +84,10 @@ class Data(Layer):
         else:
             for image, index in zip(images, indices.tolist()):
                 self._admit(image.shape, index)
-            data = self.transformer.images(images).to(self.records.stack.device)
+            data = to_device(self.transformer.images(images), self.records.stack.device)
         if self.num_tops == 1:
             return data
-        labels = torch.as_tensor(self.records.labels[indices], dtype=torch.float32)
-        return data, labels.to(data.device)
+        return data, to_device(self.records.labels[indices].astype(np.float32), data.device)
 
 
 @register("DummyData")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from gcnet_caffe.engine.device import to_device
 from gcnet_caffe.engine.layers.base import TRAIN, Layer, Shape, register
 from gcnet_caffe.formats import caffe_pb
 
@@ -117,7 +118,7 @@ class Exp(Layer):
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
         param = self.param.exp_param
         top = torch.exp(bottom * (self._log * param.scale))
-        return top * bottom.new_tensor(self._log * param.shift).exp() if param.shift else top
+        return top * bottom.new_full((), self._log * param.shift).exp() if param.shift else top
 
 
 @register("Log")
@@ -187,7 +188,8 @@ class Dropout(Layer):
     def draw(self) -> None:
         keep = 1.0 - self.param.dropout_param.dropout_ratio
         drawn = self.context.rng.bernoulli(math.prod(self._shape), keep)
-        mask = torch.as_tensor(drawn).reshape(self._shape).to(self.mask).mul_(1.0 / keep)
+        mask = to_device(drawn, self.mask.device).reshape(self._shape)
+        mask = mask.to(self.mask.dtype).mul_(1.0 / keep)
         if mask.shape == self.mask.shape:
             self.mask.copy_(mask)  # its place in memory stays, for CUDA graphs
         else:

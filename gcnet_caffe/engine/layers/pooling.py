@@ -19,9 +19,12 @@ _MAX, _AVE = caffe_pb.PoolingParameter.MAX, caffe_pb.PoolingParameter.AVE
 _LOWEST = torch.finfo(torch.float32).min
 
 
-def reached(full: int, pooled: int, kernel: int, stride: int, pad: int) -> list[int]:
+def reached(
+    full: int, pooled: int, kernel: int, stride: int, pad: int, device: torch.device | None = None
+) -> torch.Tensor:
     """Return how many of `full` pixels and their padding each of the `pooled` windows has."""
-    return [min(i * stride + kernel, full + 2 * pad) - i * stride for i in range(pooled)]
+    first = torch.arange(pooled, device=device) * stride
+    return (first + kernel).clamp_max(full + 2 * pad) - first
 
 
 def averages(
@@ -39,7 +42,7 @@ def averages(
     """
     total = F.avg_pool2d(padded, kernel, stride, divisor_override=1)
     windows = zip(full, total.shape[2:], kernel, stride, pad)
-    rows, columns = (total.new_tensor(reached(*window)) for window in windows)
+    rows, columns = (reached(*w, total.device).to(total.dtype) for w in windows)
     return total / (rows[:, None] * columns)
 
 
@@ -193,13 +196,18 @@ class SPP(Layer):
 
 
 class _Unpool(torch.autograd.Function):
-    """Unpooling of windows that do not overlap; the gradient is a look-up, done channels-last."""
+    """Unpooling of windows that do not overlap; the gradient is a look-up, done channels-last.
+
+    PyTorch's own unpooling gives channels-last blobs on the CPU only.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, pooled: torch.Tensor, mask: torch.Tensor, height: int, width: int
     ) -> torch.Tensor:
         ctx.save_for_backward(mask)
+        if pooled.device.type != "cpu" and not pooled.is_contiguous():
+            return _unpool_channels_last(pooled, mask, height, width)
         top: torch.Tensor = torch.ops.aten.max_unpool2d(pooled, mask, (height, width))
         return top
 
@@ -210,10 +218,22 @@ class _Unpool(torch.autograd.Function):
         if gradient.is_contiguous():
             found = gradient.flatten(2).gather(2, mask.reshape(n, c, -1)).reshape(mask.shape)
             return found, None, None, None
-        rows = gradient.permute(0, 2, 3, 1).reshape(n, -1, c)
-        places = mask.permute(0, 2, 3, 1).reshape(n, -1, c)
-        found = rows.gather(1, places).reshape(n, h, w, c).permute(0, 3, 1, 2)
+        found = _rows(gradient).gather(1, _rows(mask)).reshape(n, h, w, c).permute(0, 3, 1, 2)
         return found, None, None, None
+
+
+def _rows(blob: torch.Tensor) -> torch.Tensor:
+    """Return an (N, C, H, W) blob as (N, H * W, C): a view, if it is channels-last."""
+    return blob.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _unpool_channels_last(
+    pooled: torch.Tensor, mask: torch.Tensor, height: int, width: int
+) -> torch.Tensor:
+    n, c = pooled.shape[:2]
+    empty = pooled.new_zeros(n, height * width, c)
+    made = empty.scatter_(1, _rows(mask), _rows(pooled))
+    return made.reshape(n, height, width, c).permute(0, 3, 1, 2)
 
 
 @register("MaxUnpool")

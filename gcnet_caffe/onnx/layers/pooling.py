@@ -55,7 +55,7 @@ def _average(
     name = graph.add("Pad", bottom.name, graph.ints(edges)) if any(edges) else bottom.name
     top = graph.add("AveragePool", name, **windows)
     counts = [
-        np.array(reached(*of_axis), np.float32)
+        reached(*of_axis).numpy().astype(np.float32)
         for of_axis in zip(bottom.shape[2:], sizes, layer.kernel, layer.stride, layer.pad)
     ]
     factor = math.prod(layer.kernel) / (counts[0][:, None] * counts[1])

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from gcnet_caffe.engine.caffe_order import op_of
 from gcnet_caffe.engine.layers import TEST, TRAIN, Context
 from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.engine.records import FeedOptions
 from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.formats import caffe_pb, parse_text, to_text
 from tests.engine.parity.case import Case
@@ -34,6 +36,7 @@ OF_ITSELF, OF_LARGEST = 1e-5, 2e-6
 WAYS = ("layer", "caffe", "training")
 #: Layers with a blob of variances.
 NORMS = ("BatchNorm", "BN")
+CPU = torch.device("cpu")
 
 
 def _phase(case: Case | Source) -> int:
@@ -67,16 +70,17 @@ def given(case: Case, net: Net) -> tuple[list[NDArray[np.float32]], list[NDArray
     return blobs, diffs
 
 
-def by_engine(case: Case, way: str = "layer") -> Arrays:
+def by_engine(case: Case, way: str = "layer", device: torch.device = CPU) -> Arrays:
     """Return {name: array} of the case in the engine."""
-    net = opened(case, way)
+    net = opened(case, way).to(device)
     values, diffs = given(case, net)
     blobs = [blob for layer in net.layers for blob in layer.blobs]
     for blob, array in zip(blobs, values):
-        blob.data = torch.from_numpy(array)
+        blob.data = torch.from_numpy(array).to(device)
     if way == "training":
         net.use_channels_last()
-    batch = net.next_batch({f"b{i}": torch.from_numpy(b) for i, b in enumerate(case.bottoms)})
+    given_bottoms = (torch.from_numpy(bottom).to(device) for bottom in case.bottoms)
+    batch = net.next_batch({f"b{i}": bottom for i, bottom in enumerate(given_bottoms)})
     bottoms = [batch[number] for step in net.steps for number in step.tops if number in batch]
     if way == "layer":
         loss, made = net.run_keeping(batch)
@@ -87,7 +91,8 @@ def by_engine(case: Case, way: str = "layer") -> Arrays:
     if case.backward:
         roots = [loss] if torch.is_tensor(loss) else []
         roots += [tops[f"t{i}"] for i in range(len(diffs))]
-        seeds = [None] * (len(roots) - len(diffs)) + [torch.from_numpy(diff) for diff in diffs]
+        seeds = [None] * (len(roots) - len(diffs))
+        seeds += [torch.from_numpy(diff).to(device) for diff in diffs]
         pairs = [(root, seed) for root, seed in zip(roots, seeds) if root.requires_grad]
         if pairs:
             with torch.autocast("cpu", enabled=False):  # as the solver's
@@ -97,16 +102,17 @@ def by_engine(case: Case, way: str = "layer") -> Arrays:
                 none = torch.zeros_like(one)
                 found[f"{kind}{index}_diff"] = none if one.grad is None else one.grad
     found.update((f"blob{k}", blob) for k, blob in enumerate(blobs))
-    return {name: value.detach().double().numpy() for name, value in found.items()}
+    return {name: value.detach().double().cpu().numpy() for name, value in found.items()}
 
 
-def source_by_engine(source: Source) -> Arrays:
+def source_by_engine(source: Source, device: torch.device = CPU) -> Arrays:
     """Return {"blob turn": array} of a net of sources, its files in the current folder."""
     param = parse_text(source.text, caffe_pb.NetParameter)
     param.state.phase = _phase(source)
-    net = Net(param, Context(phase=_phase(source), rng=CaffeRng(SEED)))
+    feed = FeedOptions.of(EngineOptions(), device)
+    net = Net(param, Context(phase=_phase(source), rng=CaffeRng(SEED), feed=feed)).to(device)
     return {
-        f"{name} {turn}": blob.numpy()
+        f"{name} {turn}": blob.cpu().numpy()
         for turn in range(source.turns)
         for name, blob in net.blobs().items()
     }
