@@ -15,8 +15,8 @@ from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import layer_types
 from gcnet_caffe.formats.weights import has_weights
-from tests.engine.forks.cases import FORKS
 from tests.engine import runs
+from tests.engine.forks.cases import FORKS
 from tests.engine.parity import mutations, other_mutations
 from tests.engine.parity.case import Case, Chain, Graph
 from tests.engine.parity.cases import CASES
