@@ -21,6 +21,7 @@ from gcnet_caffe.engine.layers import TEST, TRAIN, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.layers.data import Data, Input
 from gcnet_caffe.engine.layers.pooling import Pooling
+from gcnet_caffe.engine.layers.python import Python
 from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.engine.weights import copy_weights
@@ -181,9 +182,9 @@ class Net(nn.Module):
                 check_layer_labels(source.rules, source.records, top, wanted, reader)
 
     @property
-    def data_layers(self) -> list[Data]:
-        """The layers that read an LMDB, and hold a place in it."""
-        return [layer for layer in self.layers if isinstance(layer, Data)]
+    def data_layers(self) -> list[Data | Python]:
+        """The layers that can have a state besides their blobs, such as a place in an LMDB."""
+        return [layer for layer in self.layers if isinstance(layer, (Data, Python))]
 
     def shape(self, blob: str) -> tuple[int, ...]:
         """Return the shape that the blob named `blob` had when the net was set up.

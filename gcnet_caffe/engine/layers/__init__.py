@@ -13,6 +13,7 @@ from gcnet_caffe.engine.layers import (  # noqa: F401  each registers its layer 
     neuron,
     normalization,
     pooling,
+    python,
     scale,
     shape,
 )
