@@ -10,10 +10,10 @@ from gcnet_caffe.engine import import_torch
 
 import_torch("gcnet_caffe.pycaffe")
 
+from gcnet_caffe.engine.caffe_name import provide  # noqa: E402
 from gcnet_caffe.engine.layers.base import TEST, TRAIN, layer_types  # noqa: E402
 from gcnet_caffe.engine.layers.python import PythonLayer as Layer  # noqa: E402
 from gcnet_caffe.pycaffe import coord_map, io, net_spec, proto  # noqa: E402
-from gcnet_caffe.pycaffe.alias import provide  # noqa: E402
 from gcnet_caffe.pycaffe.classifier import Classifier  # noqa: E402
 from gcnet_caffe.pycaffe.detector import Detector  # noqa: E402
 from gcnet_caffe.pycaffe.net import Net  # noqa: E402

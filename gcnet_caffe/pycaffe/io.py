@@ -11,6 +11,7 @@ from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from gcnet_caffe.errors import NO_FILE, ImageError
 from gcnet_caffe.formats import caffe_pb
@@ -228,20 +229,25 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> Images:
     ImageError
         It cannot be read.
     """
-    import skimage.io
+    from skimage.color import rgb2gray
     from skimage.util import img_as_float
 
     path = os.fspath(filename)
     if not os.path.isfile(path):
         raise ImageError(f"{path}: {NO_FILE}")
     try:
-        read = skimage.io.imread(path, as_gray=not color)
+        with Image.open(path) as image:
+            kept = image.mode in ("L", "I;16", "RGB", "RGBA")
+            pixels = np.asarray(image if kept else image.convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"{path}: not an image: {str(error).splitlines()[0]}") from None
-    found: Images = img_as_float(read).astype(np.float32)
+    numbers = img_as_float(pixels)[..., :3] if pixels.ndim == 3 else img_as_float(pixels)
+    if numbers.ndim == 3 and not color:
+        numbers = rgb2gray(numbers)
+    found: Images = numbers.astype(np.float32)
     if found.ndim == 2:
         return np.repeat(found[:, :, np.newaxis], 3 if color else 1, axis=2)
-    return found[:, :, :3] if found.shape[2] == 4 else found
+    return found
 
 
 def resize_image(im: Images, new_dims: Size, interp_order: int = 1) -> Images:

@@ -82,6 +82,11 @@ def layer_types() -> list[str]:
     return sorted(_REGISTRY)
 
 
+def layer_class(type_name: str) -> type[Layer]:
+    """Return the class of a registered type."""
+    return _REGISTRY[type_name]
+
+
 def create_layer(param: Any, context: Context) -> Layer:
     """Return the layer of the LayerParameter `param`, not set up yet.
 

@@ -17,7 +17,17 @@ import torch
 from torch import nn
 
 from gcnet_caffe.engine.blob import Blob, BlobVec
-from gcnet_caffe.engine.layers.base import TRAIN, Context, Layer, Shape, Tops, layer_types, register
+from gcnet_caffe.engine.caffe_name import provide
+from gcnet_caffe.engine.layers.base import (
+    TRAIN,
+    Context,
+    Layer,
+    Shape,
+    Tops,
+    layer_class,
+    layer_types,
+    register,
+)
 from gcnet_caffe.errors import GcnetError, UsageError
 
 
@@ -77,8 +87,14 @@ class Python(Layer):
     def __init__(self, param: Any, context: Context) -> None:
         super().__init__(param, context)
         self.is_source = not param.bottom
-        made = type(self).made or _imported(self)
-        self.of_caffe = inspect.isclass(made) and issubclass(made, PythonLayer)
+        made: Any = type(self).made or _imported(self)
+        is_class = inspect.isclass(made)
+        self.check(
+            not is_class or issubclass(made, (PythonLayer, nn.Module)),
+            f"{made}: wanted a class derived from caffe.Layer (of gcnet_caffe.pycaffe) or from "
+            "torch.nn.Module, or a function",
+        )
+        self.of_caffe = is_class and issubclass(made, PythonLayer)
         kind = _OfCaffe if self.of_caffe else _OfTorch
         self.own: _OfCaffe | _OfTorch = kind(self, made)
 
@@ -134,6 +150,11 @@ def register_layer(type_name: str) -> Callable[[_Made], _Made]:
         return made
 
     return add
+
+
+def is_own(type_name: str) -> bool:
+    """Whether a type is `Python`, or one that `register_layer` has made."""
+    return type_name in layer_types() and issubclass(layer_class(type_name), Python)
 
 
 class _OfCaffe:
@@ -269,7 +290,7 @@ class _OfTorch:
 
 
 def _imported(layer: Python) -> Callable[..., Any]:
-    """Return what the layer's python_param names.
+    """Return what the layer's python_param names; `import caffe` in its module is pycaffe of ours.
 
     Raises
     ------
@@ -279,6 +300,7 @@ def _imported(layer: Python) -> Callable[..., Any]:
     param = layer.param.python_param
     for field in ("module", "layer"):
         layer.check(getattr(param, field), f"python_param: found no {field}")
+    provide()
     try:
         with _current_folder():
             module = importlib.import_module(param.module)

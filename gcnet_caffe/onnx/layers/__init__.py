@@ -5,6 +5,7 @@ from gcnet_caffe.onnx.layers import (  # noqa: F401  each registers its layer ty
     filters,
     neuron,
     normalization,
+    own,
     pooling,
     scale,
     shape,

@@ -1,4 +1,4 @@
-"""`import caffe` for scripts: this package under the name of real pycaffe."""
+"""`import caffe` for scripts and for layers in Python: gcnet_caffe.pycaffe under that name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGE = "gcnet_caffe.pycaffe"
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Finds `caffe` and its modules in this package: the same modules under both names."""
+    """Finds `caffe` and its modules in that package: the same modules under both names."""
 
     def __init__(self) -> None:
         self._own: dict[str, ModuleSpec | None] = {}
