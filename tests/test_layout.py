@@ -24,7 +24,7 @@ FLOORS = (
     "datasets nets",
     "rendering packing",
     "engine real_caffe",
-    "onnx",
+    "onnx pycaffe",
     "inference",
     "evaluation",
     "report",

@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     import_torch()
     import_onnx()
     from gcnet_caffe.inference.onnx_file import model_onnx
-    from gcnet_caffe.onnx.export import OPSET, onnx_model, write_onnx
+    from gcnet_caffe.onnx.export import onnx_model, write_onnx
+    from gcnet_caffe.onnx.graph import OPSET
     from gcnet_caffe.recognition.find_model import open_model
 
     made = onnx_model(*loose) if any(loose) else model_onnx(open_model(folder))

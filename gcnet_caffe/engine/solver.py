@@ -126,8 +126,7 @@ class Solver:
         self.test_nets = [self._make_net(source) for source in sources]
         for path in filter(None, map(str.strip, ",".join(param.weights).split(","))):
             weights.copy_weights(self.net, path, self.log)
-        for net in self.test_nets:
-            share_trained_layers(net, self.net)
+        self._share()
         self.group.broadcast([learnable.param for learnable in self.net.learnable])
         self.updater: Updater | FlatUpdater = (
             create_updater(param, self.net.learnable, self.options.summation)
@@ -139,6 +138,11 @@ class Solver:
         if self.options.compile:
             self.net.use_torch_compile()
         self.log("Solver scaffolding done.")
+
+    def _share(self) -> None:
+        """Let the test nets have the blobs of the net that is trained."""
+        for net in self.test_nets:
+            share_trained_layers(net, self.net)
 
     def _make_rng(self, draws: Rng | None) -> Rng:
         seed = self.param.random_seed
@@ -225,8 +229,7 @@ class Solver:
 
     def _one_iteration(self) -> None:
         display = self._is_due(self.param.display)
-        for learnable in self.net.learnable:
-            learnable.param.grad = None
+        self._clear_gradients()
         loss, outputs = self.forward_backward(debugged=display and self.param.debug_info)
         self._unread.append((self.iteration, loss))
         if display or self.device.type == "cpu" or len(self._unread) >= _READ_EVERY:
@@ -234,6 +237,10 @@ class Solver:
         if display:
             self._display(outputs)
         self.apply_update(display)
+
+    def _clear_gradients(self) -> None:
+        for learnable in self.net.learnable:
+            learnable.param.grad = None
 
     def forward_backward(self, debugged: bool = False) -> tuple[Loss, dict[str, torch.Tensor]]:
         """Run the net forward and backward iter_size times; gradients add up in the blobs.

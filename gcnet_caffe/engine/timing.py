@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from gcnet_caffe.engine.backward_needs import backward_needs
 from gcnet_caffe.engine.fusion import Step, run_step
-from gcnet_caffe.engine.layers import Layer
 from gcnet_caffe.engine.net import Blobs, Loss, Net
 
 
@@ -74,53 +74,6 @@ def time_net(net: Net, iterations: int, log: Callable[[str], None], device: torc
     log("*** Benchmark ends ***")
 
 
-def bottoms_needing_backward(net: Net) -> list[list[bool]]:
-    """Return, for each step of `net`, which of its bottoms get a gradient.
-
-    Source: Caffe src/caffe/net.cpp, Init (bottom_need_backward). Those do whose own layers have
-    something to learn, and that a loss depends on.
-    """
-    flags: list[list[bool]] = []
-    learns: list[bool] = []
-    moving: set[int] = set()
-    for step in net.steps:
-        param = step.layer.param
-        reached = [number in moving for number in step.bottoms]
-        without_spec = len(step.layer.blobs) > len(param.param)  # their lr_mult is 1
-        learned = without_spec or any(spec.lr_mult for spec in param.param)
-        learns.append(any(reached) or learned)
-        flags.append(list(param.propagate_down) or reached)
-        if learns[-1]:
-            moving.update(step.tops)
-    under_loss: set[int] = set()
-    read: set[int] = set()
-    wanted: set[int] = set()
-    for step, flag, learning in reversed(list(zip(net.steps, flags, learns))):
-        contributes = any(step.loss_weights) or not under_loss.isdisjoint(step.tops)
-        skipped = all(number in read and number not in wanted for number in step.tops)
-        if not contributes or (learning and skipped):
-            flag[:] = [False] * len(flag)
-        under_loss.update(step.bottoms if contributes else ())
-        read.update(step.bottoms)
-        wanted.update(number for number, is_wanted in zip(step.bottoms, flag) if is_wanted)
-    if net.force_backward:
-        for step, flag in zip(net.steps, flags):
-            flag[:] = [a or b for a, b in zip(flag, _forced(step.layer))]
-    return flags
-
-
-#: Which bottom of a layer says where sequences begin.
-_CONT = {"LSTM": 1, "LSTMUnit": 2, "RNN": 1}
-
-
-def _forced(layer: Layer) -> list[bool]:
-    """Which bottoms `force_backward` reaches: all but labels and such (AllowForceBackward)."""
-    kind, without = layer.param.type, _CONT.get(layer.param.type)
-    if layer.is_loss and kind != "EuclideanLoss":
-        without = layer.bottoms[0] - 1
-    return [index != without for index in range(len(layer.param.bottom))]
-
-
 def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -> float:
     """Run each layer on copies of its bottoms that end the graph; then back, layer by layer.
 
@@ -129,7 +82,7 @@ def _layer_by_layer(net: Net, batch: Blobs, forward: _Clock, backward: _Clock) -
     """
     values, spent = dict(batch), 0.0
     ran: list[tuple[Step, list[torch.Tensor], list[torch.Tensor], Loss]] = []
-    for step, flags in zip(net.steps, bottoms_needing_backward(net)):
+    for step, flags in zip(net.steps, (needs.bottoms for needs in backward_needs(net))):
         if step.layer.is_source:
             continue
         bottoms = [_leaf(values[number], flag) for number, flag in zip(step.bottoms, flags)]

@@ -50,6 +50,8 @@ class Updater:
     ----------
     history : list of tensor
         As Caffe's: one per blob; in some rules a second one per blob follows.
+    keeps_updates : bool
+        Whether `step` leaves each update where the gradient was, for whoever looks at it.
     """
 
     histories = 1
@@ -58,6 +60,7 @@ class Updater:
         self, param: Any, learnable: Sequence[Learnable], summation: str = "torch"
     ) -> None:
         self.param, self.learnable = param, learnable
+        self.keeps_updates: bool = param.snapshot_diff
         self._by: type[_Fast] | ModuleType = _Fast
         if summation == "caffe":
             from gcnet_caffe.engine.caffe_order import arithmetic
@@ -97,8 +100,8 @@ class Updater:
             local_rate = float(_F(rate) * _F(one.lr_mult))
             update = self._update(index, gradient, local_rate, iteration)
             one.param.sub_(update)
-            if self.param.snapshot_diff:  # what Caffe then has in the place of the gradient
-                one.param.grad = update.clone()
+            if self.keeps_updates:  # in the place of the gradient, as Caffe does
+                one.param.grad = gradient.copy_(update)
 
     def _clip(self, gradients: list[torch.Tensor], log: Callable[[str], None]) -> None:
         limit = self.param.clip_gradients

@@ -138,9 +138,11 @@ def write_caffemodel(net: Net, path: Path, diff: bool = False) -> None:
     NetError
         HDF5 cannot hold a layer's name.
     """
-    if is_hdf5(path):
-        _write_hdf5(net, path, diff)
-        return
+    (write_hdf5 if is_hdf5(path) else write_binary)(net, path, diff)
+
+
+def write_binary(net: Net, path: Path, diff: bool = False) -> None:
+    """As `write_caffemodel`, in binary form whatever the name ends in."""
     number = caffe_pb.NetParameter.DESCRIPTOR.fields_by_name["layer"].number
     with files.atomic(path, overwrite=True) as scratch, open(scratch, "wb") as file:
         file.write(caffe_pb.NetParameter(name=net.name).SerializeToString())
@@ -168,7 +170,8 @@ def _diff(layer: Layer, index: int) -> NDArray[np.float32]:
     return gradient.cpu().contiguous().numpy().reshape(layer.blob_shapes[index])
 
 
-def _write_hdf5(net: Net, path: Path, diff: bool) -> None:
+def write_hdf5(net: Net, path: Path, diff: bool = False) -> None:
+    """As `write_caffemodel`, in HDF5 whatever the name ends in."""
     check_hdf5_names((layer.name for layer in net.layers), net.origin)
     with files.atomic(path, overwrite=True) as scratch, opened(scratch, "w") as file:
         groups = [file.create_group("data")] + ([file.create_group("diff")] if diff else [])

@@ -15,14 +15,13 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from gcnet_caffe import __version__, files
 from gcnet_caffe.engine.layers import layer_types
+from gcnet_caffe.engine.layers.python import is_own
 from gcnet_caffe.engine.net import Net, open_trained
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats.net_state import layers_in_test
-from gcnet_caffe.onnx.graph import Graph, Value
+from gcnet_caffe.onnx.graph import OPSET, Graph, Value
 from gcnet_caffe.onnx.layers import CONVERTERS
 
-#: Version of the operators: every ONNX Runtime since 1.12 has them.
-OPSET = 17
 #: Version of the file format that goes with it.
 IR_VERSION = 8
 
@@ -97,12 +96,16 @@ def write_onnx(model: ModelProto, path: str | Path) -> None:
         onnx.save_model(model, scratch)
 
 
-def _check_type(layer_type: str, layer: str, net: str | Path) -> None:
+def _check_type(layer_type: str, layer: str, net: str | Path) -> str:
+    """Return the type whose converter a layer has; one's own layers have Python's."""
+    if is_own(layer_type):
+        return "Python"
     if layer_type not in ("Input", *CONVERTERS):
         raise NetError(
             f"{net}: layer {layer!r}: type {layer_type!r} cannot be written as ONNX; "
             f"wanted one of Input, {', '.join(sorted(CONVERTERS))}"
         )
+    return layer_type
 
 
 def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
@@ -111,7 +114,7 @@ def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
     values: dict[int, str] = {}
     for step in engine.steps:
         layer = step.layer
-        _check_type(layer.layer_type, layer.name, engine.name or "the net")
+        kind = _check_type(layer.layer_type, layer.name, engine.name or "the net")
         if layer.is_source:
             values.update((number, engine.blob_names[number]) for number in step.tops)
             continue
@@ -120,7 +123,7 @@ def _converted(engine: Net) -> tuple[Graph, dict[int, str]]:
         if not layer.takes_indices:
             names = [graph.as_float(name) for name in names]
         bottoms = [Value(name, shapes[i]) for name, i in zip(names, step.bottoms)]
-        made = CONVERTERS[layer.layer_type](graph, layer, *bottoms)
+        made = CONVERTERS[kind](graph, layer, *bottoms)
         values.update(zip(step.tops, made if isinstance(made, tuple) else (made,)))
     return graph, values
 

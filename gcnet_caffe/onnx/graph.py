@@ -11,6 +11,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from gcnet_caffe.engine.layers import Layer
 
+#: Version of the operators: every ONNX Runtime since 1.12 has them.
+OPSET = 17
+
 
 class Value(NamedTuple):
     """A blob of the graph: its name there, and its shape at the batch size of the prototxt.
@@ -61,9 +64,14 @@ class Graph:
 
     def constant(self, values: ArrayLike, dtype: type[np.generic] = np.float32) -> str:
         """Return the name of a constant array."""
-        array = np.asarray(values, dtype)
+        return self.constant_of(numpy_helper.from_array(np.asarray(values, dtype)))
+
+    def constant_of(self, tensor: TensorProto) -> str:
+        """Return the name of a constant that is ONNX's already."""
         name = self._name("const")
-        self.constants[name] = numpy_helper.from_array(array, name)
+        self.constants[name] = made = TensorProto()
+        made.CopyFrom(tensor)
+        made.name = name
         return name
 
     def ints(self, values: int | Sequence[int]) -> str:

@@ -18,7 +18,8 @@ from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
-from gcnet_caffe.onnx.export import OPSET, convert, onnx_model
+from gcnet_caffe.onnx.export import convert, onnx_model
+from gcnet_caffe.onnx.graph import OPSET
 from tests.engine.parity.run import error
 from tests.nets.test_in_caffe import LEARNABLE
 from tests.onnx.run import run_onnx

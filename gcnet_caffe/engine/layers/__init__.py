@@ -16,6 +16,7 @@ from gcnet_caffe.engine.layers import (  # noqa: F401  each registers its layer 
     neuron,
     normalization,
     pooling,
+    python,
     recurrent,
     scale,
     shape,

@@ -107,6 +107,11 @@ def layer_types() -> list[str]:
     return sorted(_REGISTRY)
 
 
+def layer_class(type_name: str) -> type[Layer]:
+    """Return the class of a registered type."""
+    return _REGISTRY[type_name]
+
+
 def create_layer(param: Any, context: Context) -> Layer:
     """Return the layer of the LayerParameter `param`, not set up yet.
 
@@ -216,6 +221,20 @@ class Layer(nn.Module):
         self.prepare(shapes)
         return self.top_shapes(shapes)
 
+    def reshape(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
+        """As `setup` of bottoms of other `shapes`; the blobs stay.
+
+        Raises
+        ------
+        NetError
+            The parameters or the blobs do not suit the bottoms.
+        """
+        before, self.blob_shapes = self.blob_shapes, []
+        try:
+            return self.setup(shapes)
+        finally:
+            self.blob_shapes = before
+
     def prepare(self, shapes: Sequence[Shape]) -> None:
         """Check the parameters and the bottoms of `shapes`, and add the blobs."""
 
@@ -269,7 +288,13 @@ class Layer(nn.Module):
         NetError
             The blob is too large, or the filler cannot fill it.
         """
-        shape = tuple(shape)
+        shape, index = tuple(shape), len(self.blob_shapes)
+        if index < len(self.blobs):  # `reshape`: it is there
+            there = tuple(self.blobs[index].shape)
+            fits = math.prod(there) == math.prod(shape)
+            self.check(fits, f"blob {index} is {there}, the bottoms need {shape}")
+            self.blob_shapes.append(shape)
+            return
         count = math.prod(shape)
         if not 0 <= count <= MAX_COUNT:
             raise self.error(f"blob {len(self.blobs)} of shape {shape}: too large")

@@ -6,6 +6,7 @@ from gcnet_caffe.onnx.layers import (  # noqa: F401  each registers its layer ty
     forks,
     neuron,
     normalization,
+    own,
     pooling,
     scale,
     shape,
