@@ -13,6 +13,7 @@ from gcnet_caffe.errors import GcnetError
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.commands import test, train
+    from gcnet_caffe.engine.layers.python import register_layer
     from gcnet_caffe.engine.module import load_net
     from gcnet_caffe.engine.options import EngineOptions
     from gcnet_caffe.formats import read_net, read_solver, read_weights, to_text, write_binary
@@ -32,6 +33,7 @@ __all__ = [
     "read_net",
     "read_solver",
     "read_weights",
+    "register_layer",
     "test",
     "to_text",
     "train",
@@ -49,12 +51,13 @@ _HOMES = {
     "read_net": "formats",
     "read_solver": "formats",
     "read_weights": "formats",
+    "register_layer": "engine.layers.python",
     "test": "engine.commands",
     "to_text": "formats",
     "train": "engine.commands",
     "write_binary": "formats",
 }
-_WITH_TORCH = ("load_net", "test", "train")
+_WITH_TORCH = ("load_net", "register_layer", "test", "train")
 
 
 def __getattr__(name: str) -> Any:

@@ -86,7 +86,7 @@ import gcnet_caffe
 heavy = {"torch", "cv2", "numpy", "google.protobuf"} & set(sys.modules)
 assert not heavy, heavy
 sys.modules["torch"] = None  # as if it were not installed
-for name in ("load_net", "train", "test"):
+for name in ("load_net", "train", "test", "register_layer"):
     try:
         getattr(gcnet_caffe, name)
     except gcnet_caffe.GcnetError as error:
@@ -106,7 +106,7 @@ def test_a_missing_torch_is_one_line_with_the_command() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"UsageError gcnet_caffe.{name} needs torch: pip install 'gcnet-caffe[torch]'"
-        for name in ("load_net", "train", "test")
+        for name in ("load_net", "train", "test", "register_layer")
     ] + ["lmdb"]
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):
         gcnet_caffe.fly  # noqa: B018

@@ -20,6 +20,9 @@ from gcnet_caffe.cli._verb_parser import VerbParser
 from gcnet_caffe.engine.options import SUMMATIONS
 from gcnet_caffe.errors import NO_FILE, UsageError
 
+#: How newer Pythons call the file of runpy.
+_FROZEN = "<frozen runpy>"
+
 
 class Parser(VerbParser):
     """Takes its own options up to the script; what follows is the script's."""
@@ -69,7 +72,15 @@ def run(args: argparse.Namespace) -> int:
             exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
         else:
             runpy.run_path(what, run_name="__main__")
-    except Exception:
-        traceback.print_exc()  # as python does; main's one line would hide where it came from
+    except Exception as error:  # main's one line would hide where it came from
+        _print_as_python_does(error)
         return 1
     return 0
+
+
+def _print_as_python_does(error: Exception) -> None:
+    """Print the traceback, without the frames that lead to the script."""
+    place = error.__traceback__
+    while place and place.tb_frame.f_code.co_filename in (__file__, runpy.__file__, _FROZEN):
+        place = place.tb_next
+    traceback.print_exception(type(error), error, place)

@@ -26,6 +26,10 @@ Arrays = dict[str, Array]
 Batch = dict[str, NDArray[Any]]
 
 
+class NoFileError(UsageError, RuntimeError):
+    """There is no such file; scripts may catch the RuntimeError of real pycaffe."""
+
+
 class NetLayer:
     """A layer of a net.
 
@@ -92,7 +96,7 @@ class Net:
         path = os.fspath(network_file)
         for name in (path, weights):
             if name is not None and not os.path.isfile(name):
-                raise UsageError(f"Could not open file {os.fspath(name)}: {NO_FILE}")
+                raise NoFileError(f"Could not open file {os.fspath(name)}: {NO_FILE}")
         param = read_net(path)
         param.state.phase, param.state.level = phase, level
         param.state.stage.extend(stages or ())

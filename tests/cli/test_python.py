@@ -41,8 +41,8 @@ def test_a_script(tmp_path: Path) -> None:
         "['--summation', ''] caffe.LayerParameter",
     ]
     assert done.returncode == 1
-    assert done.stderr.startswith("Traceback") and 'script.py", line 12' in done.stderr
-    last = "UsageError: Could not open file missing.prototxt: No such file or directory"
+    assert done.stderr.splitlines()[1].endswith('script.py", line 10, in <module>')
+    last = "NoFileError: Could not open file missing.prototxt: No such file or directory"
     assert done.stderr.splitlines()[-1].endswith(last)
 
 

@@ -34,11 +34,6 @@ def train(tmp_path, monkeypatch, capfd):
         ('"ReLU"', '"RelU"', "layer 'relu': unknown type 'RelU'; did you mean 'ReLU'?"),
         ('"ReLU"', '"Rectifier"', "layer 'relu': unknown type 'Rectifier'; wanted one of AbsVal"),
         ('"ReLU"', '"Gram"', "layer 'relu': type 'Gram' is a layer of happynear's Caffe (happ"),
-        (
-            '"ReLU"',
-            '"Python"',
-            "layer 'relu': type 'Python' is a layer of Caffe that this e",
-        ),
         ("kernel_size", "kernel_sizes", "net.prototxt"),
         (
             'top: "conv"\n',
