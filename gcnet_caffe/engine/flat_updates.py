@@ -31,15 +31,17 @@ class FlatUpdater:
     ----------
     history : list of tensor
         As an Updater's; each is a part of a vector.
+    keeps_updates : bool
+        As an Updater's.
     """
 
     def __init__(self, param: Any, learnable: Sequence[Learnable]) -> None:
-        self._param = param
         kinds: defaultdict[tuple[float, float, bool], list[int]] = defaultdict(list)
         for index, one in enumerate(learnable):
             kinds[one.lr_mult, one.decay_mult, one.param.requires_grad].append(index)
         self._vectors = [_Vector([learnable[index] for index in kind]) for kind in kinds.values()]
         self._updater = create_updater(param, [v.learnable for v in self._vectors], "torch")
+        self.keeps_updates = self._updater.keeps_updates
         self.history: list[torch.Tensor] = []
         for first in range(0, len(self._updater.history), max(len(self._vectors), 1)):
             parts: dict[int, torch.Tensor] = {}
@@ -59,8 +61,9 @@ class FlatUpdater:
         """As Updater.step."""
         for vector in self._vectors:
             vector.gather_gradients()
+        self._updater.keeps_updates = self.keeps_updates
         self._updater.step(rate, iteration, log, average)
-        if self._param.snapshot_diff:
+        if self.keeps_updates:
             for vector in self._vectors:
                 vector.spread_gradient()
 

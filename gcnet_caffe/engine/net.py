@@ -21,7 +21,6 @@ from gcnet_caffe.engine.layers import TEST, TRAIN, Context, Layer, create_layer
 from gcnet_caffe.engine.layers.base import MAX_COUNT
 from gcnet_caffe.engine.layers.data import Data, Input
 from gcnet_caffe.engine.layers.pooling import Pooling
-from gcnet_caffe.engine.layers.python import Python
 from gcnet_caffe.engine.rng import CaffeRng, Rng
 from gcnet_caffe.engine.sharing import LearnableBlobs
 from gcnet_caffe.engine.weights import copy_weights
