@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from gcnet_caffe.formats.blobs import fields, set_numbers
 from gcnet_caffe.formats.hdf5 import holds_hdf5, read_layers
 from gcnet_caffe.formats.upgrade import upgrade_net
 
-#: The fields of layers whose numbers mean the same in every Caffe: all but types' parameters.
+#: The fields of layers whose numbers mean the same in every Caffe: those that were there when
+#: others began to add their own. Of later ones a layer has at most that of its own type.
 _KNOWN = {
-    "LayerParameter": {*range(1, 12)},
-    "V1LayerParameter": {*range(1, 9), 32, 33, 35, 1001, 1002},
+    "LayerParameter": {*range(1, 12), *range(100, 131)},
+    "V1LayerParameter": {*range(1, 43), 1001, 1002},
 }
+_RECURRENT = ("LSTM", "RNN")
 
 #: The layers that have weights, whatever their fields say.
 _WITH_WEIGHTS = frozenset(
@@ -38,8 +41,7 @@ def read_weights(path: str | Path) -> Any:
     path : str or Path
         Binary or HDF5: by what the file starts with, as in Caffe. Of HDF5 the layers have a name
         and blobs, and nothing else; the blob of another layer, shared, is an empty message. Of a
-        binary file the layers have no parameters of their type: other Caffes use the same numbers
-        for other fields.
+        binary file, a field that can be another one in another Caffe is left out.
 
     Raises
     ------
@@ -60,8 +62,7 @@ def read_weights(path: str | Path) -> Any:
 def _read_known(message: Any, data: memoryview) -> None:
     """Parse `data` into `message`, a NetParameter or one of its layers.
 
-    Of a layer only the fields in `_KNOWN` are read: other Caffes use the numbers of the others for
-    other things.
+    A type's parameter that is another message than BVLC's is left out.
     """
     known = _KNOWN.get(message.DESCRIPTOR.name)
     for number, whole, inside in fields(data):
@@ -69,8 +70,17 @@ def _read_known(message: Any, data: memoryview) -> None:
         name = field.message_type.name if field and field.message_type else ""
         if known is None and name in _KNOWN:
             _read_known(getattr(message, field.name).add(), inside)
-        elif known is None or number in known:
-            message.MergeFromString(bytes(whole))
+        elif known is None or number in known or (field and _is_own(message.type, field.name)):
+            if not name.endswith("Parameter"):
+                message.MergeFromString(bytes(whole))
+                continue
+            with contextlib.suppress(DecodeError):
+                message.MergeFrom(type(message).FromString(bytes(whole)))
+
+
+def _is_own(layer_type: object, field: str) -> bool:
+    kind = "recurrent" if layer_type in _RECURRENT else str(layer_type).lower()
+    return field.replace("_", "") == f"{kind}param"
 
 
 def _from_hdf5(path: str | Path) -> Any:

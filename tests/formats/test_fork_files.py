@@ -89,6 +89,26 @@ def test_a_caffemodel_whose_numbers_mean_other_things_is_read(tmp_path: Path) ->
             read_weights(tmp_path / "x.caffemodel")
 
 
+def test_a_caffemodel_has_the_net_that_was_trained(tmp_path: Path) -> None:
+    text = """
+    layer { name: "c" type: "Convolution" convolution_param { num_output: 3 kernel_size: 5 } }
+    layer { name: "n" type: "BatchNorm" batch_norm_param { eps: 0.25 } }
+    layer { name: "s" type: "Scale" scale_param { bias_term: true } }
+    layer { name: "r" type: "LSTM" recurrent_param { num_output: 7 } }
+    layer { name: "v" type: "Swish" swish_param { beta: 2 } }
+    layer { name: "p" type: "Permute" permute_param { order: 1 order: 0 } }
+    """
+    net = parse_text(text, caffe_pb.NetParameter)
+    path = tmp_path / "x.caffemodel"
+    path.write_bytes(net.SerializeToString())
+    assert read_weights(path) == net
+    # another Caffe's parameter at a number of BVLC's: a message that is none, or another type's
+    for type_name, inside in (("Swish", b"\xff"), ("Mish", b"\x0d\x00\x00\x80\x3f")):
+        layer = b"".join(embedded(2, [type_name.encode()])) + b"".join(embedded(147, [inside]))
+        path.write_bytes(b"".join(embedded(100, [layer])))
+        assert read_weights(path).layer[0] == caffe_pb.LayerParameter(type=type_name)
+
+
 def test_an_old_net_of_another_caffe_is_read(tmp_path: Path) -> None:
     """`layers { }`: a type number that BVLC's does not have, and a field of its own."""
     blob = caffe_pb.BlobProto(num=1, channels=1, height=1, width=2, data=[4, 5])
