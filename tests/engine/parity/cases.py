@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.engine.parity.bvlc_cases import BVLC_CASES
-from tests.engine.parity.case import Case, Chain, Graph, labels, normal, positive, ties
+from tests.engine.parity.case import Case, Chain, Graph, begin, labels, normal, positive, ties
 
 
 def _neurons() -> Iterator[Case]:
@@ -432,6 +432,7 @@ layer { name: "y" type: "InnerProduct" bottom: "s1" top: "y" inner_product_param
 layer { name: "t" type: "Eltwise" bottom: "x" bottom: "s2" bottom: "y" top: "t0" }
 """
 
+begin(1)
 CASES = [
     *_neurons(),
     *_shapes(),
