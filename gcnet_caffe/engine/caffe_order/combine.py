@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,11 +97,16 @@ def eltwise(layer: Eltwise, *bottoms: Array) -> tuple[Top, Back]:
     return top, back
 
 
+def _added(parts: Sequence[Array]) -> Array:
+    """Return the sum from the first part to the last; autograd may add to it in place."""
+    return functools.reduce(np.add, parts[1:], parts[0].copy())
+
+
 def split(layer: Layer, bottom: Array) -> tuple[Top, Back]:
     """Split."""
 
     def back(*gradients: Array) -> list[Array]:
-        return [functools.reduce(np.add, gradients)]
+        return [_added(gradients)]
 
     return (bottom,) * layer.num_tops, back
 
@@ -110,6 +116,6 @@ def tile(layer: Tile, bottom: Array) -> tuple[Top, Back]:
     tiles, dim = layer.param.tile_param.tiles, layer.dim
 
     def back(gradient: Array) -> list[Array]:
-        return [functools.reduce(np.add, np.split(gradient, tiles, dim))]
+        return [_added(np.split(gradient, tiles, dim))]
 
     return np.concatenate([bottom] * tiles, dim), back
