@@ -3,12 +3,13 @@
 Nothing of ours touches `data/` of the checkout, which is the user's.
 """
 
+import functools
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from gcnet_caffe.formats import caffe_pb, read_net, to_text
+from gcnet_caffe.formats import caffe_pb, parse_text, to_text
 from gcnet_caffe.formats.lmdb_file import LmdbWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,10 +51,15 @@ def make_tree(folder, batch_size=4, folds=(0,), images=24):
 
 def shrink_batches(path, batch_size):
     """Set the batch sizes of the net at `path` to at most `batch_size`."""
-    net = read_net(path)
+    path.write_text(_shrunk(path.read_text(), batch_size))
+
+
+@functools.cache
+def _shrunk(text, batch_size):
+    net = parse_text(text, caffe_pb.NetParameter)
     for layer in net.layer:
         if layer.type == "Data":
             layer.data_param.batch_size = min(layer.data_param.batch_size, batch_size)
         for shape in layer.dummy_data_param.shape:  # a VAE's noise
             shape.dim[0] = min(shape.dim[0], batch_size)
-    path.write_text(to_text(net))
+    return to_text(net)

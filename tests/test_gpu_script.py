@@ -7,13 +7,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from benchmarks import gpu
 from benchmarks.gpu import PARTS
 from benchmarks.gpu_parts import Row, Run, layers, nets, random
 from gcnet_caffe.engine.layers.combine import Reduction
@@ -32,80 +36,88 @@ def run_script(out: Path, *words: str) -> tuple[dict[str, Any], str, int]:
     return json.loads((out / "gpu.json").read_text()), done.stdout, done.returncode
 
 
-def rehearse(out: Path, part: str) -> dict[str, Any]:
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run("", torch.device("cpu"), True, tmp_path, time.monotonic() + 500)
+
+
+def rehearse(run: Run, part: str) -> dict[str, Any]:
     """Rehearse one part, which must be good; return {what: value}."""
-    limits = ("--limit", f"{part}=500", "--total", "500")
-    found, text, status = run_script(out, part, *limits)
-    assert status == 0 and found["parts"][part]["end"] == "done", text + log_of(out)
-    return {row["what"]: row["value"] for row in found["rows"]}
+    module = import_module(f"benchmarks.gpu_parts.{PARTS[part].module}")
+    rows = list(module.rows(replace(run, part=part)))
+    assert rows and not [row for row in rows if row.good is False]
+    return {row.what: row.value for row in rows}
 
 
-def log_of(out: Path) -> str:
-    return (out / "log.txt").read_text()
+def test_layers(run: Run) -> None:
+    found = rehearse(run, "layers")
+    assert {"LSTM, fp32", "LSTM, tf32"} < set(found)
 
 
-def test_layers_random_and_nets_run_at_the_same_time(tmp_path: Path) -> None:
-    found, text, status = run_script(tmp_path, "layers", "random", "nets", "--total", "500")
-    assert status == 0, text + log_of(tmp_path)
-    assert {row["part"] for row in found["rows"]} == {"layers", "random", "nets"}
-    assert {part["end"] for part in found["parts"].values()} == {"done"}
+def test_random(run: Run) -> None:
+    assert len(rehearse(run, "random")) == 4
 
 
-def test_resume(tmp_path: Path) -> None:
-    found = rehearse(tmp_path, "resume")
-    assert set(found) == {
+def test_nets(run: Run) -> None:
+    assert len(rehearse(run, "nets")) == 6
+
+
+def test_resume(run: Run) -> None:
+    assert set(rehearse(run, "resume")) == {
         "fp32 resumed: bytes that differ from fp32",
         "one rank: bytes that differ from fp32",
     }
 
 
-def test_speed(tmp_path: Path) -> None:
-    found = rehearse(tmp_path, "speed")
+def test_speed(run: Run) -> None:
+    found = rehearse(run, "speed")
     for name in ("engine fp32", "hand-written fp32", "engine bf16", "best possible, tf32"):
         assert found[name] > 0
 
 
-def test_several(tmp_path: Path) -> None:
-    found = rehearse(tmp_path, "several")
+def test_several(run: Run) -> None:
+    found = rehearse(run, "several")
     assert list(found) == ["fp32: 1 at once", "fp32: 2 at once"] and min(found.values()) > 0
 
 
-def test_profile(tmp_path: Path) -> None:
-    found = rehearse(tmp_path, "profile")
+def test_profile(run: Run) -> None:
+    found = rehearse(run, "profile")
     assert found["aten::convolution_backward"] < found["fp32: all"]
 
 
-def test_learned_and_its_picture(tmp_path: Path) -> None:
-    found = rehearse(tmp_path, "learned")
+def test_learned_and_its_picture(
+    run: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = rehearse(run, "learned")
     assert found["S1R1: iterations"] >= 1 and 0 <= found["cnn: accuracy"] <= 1
-    with open(tmp_path / "curves.csv", newline="", encoding="utf-8") as file:
+    assert not capfd.readouterr().out  # where a worker's rows go
+    with open(run.out / "curves.csv", newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     keys = {(row["variant"], row["phase"], row["name"]) for row in table}
     wanted = (("Train", "total loss"), ("Test", "accuracy"))
     assert {(variant, *key) for variant in ("S1R1", "cnn") for key in wanted} <= keys
-    words = [f"CPU={tmp_path / 'curves.csv'}", f"GPU={tmp_path / 'curves.csv'}"]
-    command = [sys.executable, "-m", "benchmarks.gpu", *words, "--draw", tmp_path / "curves.png"]
-    subprocess.run(command, cwd=ROOT, check=True)
-    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    words = [f"{name}={run.out / 'curves.csv'}" for name in ("CPU", "GPU")]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *words, "--draw", str(run.out / "curves.png")])
+    assert gpu.main() == 0
+    assert (run.out / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_part_that_takes_too_long_is_ended_and_the_others_run(tmp_path: Path) -> None:
-    found, text, status = run_script(tmp_path, "nets", "machine", "--limit", "nets=1")
-    assert status == 1 and "  nets: was ended at its limit of 1 s" in text
-    assert found["parts"]["machine"]["end"] == "done"
+def test_a_part_in_its_process(tmp_path: Path) -> None:
+    found, text, status = run_script(tmp_path, "machine")
+    assert status == 0 and found["parts"]["machine"]["end"] == "done", text
     assert {row["what"]: row["value"] for row in found["rows"]}["PyTorch"] == torch.__version__
 
 
-def test_a_part_that_fails_is_told(tmp_path: Path) -> None:
-    words = ("learned", "--data", str(tmp_path / "none"))
-    found, text, status = run_script(tmp_path, *words)
-    assert status == 1 and "S1R1" in text and "failed" in text
+def test_parts_that_are_late_or_fail_are_told_and_others_run(tmp_path: Path) -> None:
+    """The first two are processes at the same time."""
+    words = ["nets", "random", "learned", "--limit", "nets=1", "--limit", "random=1"]
+    found, text, status = run_script(tmp_path, *words, "--data", str(tmp_path / "none"))
+    assert status == 1
+    for late in ("nets", "random"):
+        assert f"  {late}: was ended at its limit of 1 s" in text
+    assert found["parts"]["learned"]["end"] == "done"
     assert [row["good"] for row in found["rows"] if row["what"] == "cnn"] == [False]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run("", torch.device("cpu"), True, tmp_path, float("inf"))
+    assert "S1R1" in text and "failed" in text
 
 
 def bad(rows: Iterator[Row]) -> set[str]:

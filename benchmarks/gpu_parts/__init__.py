@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,6 +101,8 @@ class Run:
     def wait(self) -> None:
         """Wait until the device has done all."""
         if self.device.type == "cuda":
+            import torch
+
             torch.cuda.synchronize()
 
 

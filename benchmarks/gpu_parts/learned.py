@@ -6,9 +6,8 @@ are CPU Caffe's, so that a CPU and a GPU have the same start weights, batches an
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.gpu_parts import Row, Run, said
+from gcnet_caffe import cli
 from gcnet_caffe.engine import signals
 from gcnet_caffe.engine.device import prepare_torch
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
+from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.plotting import import_pyplot, save_figure
@@ -60,11 +61,14 @@ def _rows(run: Run, folder: Path) -> Iterator[Row]:
 def _render(folder: Path, run: Run) -> Path:
     """Render the faces and pack fold 0; return the folder of its LMDBs."""
     faces, manifest = str(folder / "faces"), str(folder / "faces.csv")
-    how = ["--kind", "2d", "--subjects", "4", "--frames", "4"] if run.small else ["--like-ck"]
-    _gcnet("make-faces", "-o", faces, *how)
+    how = ["--kind", "2d", "--subjects", "2", "--frames", "4"] if run.small else ["--like-ck"]
+    workers = ["--workers", "1"] if run.small else []
+    _gcnet("make-faces", "-o", faces, *how, *workers)
     _gcnet("make-manifest", "ck", "--root", faces, "-o", manifest)
     folds = ["--folds", "2", "--copies", "1"] if run.small else []
-    _gcnet("make-lmdb", "pairs", manifest, "-o", str(folder / "data"), "--fold", "0", *folds)
+    _gcnet(
+        "make-lmdb", "pairs", manifest, "-o", str(folder / "data"), "--fold", "0", *folds, *workers
+    )
     return folder / "data/fold0"
 
 
@@ -112,9 +116,10 @@ def _train(
 
 
 def _gcnet(*words: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "gcnet_caffe.cli", *words]
-    subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
+    with contextlib.redirect_stdout(sys.stderr):  # results have stdout for themselves
+        status = cli.main(list(words))
+    if status:
+        raise GcnetError(f"gcnet {' '.join(words)}: exit status {status}")
 
 
 def draw(given: list[str], picture: str) -> None:

@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.gpu_parts import Row, Run, changed_solver, tree
 from gcnet_caffe.formats import to_text
 
@@ -48,7 +51,9 @@ def rows(run: Run) -> Iterator[Row]:
                 yield Row(f"{found}: failed", "failed", limit=0, note=_last_line(folder, failed[0]))
                 continue
             ours, theirs = (_weights(folder, name, last) for name in (found, wanted))
-            count = sum(a != b for a, b in zip(ours, theirs)) + abs(len(ours) - len(theirs))
+            shared = min(len(ours), len(theirs))
+            differ = np.count_nonzero(ours[:shared] != theirs[:shared])
+            count = int(differ) + abs(len(ours) - len(theirs))
             yield Row(f"{found}: bytes that differ from {wanted}", count, f"of {len(theirs)}", 0)
 
 
@@ -78,8 +83,8 @@ def _start(
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
-def _weights(folder: Path, name: str, last: int) -> bytes:
-    return (folder / f"snapshots/{_plain(name)}_iter_{last}.caffemodel").read_bytes()
+def _weights(folder: Path, name: str, last: int) -> NDArray[np.uint8]:
+    return np.fromfile(folder / f"snapshots/{_plain(name)}_iter_{last}.caffemodel", np.uint8)
 
 
 def _last_line(folder: Path, name: str) -> str:

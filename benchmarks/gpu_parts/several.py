@@ -36,7 +36,7 @@ _ALL = 10 * 300_000
 def rows(run: Run) -> Iterator[Row]:
     """Yield iterations a second of all trainings together."""
     counts = (1, 2) if run.small else _COUNTS
-    seconds = 0.5 if run.small else 4.0
+    seconds = 0.1 if run.small else 4.0
     with tree(batch_size=2 if run.small else None, images=24 if run.small else 512):
         for name in ["fp32"] if run.small else _SETTINGS:
             with ExitStack() as stack:

@@ -16,8 +16,6 @@ from benchmarks.handwritten_s1r1 import make_step
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.options import PRECISIONS
 
-SOLVER = "solvers/ck_fold0.prototxt"
-
 
 def rows(run: Run) -> Iterator[Row]:
     """Yield steps a second."""
@@ -25,7 +23,7 @@ def rows(run: Run) -> Iterator[Row]:
     can = roofline.measure(run)
     yield from can.rows()
     with tree(batch_size, images=24 if run.small else 512):
-        solver = solver_of(SOLVER, run.device)
+        solver = solver_of(run.solver, run.device)
         flops, numbers = roofline.operations(solver), roofline.numbers_moved(solver.net)
         del solver
         yield Row("operations of a step", flops / 1e9, "GFLOP")
@@ -92,7 +90,7 @@ def _timed(run: Run, make: Callable[[], Callable[[], Any]]) -> float | str:
 
 
 def _engine(run: Run, _: int, **options: Any) -> Callable[[], Any]:
-    solver = solver_of(SOLVER, run.device, {"display": 0}, **options)
+    solver = solver_of(run.solver, run.device, {"display": 0}, **options)
     solver.begin()
     return solver.advance  # type: ignore[no-any-return]
 

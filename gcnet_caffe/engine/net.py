@@ -358,7 +358,7 @@ class Net(nn.Module):
         for step in steps:
             try:
                 loss = loss + fusion.run_step(step, values)
-            except RuntimeError as error:
+            except (IndexError, RuntimeError) as error:
                 shapes = [tuple(values[number].shape) for number in step.bottoms]
                 text = str(error).splitlines()[0]
                 raise step.layer.error(f"cannot run on bottoms of {shapes}: {text}") from None

@@ -1,6 +1,6 @@
 """Well-known Caffe nets, written here from their descriptions, on random images.
 
-LeNet, the two nets of CIFAR-10, MNIST's auto-encoder and siamese net, AlexNet, GoogLeNet.
+LeNet, the two nets of CIFAR-10, MNIST's auto-encoder and siamese net, AlexNet, GoogLeNet, LRCN.
 """
 
 from __future__ import annotations
@@ -233,6 +233,27 @@ def googlenet(width: float) -> str:
     return net.text
 
 
+def lrcn(width: float) -> str:
+    """Two LSTMs and an RNN on words, the labels, and on features of the images: LRCN, small.
+
+    There are four sentences of six words. A label of 0 begins a sentence.
+    """
+    net = _Layers()
+    filled = 'weight_filler { type: "uniform" min: -0.5 max: 0.5 } bias_filler { value: 0.1 }'
+    net.add("Reshape", "images", "reshape_param { shape { dim: 4 dim: -1 } }")
+    net.inner("features", 12, _XAVIER)
+    net.add("Reshape", "words", "reshape_param { shape { dim: 6 dim: 4 } }", "label")
+    net.add("Threshold", "cont", "threshold_param { threshold: 0.5 }")
+    net.add("Embed", "embed", f"embed_param {{ input_dim: 10 num_output: 8 {filled} }}", "words")
+    states = f"recurrent_param {{ num_output: 16 {filled} }}"
+    net.add("LSTM", "lstm1", states, "embed cont")
+    net.add("LSTM", "lstm2", states, "lstm1 cont features")
+    net.add("RNN", "rnn", states, "lstm2 cont")
+    net.add("InnerProduct", "score", f"inner_product_param {{ num_output: 10 axis: 2 {filled} }}")
+    net.loss("loss", "SoftmaxWithLoss", "softmax_param { axis: 2 }", "words")
+    return net.text
+
+
 class Classic(NamedTuple):
     """A net, its images, the batch it is trained with, the fields of its solver, and its pixels."""
 
@@ -263,6 +284,7 @@ NETS = {
     "siamese": Classic(siamese, 2, 28, 2, 64, _INV),
     "alexnet": Classic(alexnet, 3, 227, 1000, 256, f"{_INV} weight_decay: 0.0005", 1),
     "googlenet": Classic(googlenet, 3, 224, 1000, 32, f"{_INV} weight_decay: 0.0002", 1),
+    "lrcn": Classic(lrcn, 1, 8, 10, 24, _INV),
 }
 #: LeNet's solver fields by update rule, as in Caffe's examples.
 RULES = {

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gcnet_caffe import cli
+from gcnet_caffe.engine.layers import TRAIN, Context
+from gcnet_caffe.engine.net import Net
+from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import read_caffemodel
-from gcnet_caffe.formats import caffe_pb, read_solver
+from gcnet_caffe.errors import NetError
+from gcnet_caffe.formats import caffe_pb, parse_text, read_solver
 from gcnet_caffe.formats.blobs import blob_from_proto
 from tests.engine import runs
 from tests.engine.small import write_small
@@ -98,6 +103,32 @@ def _read(snapshot):
 def _values(log):
     """Return the losses and outputs that a log shows."""
     return re.findall(r"((?:loss|Net|net output #\d+: \w+|accuracy) = [^ \n]+)", log)
+
+
+INPUTS = """layer { name: "x" type: "Input" top: "x" top: "label" top: "gains"
+  input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } shape { dim: 9 } } }"""
+
+
+@pytest.mark.parametrize("summation", ["torch", "caffe"])
+@pytest.mark.parametrize("number", [3, -1])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "Embed" bottom: "label" embed_param { num_output: 2 input_dim: 3 }',
+        'type: "SoftmaxWithLoss" bottom: "x" bottom: "label"',
+        'type: "InfogainLoss" bottom: "x" bottom: "label" bottom: "gains"',
+        'type: "MultinomialLogisticLoss" bottom: "x" bottom: "label"',
+        'type: "HingeLoss" bottom: "x" bottom: "label"',
+    ],
+    ids=lambda text: text.split('"')[1],
+)
+def test_a_number_of_no_class_is_an_error(layer, number, summation):
+    text = f'{INPUTS} layer {{ name: "reads" {layer} top: "top" }}'
+    param = parse_text(text, caffe_pb.NetParameter)
+    net = Net(param, Context(phase=TRAIN, rng=CaffeRng(1), summation=summation))
+    net({"label": torch.tensor([0.0, 2.0])})
+    with pytest.raises(NetError, match="'reads'"):
+        net({"label": torch.tensor([0.0, number])})
 
 
 def test_what_it_cannot_be_used_with(tmp_path, monkeypatch, capfd):

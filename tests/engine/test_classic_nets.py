@@ -8,7 +8,7 @@ import pytest
 from tests.engine import rules, runs
 from tests.engine.classic_nets import RULES, write_net
 
-ITERATIONS = 2
+ITERATIONS, OF_STATES = 2, 8  # the second: of a net that keeps states between iterations
 SMALL = ("cifar_full", "cifar_quick", "autoencoder", "siamese")
 LARGE = ("alexnet", "googlenet")
 
@@ -20,19 +20,22 @@ def solvers(tmp_path_factory):
     found = {f"lenet {rule}": write_net(folder, "lenet", 6, rule=rule) for rule in RULES}
     found.update((name, write_net(folder, name, 6)) for name in SMALL)
     found.update((name, write_net(folder, name, 2, width=1 / 16)) for name in LARGE)
+    found["lrcn"] = write_net(folder, "lrcn")
     return folder, found
 
 
 @pytest.fixture(scope="module")
 def theirs(caffe, solvers):
-    """Real Caffe's blobs after each iteration, by solver file; from one process."""
+    """Real Caffe's blobs after each iteration, by solver file."""
     folder, found = solvers
-    return rules.by_caffe(caffe, folder, found.values(), ITERATIONS)
+    of_lrcn = rules.by_caffe(caffe, folder, [found["lrcn"]], OF_STATES)
+    others = (path for name, path in found.items() if name != "lrcn")
+    return {**rules.by_caffe(caffe, folder, others, ITERATIONS), **of_lrcn}
 
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", [*(f"lenet {rule}" for rule in RULES), *SMALL, *LARGE])
+@pytest.mark.parametrize("name", [*(f"lenet {rule}" for rule in RULES), *SMALL, *LARGE, "lrcn"])
 def test_every_blob_is_caffes(name, threads, solvers, theirs, monkeypatch):
     folder, found = solvers
     monkeypatch.chdir(folder)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.layers import TRAIN
 from gcnet_caffe.engine.net import open_net
 from gcnet_caffe.engine.rng import CaffeRng
@@ -68,6 +69,8 @@ def test_drawn_weights_and_kept_states_are_real_caffes(
     Path("net.prototxt").write_text(NET)
     caffe.run_python(SCRIPT, tmp_path)
     net = open_net("net.prototxt", TRAIN, CaffeRng(7))
+    in_order = open_net("net.prototxt", TRAIN, CaffeRng(7), summation="caffe")
+    use_one_thread()
     with np.load("found.npz") as theirs:
         weights = runs.blobs_in(net)
         assert len(weights) == 3 + 4 + 5 + 6
@@ -77,9 +80,11 @@ def test_drawn_weights_and_kept_states_are_real_caffes(
             inputs = {
                 name: torch.from_numpy(np.float32(given[f"{name} {turn}"])) for name, _ in _SHAPES
             }
-            blobs = net.blobs(inputs)
+            blobs, exact = net.blobs(inputs), in_order.blobs(inputs)
             for layer in ("lstm", "static_lstm", "rnn", "static_rnn"):
-                assert is_near(blobs[layer].detach(), theirs[f"{layer} {turn}"]), (layer, turn)
+                wanted = theirs[f"{layer} {turn}"]
+                assert is_near(blobs[layer].detach(), wanted), (layer, turn)
+                assert np.array_equal(exact[layer].detach(), wanted), (layer, turn)
     with pytest.raises(NetError, match="'lstm' .LSTM.: found 2 steps, wanted 3 as at first"):
         net.blobs({"x": torch.zeros(2, 1, 4), "cont": torch.zeros(2, 1)})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 
@@ -21,15 +22,18 @@ from gcnet_caffe.engine.caffe_order import (
     neurons,
     pooling,
     products,
+    recurrent,
 )
 from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
 from gcnet_caffe.engine.fusion import Step
 from gcnet_caffe.engine.layers.base import Layer, Tops
+from gcnet_caffe.engine.layers.convolution import Im2col
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
 
 _RULES: dict[str, Rule] = {
+    "BNLL": neurons.bnll,
     "BatchNorm": channels.batch_norm,
     "Bias": channels.bias,
     "ContrastiveLoss": losses.contrastive_loss,
@@ -37,24 +41,35 @@ _RULES: dict[str, Rule] = {
     "Deconvolution": products.deconvolution,
     "ELU": neurons.elu,
     "Eltwise": combine.eltwise,
+    "Embed": products.embed,
     "EuclideanLoss": losses.euclidean_loss,
     "Exp": neurons.exp_of,
     "HingeLoss": losses.hinge_loss,
+    "Im2col": products.im2col,
+    "InfogainLoss": losses.infogain_loss,
     "InnerProduct": products.inner_product,
     "LRN": lrn.lrn,
+    "LSTM": recurrent.lstm,
+    "LSTMUnit": recurrent.lstm_unit,
     "Log": neurons.log_of,
     "MVN": channels.mvn,
+    "MultinomialLogisticLoss": losses.multinomial_logistic_loss,
     "NormalizedDistance": combine.normalized_distance,
     "PReLU": channels.prelu,
     "Pooling": pooling.max_pooling,
     "Power": neurons.power_of,
+    "RNN": recurrent.rnn,
     "Reduction": combine.reduction,
+    "SPP": pooling.spp,
     "Scale": channels.scale,
     "Sigmoid": neurons.sigmoid_of,
     "SigmoidCrossEntropyLoss": losses.sigmoid_cross_entropy_loss,
     "Softmax": losses.softmax,
     "SoftmaxWithLoss": losses.softmax_loss,
+    "Split": combine.split,
+    "Swish": neurons.swish,
     "TanH": neurons.tanh_of,
+    "Tile": combine.tile,
 }
 
 
@@ -87,6 +102,8 @@ def _is_unruled(layer: Layer) -> bool:
     if layer.layer_type == "Eltwise":
         param = layer.param.eltwise_param
         return param.operation != param.PROD and set(param.coeff) <= {1}
+    if layer.layer_type == "Im2col":
+        return len(cast(Im2col, layer).kernel) > 3
     if layer.layer_type == "Power":
         param = layer.param.power_param
         return param.power in (0, 1) or param.scale == 0

@@ -24,7 +24,8 @@ _Numbers = Union[Array, np.float32]
 ROWS = 4
 
 # names that compiled code knows
-_expf, _logf, _powf, _tanhf, _tanh = c.expf, c.logf, c.powf, c.tanhf, c.tanh
+_expf, _logf, _powf, _tanhf = c.expf, c.logf, c.powf, c.tanhf
+_exp_of_double, _log_of_double, _tanh_of_double = c.exp, c.log, c.tanh
 _sgemm, _sgemv, _sdot, _sasum = c.sgemm, c.sgemv, c.sdot, c.sasum
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112
 
@@ -235,7 +236,26 @@ def _hyperbolic(x: Array, out: Array, start: int, stop: int) -> None:
 @compiled
 def _logistic(x: Array, out: Array, start: int, stop: int) -> None:
     for index in range(start, stop):
-        out[index] = 0.5 * _tanh(0.5 * x[index]) + 0.5
+        out[index] = 0.5 * _tanh_of_double(0.5 * x[index]) + 0.5
+
+
+@compiled
+def _gate(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = 1.0 / (1.0 + _expf(-x[index]))
+
+
+@compiled
+def _squashed(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        out[index] = 2.0 * (1.0 / (1.0 + _exp_of_double(-2.0 * x[index]))) - 1.0
+
+
+@compiled
+def _softplus(x: Array, out: Array, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        top = _log_of_double(1.0 + _expf(-abs(x[index])))
+        out[index] = float(x[index]) + top if x[index] > 0 else top
 
 
 @compiled
@@ -262,6 +282,21 @@ def tanh(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Return Caffe's sigmoid of each element: by tanh, in double precision."""
     return _each(_logistic, x)
+
+
+def gate(x: Array) -> Array:
+    """Return the sigmoid of LSTMUnit of each element: by expf."""
+    return _each(_gate, x)
+
+
+def squashed(x: Array) -> Array:
+    """Return the hyperbolic tangent of LSTMUnit of each element: by exp, in double precision."""
+    return _each(_squashed, x)
+
+
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp) of each element: by expf, and log in double precision."""
+    return _each(_softplus, x)
 
 
 def power(x: _Numbers, exponent: Number) -> Array:

@@ -1,12 +1,14 @@
-"""NormalizedDistance, Reduction and Eltwise.
+"""NormalizedDistance, Reduction, Eltwise, Split and Tile.
 
-Source: native/kernels.hpp, Caffe src/caffe/layers/reduction_layer.cpp, eltwise_layer.cpp.
+Source: native/kernels.hpp, Caffe src/caffe/layers/reduction_layer.cpp, eltwise_layer.cpp,
+split_layer.cpp, tile_layer.cpp.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,7 @@ from gcnet_caffe.engine.caffe_order.rule import Back, Top
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer
     from gcnet_caffe.engine.layers.combine import Eltwise, Reduction
+    from gcnet_caffe.engine.layers.shape import Tile
 
 _F = np.float32
 
@@ -92,3 +95,27 @@ def eltwise(layer: Eltwise, *bottoms: Array) -> tuple[Top, Back]:
         return found
 
     return top, back
+
+
+def _added(parts: Sequence[Array]) -> Array:
+    """Return the sum from the first part to the last; autograd may add to it in place."""
+    return functools.reduce(np.add, parts[1:], parts[0].copy())
+
+
+def split(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """Split."""
+
+    def back(*gradients: Array) -> list[Array]:
+        return [_added(gradients)]
+
+    return (bottom,) * layer.num_tops, back
+
+
+def tile(layer: Tile, bottom: Array) -> tuple[Top, Back]:
+    """Tile."""
+    tiles, dim = layer.param.tile_param.tiles, layer.dim
+
+    def back(gradient: Array) -> list[Array]:
+        return [_added(np.split(gradient, tiles, dim))]
+
+    return np.concatenate([bottom] * tiles, dim), back

@@ -108,6 +108,15 @@ _move = compiled(_loops) if HAS_NUMBA else _slices
 
 
 @compiled
+def to_columns(
+    wide: Array, columns: Array, windows: Windows, back: bool, start: int, stop: int
+) -> None:
+    """Copy the windows of images `start` to `stop` into `columns`, or add these to it if `back`."""
+    for image in range(start, stop):
+        _move(wide[image], columns[image], 0, windows, back)
+
+
+@compiled
 def _add_bias(blob: Array, bias: Array, start: int, stop: int) -> None:
     """Add bias[c] to channel c of images `start` to `stop`."""
     pixels = blob.shape[1] // max(len(bias), 1)

@@ -20,12 +20,13 @@ from gcnet_caffe.engine.caffe_order.blas import (
     sigmoid,
 )
 from gcnet_caffe.engine.caffe_order.neurons import sigmoid_back
-from gcnet_caffe.engine.caffe_order.rule import Back, Top
-from gcnet_caffe.engine.layers.losses import normalizer
+from gcnet_caffe.engine.caffe_order.rule import Back, Top, numbered
+from gcnet_caffe.engine.layers.losses import LEAST, normalizer
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer
     from gcnet_caffe.engine.layers.losses import (
+        InfogainLoss,
         SigmoidCrossEntropyLoss,
         Softmax,
         SoftmaxWithLoss,
@@ -69,11 +70,11 @@ def _softmax_back(top: Array, gradient: Array) -> Array:
 def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[Top, Back]:
     """SoftmaxWithLoss."""
     probability = _probability(bottom, layer.dim)
-    outer = len(probability)
-    label = label.reshape(outer, -1).astype(np.int64)
-    counted = _counted(label, layer.ignore)
+    outer, classes, _ = probability.shape
+    label = label.reshape(outer, -1)
+    counted = _counted(np.trunc(label), layer.ignore)
     image, place = np.nonzero(counted)
-    picked = (image, label[counted], place)
+    picked = (image, numbered(layer, label[counted], classes), place)
     loss = _one_by_one(-log(np.maximum(probability[picked], np.finfo(_F).tiny)))
     divisor = _F(normalizer(layer.mode, torch.tensor(len(image)), outer, label.shape[1]))
 
@@ -89,6 +90,49 @@ def softmax_loss(layer: SoftmaxWithLoss, bottom: Array, label: Array) -> tuple[T
     if layer.num_tops == 2:
         return (loss / divisor, probability.reshape(bottom.shape)), back
     return loss / divisor, back
+
+
+def infogain_loss(
+    layer: InfogainLoss, bottom: Array, label: Array, given: Array | None = None
+) -> tuple[Top, Back]:
+    """InfogainLoss."""
+    probability = _probability(bottom, layer.dim)
+    outer, classes, inner = probability.shape
+    label = label.reshape(outer, -1)
+    counted = _counted(np.trunc(label), layer.ignore)
+    numbers = numbered(layer, np.where(counted, label, 0), classes)
+    matrix = (layer.matrix.numpy() if given is None else given).reshape(classes, classes)
+    rows = matrix[numbers].transpose(0, 2, 1)  # outer, classes, inner
+    logs = log(np.maximum(probability, _F(LEAST)))
+    terms = (rows * logs).transpose(0, 2, 1)[counted]
+    valid = torch.tensor(int(counted.sum()))
+    divisor = _F(normalizer(layer.mode, valid, outer, inner))
+
+    def back(gradient: Array, *second: Array) -> list[Array | None]:
+        totals = np.add.accumulate(matrix, axis=1, dtype=_F)[:, -1]
+        found = probability * totals[numbers][:, None] - rows
+        found *= counted[:, None]
+        found *= gradient / divisor
+        for one in second:
+            found += _softmax_back(probability, one.reshape(found.shape))
+        return [found.reshape(bottom.shape), None, *[None] * (given is not None)]
+
+    loss = _one_by_one(-terms.reshape(-1)) / divisor
+    return ((loss, probability.reshape(bottom.shape)) if layer.num_tops == 2 else loss), back
+
+
+def multinomial_logistic_loss(layer: Layer, bottom: Array, label: Array) -> tuple[Top, Back]:
+    """MultinomialLogisticLoss."""
+    count, rows = _F(len(bottom)), bottom.reshape(len(bottom), -1)
+    picked = np.arange(len(rows)), numbered(layer, label.reshape(-1), rows.shape[1])
+    chances = np.maximum(rows[picked], _F(LEAST))
+
+    def back(gradient: Array) -> list[Array | None]:
+        found = np.zeros_like(rows)
+        found[picked] = -gradient / count / chances
+        return [found.reshape(bottom.shape), None]
+
+    return _one_by_one(-log(chances)) / count, back
 
 
 def sigmoid_cross_entropy_loss(
@@ -151,7 +195,7 @@ def hinge_loss(layer: Layer, bottom: Array, label: Array) -> tuple[Top, Back]:
     """HingeLoss, of both norms."""
     count, param = len(bottom), layer.param.hinge_loss_param
     signs = np.ones((count, bottom.size // count), _F)
-    signs[np.arange(count), label.reshape(-1).astype(np.int64)] = -1
+    signs[np.arange(count), numbered(layer, label.reshape(-1), signs.shape[1])] = -1
     margin = np.maximum(1 + bottom.reshape(signs.shape) * signs, 0)
     squared = param.norm == param.L2
     total = dot(margin, margin) if squared else absolute_sum(margin)

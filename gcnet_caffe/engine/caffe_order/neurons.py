@@ -1,6 +1,6 @@
-"""ELU, Exp, Log, Power, Sigmoid and TanH by the C library's functions; PyTorch has its own.
+"""BNLL, ELU, Exp, Log, Power, Sigmoid, Swish and TanH by the functions of the C library.
 
-Source: Caffe src/caffe/layers/<name>_layer.cpp.
+PyTorch has its own functions. Source: Caffe src/caffe/layers/<name>_layer.cpp.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcnet_caffe.engine.caffe_order.blas import Array, exp, log, power, sigmoid, tanh
+from gcnet_caffe.engine.caffe_order.blas import Array, exp, log, power, sigmoid, softplus, tanh
 from gcnet_caffe.engine.caffe_order.rule import Back, Top
 
 if TYPE_CHECKING:
@@ -81,6 +81,31 @@ def elu(layer: Layer, bottom: Array) -> tuple[Top, Back]:
 
     def back(gradient: Array) -> list[Array]:
         return [gradient * ((bottom > 0) + (alpha + top) * (bottom <= 0))]
+
+    return top, back
+
+
+def bnll(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """BNLL."""
+
+    def back(gradient: Array) -> list[Array]:
+        power_of_e = exp(np.minimum(bottom, 50))
+        found: Array = (gradient * power_of_e / (power_of_e.astype(np.float64) + 1)).astype(_F)
+        return [found]
+
+    return softplus(bottom), back
+
+
+def swish(layer: Layer, bottom: Array) -> tuple[Top, Back]:
+    """Swish."""
+    beta = _F(layer.param.swish_param.beta)
+    share = sigmoid(bottom * beta)
+    top = bottom * share
+
+    def back(gradient: Array) -> list[Array]:
+        scaled = top * beta
+        slope = scaled + share * (1 - scaled.astype(np.float64))
+        return [(gradient * slope).astype(_F)]
 
     return top, back
 

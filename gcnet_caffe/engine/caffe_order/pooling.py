@@ -1,10 +1,12 @@
-"""Max pooling: PyTorch's adds nothing up either, but is slow in Caffe's format.
+"""Max pooling, and SPP.
 
-Source: Caffe src/caffe/layers/pooling_layer.cpp.
+PyTorch's max pooling adds nothing up either, but is slow in Caffe's format.
+Source: Caffe src/caffe/layers/pooling_layer.cpp, spp_layer.cpp.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +14,10 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order.blas import Array
 from gcnet_caffe.engine.caffe_order.compiled import compiled, share
-from gcnet_caffe.engine.caffe_order.rule import Back, Top
+from gcnet_caffe.engine.caffe_order.rule import Back, Top, by_torch
 
 if TYPE_CHECKING:
-    from gcnet_caffe.engine.layers.pooling import Pooling
+    from gcnet_caffe.engine.layers.pooling import SPP, Pooling
 
 Pair = tuple[int, int]
 _LOWEST = np.finfo(np.float32).min
@@ -40,6 +42,23 @@ def max_pooling(layer: Pooling, bottom: Array) -> tuple[Top, Back]:
 
     made = top.reshape(shape)
     return ((made, mask.reshape(shape)) if layer.num_tops == 2 else made), back
+
+
+def spp(layer: SPP, bottom: Array) -> tuple[Top, Back]:
+    """SPP."""
+    made = [by_torch(pool, bottom) for pool in layer.pools_of(bottom.shape)]
+    tops = [top.reshape(len(bottom), -1) for top, _ in made]
+    edges = np.cumsum([top.shape[1] for top in tops])[:-1]
+
+    def back(gradient: Array) -> list[Array]:
+        parts = np.split(gradient.reshape(len(bottom), -1), edges, axis=1)
+        found = (
+            to_bottom(np.ascontiguousarray(part).reshape(top.shape))
+            for (top, to_bottom), part in zip(made, parts)
+        )
+        return [functools.reduce(np.add, found)]
+
+    return (made[0][0] if len(made) == 1 else np.concatenate(tops, 1)), back
 
 
 @compiled

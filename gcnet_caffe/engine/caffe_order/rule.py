@@ -9,10 +9,11 @@ several share a blob.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order.blas import Array
 
@@ -94,6 +95,34 @@ class _Copies(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
         given = [gradient for gradient in gradients if gradient is not None]
         return sum(given[1:], given[0]), None
+
+
+def by_torch(layer: Layer, bottom: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Return what `layer` itself makes of its bottom, and what gives the gradient of that."""
+    with torch.enable_grad():
+        given = torch.from_numpy(bottom).requires_grad_()
+        top = cast(torch.Tensor, layer(given))
+
+    def back(gradient: Array) -> Array:
+        (found,) = torch.autograd.grad(top, given, torch.from_numpy(gradient))
+        made: Array = found.numpy()
+        return made
+
+    return top.detach().numpy(), back
+
+
+def numbered(layer: Layer, given: Array, count: int) -> NDArray[np.int64]:
+    """Return `given` as whole numbers, each the number of one of `count` things.
+
+    Raises
+    ------
+    NetError
+        A number is negative or too large.
+    """
+    found = given.astype(np.int64)
+    wrong = found[(found < 0) | (found >= count)]
+    layer.check(not wrong.size, f"found {wrong[:1].tolist()}, wanted 0 to {count - 1}")
+    return found
 
 
 def values(layer: Layer, index: int) -> Array:

@@ -18,7 +18,7 @@ from gcnet_caffe.formats.labels import label_range
 _LOSS = caffe_pb.LossParameter
 _TINY = torch.finfo(torch.float32).tiny
 #: The least probability of which two losses take the logarithm (kLOG_THRESHOLD).
-_LEAST = 1e-20
+LEAST = 1e-20
 
 
 def at_least(values: torch.Tensor, least: float) -> torch.Tensor:
@@ -162,9 +162,10 @@ class InfogainLoss(_Loss, Labelled):
         matrix = self.matrix if given is None else given.detach()
         label = label.reshape(*outer, *inner).long()
         counted = counted_labels(label, self.ignore)
-        rows = matrix.reshape(self._classes, -1)[label * counted] * counted.unsqueeze(-1)
+        rows = F.embedding(label * counted, matrix.reshape(self._classes, -1))
+        rows = rows * counted.unsqueeze(-1)
         logs = F.log_softmax(bottom, self.dim)
-        total = -(rows.movedim(-1, self.dim) * at_least(logs, math.log(_LEAST))).sum()
+        total = -(rows.movedim(-1, self.dim) * at_least(logs, math.log(LEAST))).sum()
         valid = counted.sum().to(bottom.dtype)
         loss = total / normalizer(self.mode, valid, math.prod(outer), math.prod(inner))
         return (loss, logs.exp()) if self.num_tops == 2 else loss
@@ -184,7 +185,7 @@ class MultinomialLogisticLoss(_Loss):
     def forward(self, bottom: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         rows = bottom.reshape(len(bottom), -1)
         picked = rows.gather(1, label.reshape(-1, 1).long())
-        return -at_least(picked, _LEAST).log().sum() / len(rows)
+        return -at_least(picked, LEAST).log().sum() / len(rows)
 
 
 @register("SigmoidCrossEntropyLoss")

@@ -175,9 +175,9 @@ class SPP(Layer):
         levels = self.param.spp_param.pyramid_height
         self.check(levels > 0, "pyramid_height: found 0, wanted 1 or more")
         self._pools: dict[Shape, list[Pooling]] = {}
-        self._pools_of(shapes[0])
+        self.pools_of(shapes[0])
 
-    def _pools_of(self, shape: Shape) -> list[Pooling]:
+    def pools_of(self, shape: Shape) -> list[Pooling]:
         """Return a Pooling for each level of bottoms of `shape`."""
         size = tuple(shape[2:])
         if size not in self._pools:
@@ -191,7 +191,7 @@ class SPP(Layer):
         return self._pools[size]
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
-        tops = [pool(bottom) for pool in self._pools_of(tuple(bottom.shape))]
+        tops = [pool(bottom) for pool in self.pools_of(tuple(bottom.shape))]
         return tops[0] if len(tops) == 1 else torch.cat([top.flatten(1) for top in tops], 1)
 
 

@@ -69,7 +69,7 @@ class LSTMUnit(Layer):
         return tops
 
 
-class _Recurrent(Layer):
+class Recurrent(Layer):
     """Bottoms: x (T, N, ...), cont (T, N), a static input (N, ...), exposed states (1, N, size).
 
     Tops: the outputs (T, N, size), and with `expose_hidden` the states after the last step. A
@@ -135,8 +135,12 @@ class _Recurrent(Layer):
         """Put the states after one step into `states`; return its output, (N, size)."""
         raise NotImplementedError
 
+    def check_steps(self, steps: int) -> None:
+        """Check that x has as many `steps` as when the net was set up."""
+        self.check(steps == self.steps, f"found {steps} steps, wanted {self.steps} as at first")
+
     def forward(self, x: torch.Tensor, cont: torch.Tensor, *others: torch.Tensor) -> Tops:
-        self.check(len(x) == self.steps, f"found {len(x)} steps, wanted {self.steps} as at first")
+        self.check_steps(len(x))
         with torch.autocast(x.device.type, enabled=False):  # roundings would add up over the steps
             return self._run(x.float(), cont.detach(), *others)
 
@@ -145,7 +149,7 @@ class _Recurrent(Layer):
         if self.static:
             static = F.linear(others[0].float().flatten(1), self.blob(2))
             inputs, others = inputs + static, others[1:]
-        before = others if self.exposed else self._kept(x.shape[1])
+        before = others if self.exposed else self.kept(x.shape[1])
         states = [state[0].detach().float().clone() for state in before]  # those kept change below
         outputs = [self.step(states, inputs[t], cont[t]) for t in range(self.steps)]
         after = [state.detach().unsqueeze(0) for state in states]
@@ -155,7 +159,7 @@ class _Recurrent(Layer):
             kept.copy_(state)  # their place in memory stays, for CUDA graphs
         return torch.stack(outputs)
 
-    def _kept(self, streams: int) -> list[torch.Tensor]:
+    def kept(self, streams: int) -> list[torch.Tensor]:
         """Return the states of `streams` streams: the first part of the memory, as in Caffe.
 
         Where there is less memory, it is made anew, of zeros.
@@ -181,7 +185,7 @@ class _Recurrent(Layer):
 
 
 @register("LSTM")
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """Blobs: weight and bias of x, weight of the static input, weight of the hidden state.
 
     The first axis of each is 4 * num_output: i, f, o, g. The states are hidden and cell. See
@@ -200,7 +204,7 @@ class LSTM(_Recurrent):
 
 
 @register("RNN")
-class RNN(_Recurrent):
+class RNN(Recurrent):
     """hidden = tanh(W_h (cont * hidden before) + W_x x + b); output = tanh(W_o hidden + b_o).
 
     Blobs: weight and bias of x, weight of the static input, W_h, W_o, b_o.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.formats.other_caffes import BVLC_LAYERS
-from tests.engine.parity.case import Case, labels, normal, positive
+from tests.engine.parity.case import Case, begin, labels, normal, positive
 
 
 def _distinct(*shape: int) -> NDArray[np.float32]:
@@ -242,6 +242,7 @@ def _faces() -> Iterator[Case]:
         yield Case("InnerProductAsProb", fields, [normal(3, 2, 4)])
 
 
+begin(2)
 CASES = [
     *_neurons(),
     *_mobile(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.engine.parity.case import Case, labels, normal, positive
+from tests.engine.parity.case import Case, begin, labels, normal, positive
 
 
 def _elements() -> Iterator[Case]:
@@ -131,4 +131,5 @@ def _recurrent() -> Iterator[Case]:
         yield Case(kind, once, [normal(2, 2, 3), real], labels=(1,), name=f"{kind}(cont is real)")
 
 
+begin(0)
 BVLC_CASES = [*_elements(), *_items(), *_windows(), *_losses(), *_recurrent()]

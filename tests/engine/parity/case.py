@@ -117,6 +117,12 @@ class Graph(Case):
 _RNG = np.random.default_rng(0)
 
 
+def begin(seed: int) -> None:
+    """Draw from `seed`: the cases of a module are then the same, whatever is imported first."""
+    global _RNG
+    _RNG = np.random.default_rng(seed)
+
+
 def normal(*shape: int) -> NDArray[np.float32]:
     """Return normal numbers."""
     return _RNG.standard_normal(shape).astype(np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.engine.parity.bvlc_cases import BVLC_CASES
-from tests.engine.parity.case import Case, Chain, Graph, labels, normal, positive, ties
+from tests.engine.parity.case import Case, Chain, Graph, begin, labels, normal, positive, ties
 
 
 def _neurons() -> Iterator[Case]:
@@ -72,6 +72,7 @@ def _shapes() -> Iterator[Case]:
         yield Case("Reshape", f"reshape_param {{ {text} }}", [a])
     yield Case("Tile", "tile_param { tiles: 3 }", [a])
     yield Case("Tile", "tile_param { axis: -1 tiles: 2 }", [a])
+    yield Case("Tile", "tile_param { axis: 2 tiles: 20 }", [a])
     yield Case("Tile", "tile_param { axis: 0 tiles: 2 }", [normal(2, 3)])
     small = normal(2, 2, 2, 3)
     for text in ("", "offset: 1", "axis: 1 offset: 0 offset: 2 offset: 1", "axis: -1 offset: 2"):
@@ -410,7 +411,9 @@ def _chains() -> Iterator[Case]:
     pool = "pooling_param { kernel_size: 2 stride: 2 }"
     kinds = "Convolution+BatchNorm+Scale+ReLU+Pooling"
     yield Chain(kinds, f"{block};{pool}", [x], in_place=False, joined=False)
-    yield Graph("three readers", READERS, [normal(5, 6)], name="three readers")
+    x = normal(5, 6)
+    yield Graph("three readers", READERS, [x], name="three readers")
+    yield Graph("three readers", SPLIT, [x], name="three readers of a Split")
 
 
 #: A blob that three layers read: its gradient is a sum of three.
@@ -420,7 +423,16 @@ layer { name: "x" type: "InnerProduct" bottom: "a" top: "x" inner_product_param 
 layer { name: "y" type: "InnerProduct" bottom: "a" top: "y" inner_product_param { num_output: 6 } }
 layer { name: "t" type: "Eltwise" bottom: "x" bottom: "a" bottom: "y" top: "t0" }
 """
+#: The same, of the tops of a Split.
+SPLIT = """
+layer { name: "a" type: "TanH" bottom: "b0" top: "a" }
+layer { name: "s" type: "Split" bottom: "a" top: "s0" top: "s1" top: "s2" }
+layer { name: "x" type: "InnerProduct" bottom: "s0" top: "x" inner_product_param { num_output: 6 } }
+layer { name: "y" type: "InnerProduct" bottom: "s1" top: "y" inner_product_param { num_output: 6 } }
+layer { name: "t" type: "Eltwise" bottom: "x" bottom: "s2" bottom: "y" top: "t0" }
+"""
 
+begin(1)
 CASES = [
     *_neurons(),
     *_shapes(),

@@ -25,7 +25,6 @@ from tests.engine.parity.run import (
     Arrays,
     by_caffe,
     by_engine,
-    has_rule,
     is_near,
     opened,
     source_by_engine,
@@ -52,7 +51,7 @@ def theirs(caffe, folder: Path) -> tuple[list[Arrays], list[Arrays]]:
 @pytest.mark.parametrize("index", range(len(CASES)), ids=[case.name for case in CASES])
 def test_layer(index: int, theirs) -> None:
     case, results = CASES[index], theirs[0][index]
-    found = {way: wrong(case, results, way) for way in WAYS if way != "caffe" or has_rule(case)}
+    found = {way: wrong(case, results, way) for way in WAYS}
     assert found == {way: {} for way in found}
 
 
