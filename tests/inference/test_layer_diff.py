@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -23,9 +24,10 @@ from gcnet_caffe.inference.layer_diff import (
     read_trace,
     save_trace,
 )
+from gcnet_caffe.inference.model import NET, SYNTHETIC, WEIGHTS
 from tests.scratch import ROOT
 
-NET = """
+SMALL = """
 name: "small"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3
   dim: 12 dim: 12 } } }
@@ -55,7 +57,7 @@ PAGE = (ROOT / "docs/diff.md").read_text()
 
 
 def write_net(pool: str = POOL, path: str = "net.prototxt") -> str:
-    Path(path).write_text(NET.replace("POOL", pool))
+    Path(path).write_text(SMALL.replace("POOL", pool))
     return path
 
 
@@ -88,7 +90,7 @@ def test_the_same_net(caffe: ModuleType, summation: str, tolerance: float, phase
 
 @pytest.mark.caffe
 def test_force_backward_without_a_loss(caffe: ModuleType) -> None:
-    Path("net.prototxt").write_text("force_backward: true" + NET.replace("POOL", POOL))
+    Path("net.prototxt").write_text("force_backward: true" + SMALL.replace("POOL", POOL))
     setting = Setting("net.prototxt", stages=("deploy",), summation="caffe")
     ours, rows = diff(setting, setting.open(), {}, "caffe")
     assert first_beyond(rows, 0) is None and rows[-1].layer == "prob"
@@ -99,7 +101,7 @@ def test_force_backward_without_a_loss(caffe: ModuleType) -> None:
 def theirs(caffe: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a net's weights, and what the page's line of Python makes in real Caffe."""
     folder = tmp_path_factory.mktemp("theirs")
-    (folder / "net.prototxt").write_text(NET.replace("POOL", POOL))
+    (folder / "net.prototxt").write_text(SMALL.replace("POOL", POOL))
     (line,) = re.findall(r"^numpy.savez.*$", PAGE, re.M)
     more = (
         line.replace("theirs", "more").replace("name:", '"diff:" + name:').replace("data", "diff")
@@ -162,6 +164,23 @@ def test_other_weights_in_one_layer(theirs: Path) -> None:
     assert (first.layer, found.name) == ("conv2", "param:conv2/0") and own(rows) == "conv2"
     assert all(row.tops.relative <= 1e-5 for row in rows[: LAYERS.index("conv2")])
     assert [row.layer for row in rows if row.beyond(1e-5, "gradients")] != []
+
+
+def test_the_example_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """The network that comes with the package; numbers may be others on another processor."""
+    example = re.search(r"\n\n((?:    .*\n)+)\n- A number", PAGE)
+    commands = re.findall(r"^    \$ gcnet (.*)", example[1], re.M)
+    lines = [line.strip() for line in example[1].splitlines() if line[4] != "$"]
+    text = (SYNTHETIC / NET).read_text()
+    Path("deploy.prototxt").write_text(text)
+    before, name, after = text.partition('name: "enc2_pool3"')
+    Path("changed.prototxt").write_text(before + name + after.replace("MAX", "AVE", 1))
+    shutil.copy(SYNTHETIC / WEIGHTS, ".")
+    assert [cli.main(command.split()) for command in commands] == [0, 1]
+    printed = capsys.readouterr().out.splitlines()
+    numbers = re.compile(r"\d+\.\d+(e-\d+)?|(?<= )\d,")
+    found, wanted = ([numbers.sub("#", line) for line in some] for some in (printed, lines))
+    assert [line for line in wanted if line != "..."] == [line for line in found if line in wanted]
 
 
 def test_the_command_says_it_with_its_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
