@@ -85,6 +85,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     against = args.against or ("" if args.save else "caffe")
+    if not args.tolerance >= 0:
+        raise UsageError(f"--tolerance {args.tolerance:g}: wanted 0 or more")
     if args.output and not against:
         raise UsageError(f"-o {args.output}: found nothing to draw; wanted --against")
     import_torch()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gcnet_caffe import pycaffe
 from gcnet_caffe.errors import UsageError
-from gcnet_caffe.formats import caffe_pb, read_binary
+from gcnet_caffe.formats.data_layer import read_mean_file
 
 
 class Preparation(NamedTuple):
@@ -53,6 +53,7 @@ def image_input(
             f"--images: the net has the inputs {net.inputs}; wanted one of N x C x H x W"
         )
     channels = net.blobs[name].shape[1]
+    mean = read_mean(how.mean) if how.mean else None
     transformer = pycaffe.io.Transformer({name: net.blobs[name].shape})
     transformer.set_transpose(name, (2, 0, 1))
     transformer.set_raw_scale(name, how.raw_scale)
@@ -60,9 +61,9 @@ def image_input(
     try:
         if channels > 1:
             transformer.set_channel_swap(name, how.channel_swap)
-        if how.mean:
-            transformer.set_mean(name, read_mean(how.mean))
-    except Exception as error:  # pycaffe's own are no others
+        if mean is not None:
+            transformer.set_mean(name, mean)
+    except Exception as error:  # pycaffe's class, in part
         raise UsageError(f"--images: input {name!r}: {error}") from None
     loaded = (pycaffe.io.load_image(path, color=channels > 1) for path in images)
     return {name: np.stack([transformer.preprocess(name, image) for image in loaded])}
@@ -78,10 +79,9 @@ def read_mean(text: str) -> NDArray[np.float32]:
     SchemaError
         A .binaryproto cannot be read.
     """
-    if text.endswith(".binaryproto"):
-        blob = pycaffe.io.blobproto_to_array(read_binary(text, caffe_pb.BlobProto))
-        return np.asarray(blob[0], np.float32)
     try:
+        if text.endswith(".binaryproto"):
+            return read_mean_file(text)
         if text.endswith(".npy"):
             return np.asarray(np.load(text), np.float32)
         return np.array([float(word) for word in text.split(",")], np.float32)

@@ -6,10 +6,10 @@ so that it is seen alone. A trace (real_caffe.trace) is what is compared.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from gcnet_caffe import pycaffe
 from gcnet_caffe.engine.options import KERNELS
 from gcnet_caffe.errors import NO_FILE, GcnetError, UsageError
 from gcnet_caffe.files import atomic
-from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.labels import label_sources
+from gcnet_caffe.pycaffe.state import STATE
 from gcnet_caffe.real_caffe.remote import RemoteNet
 from gcnet_caffe.real_caffe.trace import GRADIENT, Wires, trace, wires_of
 
@@ -101,9 +101,13 @@ class Setting(NamedTuple):
 
     def open(self) -> pycaffe.Net:
         """Open the net in our engine."""
+        before = STATE.options
         pycaffe.set_summation(self.summation)
         pycaffe.set_random_seed(self.seed)
-        return pycaffe.Net(self.net, self.phase, self.level, self.stages, self.weights)
+        try:
+            return pycaffe.Net(self.net, self.phase, self.level, self.stages, self.weights)
+        finally:
+            STATE.options = before
 
     def open_remote(self) -> RemoteNet:
         """Open the net in real Caffe."""
@@ -148,14 +152,15 @@ def starts(
     for name in net.inputs:
         blob = net.blobs[name]
         if name not in found and not draw:
-            raise UsageError(f"input {name!r}: wanted its numbers, as the other side had them")
+            raise UsageError(
+                f"{setting.net}: input {name!r}: wanted the other side's numbers of it"
+            )
         if name not in found:
-            high = classes.get(name)
-            shape = blob.shape
+            high, shape = classes.get(name), blob.shape
             drawn = random.randint(0, high, shape) if high else random.standard_normal(shape)
             found[name] = drawn.astype(np.float32)
         blob.reshape(*found[name].shape)
-    if read_net(setting.net).force_backward:
+    if net._net.force_backward:
         net.reshape()
         for name in net.outputs:
             if not net.blob_loss_weights[name]:
@@ -193,8 +198,8 @@ def read_trace(path: str | Path) -> Arrays:
     try:
         with np.load(path) as file:
             found = {name: np.asarray(file[name], np.float32) for name in file.files}
-    except (ValueError, TypeError, OSError, AttributeError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, TypeError, OSError, EOFError, AttributeError, BadZipFile) as error:
+        reason = str(error).partition("\n")[0]
         raise GcnetError(f"{path}: wanted an .npz of arrays of numbers: {reason}") from None
     return found
 

@@ -206,7 +206,11 @@ def test_the_command_says_it_with_its_exit_status(capsys: pytest.CaptureFixture[
     [
         (["--against", "no.npz"], 2, "no.npz: No such file or directory"),
         (["--against", "net.prototxt"], 1, "net.prototxt: wanted an .npz of arrays of numbers"),
-        (["--against", "other.npz"], 2, "input 'data': wanted its numbers"),
+        (
+            ["--against", "other.npz"],
+            2,
+            "net.prototxt: input 'data': wanted the other side's numbers",
+        ),
         (["--against", "inputs.npz"], 2, "no blob of it on the other side"),
         (["--save", "x.npz", "-o", "x.png"], 2, "found nothing to draw; wanted --against"),
         (["--against", "inputs.npz", "-o", "x.gif"], 2, "wanted a name that ends in .png"),
@@ -214,12 +218,15 @@ def test_the_command_says_it_with_its_exit_status(capsys: pytest.CaptureFixture[
         (["--images", "x.png", "--mean", "1,2", "--save", "x"], 2, "input 'data': Mean channels"),
         (["--images", "x.png", "--mean", "m", "--save", "x"], 2, "mean: found 'm', wanted numbers"),
         (["--channel-swap", "b"], 2, "--channel-swap"),
+        (["--tolerance", "-1"], 2, "--tolerance -1: wanted 0 or more"),
+        (["--against", "empty.npz"], 1, "empty.npz: wanted an .npz"),
     ],
 )
 def test_errors_are_one_line(
     words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("other.npz", conv9=np.zeros(3))
+    Path("empty.npz").touch()
     np.savez("inputs.npz", other=np.zeros(3))
     more = ["--inputs", "given.npz"] if "inputs.npz" in words else []
     np.savez("given.npz", data=np.zeros((2, 3, 12, 12)), label=np.zeros(2))
