@@ -33,6 +33,7 @@ VERBS = {
     "train": "train a net from Caffe's files, in PyTorch",
     "test": "run a net's TEST phase, like caffe test, in PyTorch",
     "time": "measure how long each layer of a net takes, in PyTorch",
+    "diff": "compare a net with real Caffe, layer by layer",
     "python": "run a script written for pycaffe, in PyTorch",
     "device-query": "show the GPUs that PyTorch sees",
     "run": "run a whole experiment: pack, pre-train, train every fold, evaluate, report",

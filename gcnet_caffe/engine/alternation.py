@@ -5,7 +5,7 @@ its own batch, forward pass, backward pass and update, as when it trains alone. 
 name are the same in both nets. What one solver learns (lr_mult above 0) the other only uses.
 
 Real Caffe does the same with two pycaffe solvers, `share_with` and `step(1)` in turns: see
-gcnet_caffe/real_caffe/two_players.py.
+gcnet_caffe/real_caffe/two_players.py, which runs on gcnet_caffe.pycaffe, too, and trains the same.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import os
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
 from gcnet_caffe.engine import signals
-from gcnet_caffe.engine.layers import Layer
 from gcnet_caffe.engine.net import Net
 from gcnet_caffe.engine.sharing import share_trained_layers
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.errors import NetError, WeightsError
+from gcnet_caffe.formats.snapshots import check_one_iteration
 
 
 class Alternation:
@@ -84,12 +83,9 @@ class Alternation:
         """
         for solver, path in zip(self.solvers, (discriminator, generator)):
             solver.restore(path)
-        numbers = [solver.iteration for solver in self.solvers]
-        if numbers[0] != numbers[1]:
-            raise WeightsError(
-                f"{generator}: of iteration {numbers[1]}, and {discriminator} of {numbers[0]}; "
-                "wanted the same"
-            )
+        check_one_iteration(
+            {path: s.iteration for path, s in zip((discriminator, generator), self.solvers)}
+        )
 
     def solve(self) -> None:
         """Train to max_iter; a request to stop leaves snapshots of both."""
@@ -117,7 +113,7 @@ class Alternation:
 
 
 def _share(discriminator: Net, generator: Net) -> None:
-    """Make the layers of the same names one."""
+    """Let the layers of the same names have the same memory; each net has its own gradients."""
     layers = {layer.name: layer for layer in generator.layers if layer.blobs}
     learned = [_learned(net) for net in (discriminator, generator)]
     common = [layer for layer in discriminator.layers if layer.name in layers and layer.blobs]
@@ -143,19 +139,10 @@ def _share(discriminator: Net, generator: Net) -> None:
             with torch.no_grad():
                 blob.copy_(other)
             if in_generator:
-                _use(discriminator, theirs, index, blob)
+                other.data = blob.data
             else:
-                _use(generator, mine, index, other)
+                blob.data = other.data
 
 
 def _learned(net: Net) -> set[int]:
     return {id(learnable.param) for learnable in net.learnable if learnable.lr_mult}
-
-
-def _use(net: Net, layer: Layer, index: int, blob: torch.Tensor) -> None:
-    """Let `layer` of `net` have the memory of `blob`, without a gradient: each net has its own."""
-    before, used = layer.blobs[index], nn.Parameter(blob.detach(), requires_grad=False)
-    layer.blobs[index] = used
-    for learnable in net.learnable:
-        if learnable.param is before:
-            learnable.param = used

@@ -65,12 +65,7 @@ class TransformRules:
         if not self._param.HasField("mean_file"):
             return None
         try:
-            mean = blob_from_proto(read_binary(self._param.mean_file, caffe_pb.BlobProto))
-            if mean.ndim > 4 or not mean.size:
-                raise ValueError(f"of shape {mean.shape}, wanted 1 x C x H x W")
-            shape = (mean.shape + (1,) * 4)[:4]
-            image: NDArray[np.float32] = mean.reshape(shape)[0]
-            return image
+            return read_mean_file(self._param.mean_file)
         except (GcnetError, ValueError) as error:
             raise self.error(f"mean_file: {error}") from None
 
@@ -195,6 +190,23 @@ class DataRules(TransformRules):
             f"{record}: records of different shapes {sorted([made, wanted])}; wanted one shape in "
             f"{batch}: {', '.join(hints)}"
         )
+
+
+def read_mean_file(path: str) -> NDArray[np.float32]:
+    """Read the (C, H, W) mean of a .binaryproto.
+
+    Raises
+    ------
+    SchemaError
+        It is missing, or not such a file.
+    ValueError
+        It is empty, or has more than four axes.
+    """
+    mean = blob_from_proto(read_binary(path, caffe_pb.BlobProto))
+    if mean.ndim > 4 or not mean.size:
+        raise ValueError(f"of shape {mean.shape}, wanted 1 x C x H x W")
+    image: NDArray[np.float32] = mean.reshape((mean.shape + (1,) * 4)[:4])[0]
+    return image
 
 
 def check_layer_labels(

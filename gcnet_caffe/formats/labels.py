@@ -78,23 +78,27 @@ _CLASSES: dict[str, Callable[[Any, Any], Any]] = {
 Step = tuple[Any, Sequence[int], Sequence[int]]
 
 
-def label_sources(steps: Iterable[Step]) -> dict[int, set[tuple[int, int]]]:
-    """Follow the records of Data and ImageData layers through layers that move values.
+def label_sources(
+    steps: Iterable[Step], kinds: Sequence[str] = ("Data", "ImageData")
+) -> dict[int, set[tuple[int, int]]]:
+    """Follow what source layers give through layers that move values.
 
     Parameters
     ----------
     steps : iterable of (LayerParameter, numbers of the bottoms, numbers of the tops)
         In the order of the net (see wiring.Wiring).
+    kinds : sequence of str
+        Types of the source layers.
 
     Returns
     -------
     dict
-        Number of each blob -> (step, top) of the layers whose values it holds: the step's number
+        Number of each blob -> (step, top) of those layers whose values it holds: the step's number
         from 0 on, and 1 for the labels, 0 for the images.
     """
     sources: dict[int, set[tuple[int, int]]] = {}
     for number, (layer, bottoms, tops) in enumerate(steps):
-        if layer.type in ("Data", "ImageData"):
+        if layer.type in kinds:
             sources.update({top: {(number, index)} for index, top in enumerate(tops)})
         else:
             moved = bottoms if layer.type in _MOVES else ()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gcnet_caffe.errors import NetError
+from gcnet_caffe.errors import NetError, WeightsError
 
 
 class SnapshotFiles(NamedTuple):
@@ -55,6 +55,19 @@ def iteration_of(path: str | os.PathLike[str]) -> int | None:
     """Return the iteration that the name of a .solverstate says, or None where it has none."""
     number = re.search(r"_iter_(\d+)\.solverstate(\.h5)?$", os.fspath(path))
     return int(number[1]) if number else None
+
+
+def check_one_iteration(found: Mapping[str | os.PathLike[str], int]) -> None:
+    """Check that snapshots, each with its iteration, are of one iteration.
+
+    Raises
+    ------
+    WeightsError
+        They are not.
+    """
+    if len(set(found.values())) > 1:
+        each = ", ".join(f"{os.fspath(path)} of {number}" for path, number in found.items())
+        raise WeightsError(f"snapshots of different iterations: {each}; wanted one iteration")
 
 
 def snapshot_folder(solver: Any) -> Path:

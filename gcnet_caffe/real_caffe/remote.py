@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RemoteNet:
-    """A net of pycaffe with our plug-in, on the CPU.
+    """A net of pycaffe, on the CPU.
 
     Its process is Python where `caffe` is on PATH, else the image's (docker/caffe). Net and weights
     go to it through its standard input: it need not see this machine's files. It ends with this
@@ -30,10 +30,15 @@ class RemoteNet:
 
     Parameters
     ----------
-    net, weights : path
-        Deploy prototxt and .caffemodel.
-    outputs : sequence of str
-        The blobs that `forward` gives.
+    net : path
+        Prototxt.
+    weights : path, optional
+        .caffemodel; by default the net has what its fillers give.
+    told : optional
+        What else `worker.open_net` reads, and the `outputs`: names of the blobs that `forward`
+        gives.
+    environment : dict, optional
+        Variables of the process's environment.
 
     Raises
     ------
@@ -43,7 +48,13 @@ class RemoteNet:
         Caffe cannot open the net; the message has its own words.
     """
 
-    def __init__(self, net: str | Path, weights: str | Path, outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        net: str | Path,
+        weights: str | Path | None,
+        environment: Mapping[str, str] | None = None,
+        **told: int | Sequence[str],
+    ) -> None:
         self._net, command = net, python_command(worker.__name__)
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
@@ -51,16 +62,12 @@ class RemoteNet:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "GLOG_minloglevel": "2"},
+            env={**os.environ, "GLOG_minloglevel": "2", **(environment or {})},
         )
         weakref.finalize(self, _close, self._process, self._log)
-        self._ask(
-            {
-                "net": np.fromfile(net, np.uint8),
-                "weights": np.fromfile(weights, np.uint8),
-                "outputs": np.array(outputs, str),
-            }
-        )
+        files = {"net": net, "weights": weights}
+        first = {name: np.fromfile(path, np.uint8) for name, path in files.items() if path}
+        self._ask({**first, **{name: np.array(value) for name, value in told.items()}})
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """Run the net on {input blob: array} of any batch size, and return {output blob: array}.
@@ -71,6 +78,10 @@ class RemoteNet:
             Caffe stopped; the message has its own words.
         """
         return self._ask(inputs)
+
+    def trace(self, given: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Run the net, opened without `outputs`, as `trace.trace` does; errors as of `forward`."""
+        return self._ask(given)
 
     def _ask(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         assert self._process.stdin and self._process.stdout

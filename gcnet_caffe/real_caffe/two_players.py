@@ -2,7 +2,7 @@
 
 docker/caffe python3 tools/train_adversarial.py -solver G.prototxt -discriminator_solver D.prototxt
 
-It needs pycaffe with our plug-in: the image has both.
+It needs pycaffe, and for our nets the plug-in: the image has both. `gcnet python` runs it, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from gcnet_caffe.errors import NO_FILE, GcnetError
 from gcnet_caffe.formats import read_solver
+from gcnet_caffe.formats.snapshots import check_one_iteration
 from gcnet_caffe.real_caffe import import_caffe
 
 
@@ -78,8 +79,8 @@ def train(
     Raises
     ------
     GcnetError
-        A file is missing or is not a solver, the snapshots do not belong together, or pycaffe or
-        the plug-in is missing.
+        A file is missing or is not a solver, the snapshots do not belong together, or pycaffe is
+        missing.
     """
     params = [read_solver(path) for path in solvers]
     for path in (*weights, *snapshots):
@@ -89,13 +90,9 @@ def train(
     for solver in (discriminator, generator):
         for path in weights:
             solver.net.copy_from(path)
-    for solver, path in zip((generator, discriminator), snapshots):
-        solver.restore(path)
-    if generator.iter != discriminator.iter:
-        raise GcnetError(
-            f"the snapshots are of iterations {generator.iter} and {discriminator.iter}; wanted "
-            "one iteration"
-        )
+    for solver, path in zip((discriminator, generator), reversed(snapshots)):
+        solver.restore(path)  # of ours: with the random numbers; the generator's are the later ones
+    check_one_iteration(dict(zip(snapshots, (generator.iter, discriminator.iter))))
     while generator.iter < params[0].max_iter:
         for solver in (discriminator, generator):
             solver.step(1)

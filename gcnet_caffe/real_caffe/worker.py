@@ -1,8 +1,8 @@
-"""The process that runs a deploy net in pycaffe: input blobs come in, output blobs go out.
+"""The process that runs a net in pycaffe: input blobs come in, output blobs go out.
 
 `remote.py` starts it where pycaffe is. A message is its length, 8 bytes, and an .npz of arrays. The
-first has the files `net` and `weights` as bytes, and the names of the `outputs`; its answer is
-empty. Each further one has the input blobs; its answer has the outputs.
+first says which net, as `open_net` reads it; its answer is empty. Each further one has the input
+blobs; its answer has the `outputs` that the first one names or, where it names none, the trace.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.real_caffe import import_caffe
+from gcnet_caffe.real_caffe.trace import fill, trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
 
 
 def send(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -33,7 +36,7 @@ def send(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
+def receive(stream: IO[bytes]) -> Arrays:
     """Read what `send` wrote.
 
     Raises
@@ -49,13 +52,34 @@ def receive(stream: IO[bytes]) -> dict[str, NDArray[Any]]:
         return {name: found[name] for name in found.files}
 
 
-def _open_net(net: NDArray[np.uint8], weights: NDArray[np.uint8]) -> Any:
-    """Return pycaffe's net of the contents of a deploy prototxt and a .caffemodel: TEST phase."""
-    caffe = import_caffe()
-    with tempfile.NamedTemporaryFile() as net_file, tempfile.NamedTemporaryFile() as weights_file:
-        net.tofile(net_file.name)
-        weights.tofile(weights_file.name)
-        return caffe.Net(net_file.name, weights_file.name, caffe.TEST)
+def open_net(caffe: Any, told: Mapping[str, NDArray[Any]]) -> Any:
+    """Return a net of pycaffe.
+
+    Parameters
+    ----------
+    caffe : module
+    told : dict
+        `net` and, if it has, `weights`: contents of files, as bytes. `phase` (default: TEST),
+        `level`, `stages`, and the `seed` of its random numbers.
+    """
+    if "seed" in told:
+        caffe.set_random_seed(int(told["seed"]))
+    phase, level = int(told.get("phase", caffe.TEST)), int(told.get("level", 0))
+    stages = [str(stage) for stage in told.get("stages", ())]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: f"{folder}/{name}" for name in ("net", "weights") if name in told}
+        for name, path in paths.items():
+            told[name].tofile(path)
+        weights = paths.get("weights")
+        return caffe.Net(paths["net"], phase, level=level, stages=stages, weights=weights)
+
+
+def forward(net: Any, inputs: Mapping[str, NDArray[Any]], outputs: Iterable[str]) -> Arrays:
+    """Run a net of pycaffe on {input blob: array} of any batch size; return {output: array}."""
+    for name, array in inputs.items():
+        fill(net.blobs[name], array)
+    net.forward()
+    return {name: net.blobs[name].data for name in outputs}
 
 
 def main() -> None:
@@ -64,17 +88,17 @@ def main() -> None:
     os.dup2(2, 1)  # what Caffe prints is not for the other side
     first = receive(sys.stdin.buffer)
     try:
-        net = _open_net(first["net"], first["weights"])
+        net = open_net(import_caffe(), first)
     except GcnetError as error:
         sys.exit(str(error))
     send(answers, {})
     with contextlib.suppress(EOFError):
         while True:
-            for name, array in receive(sys.stdin.buffer).items():
-                net.blobs[name].reshape(*array.shape)
-                net.blobs[name].data[...] = array
-            net.forward()
-            send(answers, {name: net.blobs[name].data for name in first["outputs"].tolist()})
+            given = receive(sys.stdin.buffer)
+            if "outputs" in first:
+                send(answers, forward(net, given, first["outputs"].tolist()))
+            else:
+                send(answers, trace(net, given))
 
 
 if __name__ == "__main__":

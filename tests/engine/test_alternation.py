@@ -283,7 +283,7 @@ def test_what_cannot_take_turns_is_one_line(more, message, folder, capsys):
 def test_snapshots_of_two_iterations_are_refused(folder):
     write_players(folder, max_iter=4, snapshot=2)
     open_players().solve()
-    with pytest.raises(WeightsError, match="of iteration 4, and .* of 2; wanted the same"):
+    with pytest.raises(WeightsError, match="_iter_2.solverstate of 2, .* of 4; wanted one iter"):
         open_players().restore(
             "snapshots/discriminator_iter_2.solverstate", "snapshots/generator_iter_4.solverstate"
         )

@@ -1,7 +1,6 @@
 """Whole nets as ONNX: the engine's and real Caffe's numbers, metadata, what is refused."""
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -18,6 +17,7 @@ from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
 from gcnet_caffe.inference.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
+from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.onnx.export import convert, onnx_model
 from gcnet_caffe.onnx.graph import OPSET
 from tests.engine.parity.run import error
@@ -87,38 +87,21 @@ def test_trained_weights_give_the_engines_numbers(synthetic, count):
 @pytest.mark.caffe
 def test_trained_and_random_weights_give_real_caffes_numbers(caffe, tmp_path):
     """But where a maximum is one by rounding only, and its value moves to another pixel."""
-    trained = shutil.copy(SYNTHETIC / WEIGHTS, tmp_path / "trained.caffemodel")
-    nets = {"random": random_weights("ck_S1R1_deploy", tmp_path)}
-    nets["trained"] = (SYNTHETIC / NET, trained)
-    for kind, (net, _) in nets.items():
-        shutil.copy(net, tmp_path / f"{kind}.prototxt")
-    np.save(tmp_path / "query.npy", images(64))
-    caffe.run_python(SCRIPT, tmp_path)
-    for kind, (net, weights) in nets.items():
+    random = random_weights("ck_S1R1_deploy", tmp_path)
+    for net, weights in (random, (SYNTHETIC / NET, SYNTHETIC / WEIGHTS)):
         masks = [top for layer in read_net(net).layer for top in layer.top if "mask" in top]
-        model = onnx_model(net, weights, ["generated_reference", "delta", "feature", *masks])
+        blobs = ["generated_reference", "delta", "feature", "prob", *masks]
+        model, real = onnx_model(net, weights, blobs), open_network("caffe", net, weights, blobs)
         for count in (1, 3, 64):
-            with np.load(tmp_path / f"{kind}{count}.npz") as wanted:
-                found = run_onnx(model, {"query": images(64)[:count]})
-                moved = np.array([(found[m] != wanted[m]).sum((1, 2, 3)) for m in masks])
-                assert moved.sum() <= 1e-6 * sum(found[m].size for m in masks)
-                same = moved.sum(0) == 0
-                assert_close(
-                    {blob: array[same] for blob, array in found.items()},
-                    {blob: wanted[blob][same] for blob in found},
-                )
-
-
-SCRIPT = """
-import caffe, numpy
-for kind in ("random", "trained"):
-    net = caffe.Net(kind + ".prototxt", kind + ".caffemodel", caffe.TEST)
-    for count in (1, 3, 64):
-        net.blobs["query"].reshape(count, 1, 64, 64)
-        net.blobs["query"].data[...] = numpy.load("query.npy")[:count]
-        net.forward()
-        numpy.savez(f"{kind}{count}.npz", **{name: blob.data for name, blob in net.blobs.items()})
-"""
+            inputs = {"query": images(64)[:count]}
+            found, wanted = run_onnx(model, inputs), real.forward(inputs)
+            moved = np.array([(found[m] != wanted[m]).sum((1, 2, 3)) for m in masks])
+            assert moved.sum() <= 1e-6 * sum(found[m].size for m in masks)
+            same = moved.sum(0) == 0
+            assert_close(
+                {blob: array[same] for blob, array in found.items()},
+                {blob: array[same] for blob, array in wanted.items()},
+            )
 
 
 def test_what_the_file_tells(synthetic):

@@ -16,7 +16,7 @@ class Engine(Network):
     """A net in real Caffe."""
 
     def _open(self, weights: str | Path, fast: bool) -> None:
-        self._remote = RemoteNet(self.net, weights, self.outputs)
+        self._remote = RemoteNet(self.net, weights, outputs=self.outputs)
 
     def forward(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return self._remote.forward(inputs)
