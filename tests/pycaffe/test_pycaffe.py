@@ -143,5 +143,21 @@ def test_the_messages_are_those_of_real_pycaffe() -> None:
     pb2 = caffe.proto.caffe_pb2
     assert pb2.TRAIN == caffe.TRAIN == 0 and pb2.SolverParameter.GPU == 1
     assert pb2.PoolingParameter.PoolMethod.Value("AVE") == caffe.params.Pooling.AVE
+    assert pb2.Phase.Name(1) == "TEST" and caffe.io.caffe_pb2 is pb2
+    kinds = pb2._V1LAYERPARAMETER_LAYERTYPE.values_by_number
+    assert kinds[pb2.V1LayerParameter.CONVOLUTION].name == "CONVOLUTION"
+    assert pb2._NETPARAMETER is pb2.NetParameter.DESCRIPTOR
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = pb2.Nothing
+
+
+def test_names_that_real_pycaffe_has_in_two_places() -> None:
+    caffe.provide()
+    from caffe._caffe import get_solver
+    from caffe.pycaffe import Net
+
+    assert (Net, get_solver) == (caffe.Net, caffe.get_solver)
+    assert caffe.pycaffe.Net is caffe._caffe.Net is Net
+    assert caffe.io.skimage.io and caffe.io.resize is caffe.io.skimage.transform.resize
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = caffe.io.nothing
