@@ -10,6 +10,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 PACKAGE = "gcnet_caffe.pycaffe"
+#: Where real pycaffe has what the package shows; scripts import from there, too.
+_SAME = ("caffe.pycaffe", "caffe._caffe")
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -26,7 +28,7 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        name = PACKAGE + spec.name[len("caffe") :]
+        name = PACKAGE if spec.name in _SAME else PACKAGE + spec.name[len("caffe") :]
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:

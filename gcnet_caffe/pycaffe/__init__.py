@@ -6,6 +6,8 @@ what differs. Under `gcnet python SCRIPT`, or after `provide()`, `import caffe` 
 
 from __future__ import annotations
 
+import sys
+
 from gcnet_caffe.engine import import_torch
 
 import_torch("gcnet_caffe.pycaffe")
@@ -90,3 +92,5 @@ __all__ = [
 ]
 
 layer_type_list = layer_types
+#: Real pycaffe's modules of these names: all that they have is here.
+pycaffe = _caffe = sys.modules[__name__]

@@ -14,7 +14,6 @@ from typing import Any
 from gcnet_caffe import files
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
-from gcnet_caffe.formats.net_state import is_included
 
 LAYER_STYLE_DEFAULT = {"shape": "record", "fillcolor": "#6495ED", "style": "filled"}
 NEURON_LAYER_STYLE = {"shape": "record", "fillcolor": "#90EE90", "style": "filled"}
@@ -118,6 +117,20 @@ def choose_color_by_layertype(layertype: str) -> str:
     return _COLOURS.get(layertype, "#6495ED")
 
 
+def _is_of(layer: Any, phase: int) -> bool:
+    """Whether the rules of a LayerParameter name `phase`, or none; all else in them is passed over.
+
+    Raises
+    ------
+    ValueError
+        It has both include and exclude.
+    """
+    if layer.include and layer.exclude:
+        raise ValueError(f"{layer.name}: found both include and exclude")
+    named = any(rule.phase == phase for rule in layer.include or layer.exclude)
+    return named if layer.include else not named
+
+
 def get_pydot_graph(
     caffe_net: Any,
     rankdir: str,
@@ -148,8 +161,7 @@ def get_pydot_graph(
     nodes: dict[str, Any] = {}
     edges = []
     for layer in caffe_net.layer:
-        state = caffe_pb.NetState(phase=phase or 0)
-        if phase is not None and not is_included(layer, state, caffe_net.name or "Net"):
+        if phase is not None and not _is_of(layer, phase):
             continue
         node = f"{layer.name}_{layer.type}"
         label = get_layer_label(layer, rankdir, display_lrm)

@@ -15,10 +15,24 @@ from PIL import Image
 
 from gcnet_caffe.errors import NO_FILE, ImageError
 from gcnet_caffe.formats import caffe_pb
+from gcnet_caffe.pycaffe.proto import caffe_pb2 as caffe_pb2  # scripts take it from here
 
 Images = NDArray[Any]
 #: Height and width.
 Size = Union[Sequence[int], NDArray[Any]]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what scripts take from real pycaffe's module because it imports it."""
+    if name == "skimage":
+        import skimage.io  # as there: scikit-image and its io
+
+        return skimage
+    if name == "resize":
+        from skimage.transform import resize
+
+        return resize
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> NDArray[Any]:

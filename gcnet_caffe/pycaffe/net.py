@@ -439,7 +439,9 @@ class Net:
                 _ = blob.tensor
 
     def set_input_arrays(self, data: Array, labels: Array) -> None:
-        """Set what the MemoryData layer, the net's first, gives.
+        """Set the arrays whose batches the MemoryData layer, the net's first, gives.
+
+        On a CPU it reads their memory: what is written to them later counts.
 
         Parameters
         ----------
@@ -458,7 +460,7 @@ class Net:
                 f"{self._net.origin}: set_input_arrays: wanted a first layer of type MemoryData, "
                 f"found {first.layer_type}"
             )
-        first.set_arrays(data, labels)
+        first.reset(data, labels)
 
 
 def _layer(unit: Unit) -> NetLayer | PythonLayer:

@@ -19,14 +19,6 @@ from gcnet_caffe.errors import UsageError
 keep_freed_memory()
 
 
-def _log(level: int | None = None) -> Log:
-    """A log on stderr; `level` is by default that of the environment, as glog has it."""
-    if level is None:
-        given = os.environ.get("GLOG_minloglevel", "0")
-        level = int(given) if given.isdecimal() else 0
-    return Log(flags=LogFlags(minloglevel=level))
-
-
 @dataclass
 class State:
     """The settings of this process. What is made takes them as they are then."""
@@ -35,9 +27,16 @@ class State:
     uses_gpu: bool = False
     options: EngineOptions = field(default_factory=EngineOptions)
     rng: CaffeRng = field(default_factory=lambda: CaffeRng(random_seed()))
-    log: Log = field(default_factory=_log)
+    level: int | None = None
     solver_count: int = 1
     solver_rank: int = 0
+
+    @property
+    def log(self) -> Log:
+        """A log on stderr, from the level of `init_log`, or of GLOG_minloglevel, up."""
+        given = os.environ.get("GLOG_minloglevel", "0")
+        level = self.level if self.level is not None else int(given if given.isdecimal() else 0)
+        return Log(flags=LogFlags(minloglevel=level))
 
     @property
     def device(self) -> torch.device:
@@ -93,7 +92,7 @@ def set_summation(order: str) -> None:
 
 def init_log(level: int = 0, stderr: bool = True) -> None:
     """Write lines of `level` and above only: 0 information, 1 warnings, 2 errors."""
-    STATE.log = _log(level)
+    STATE.level = level
 
 
 def log(text: str) -> None:

@@ -12,7 +12,7 @@ class Rows(caffe.Layer):
     """Rows of numbers and their sums' signs, one place after the other; it knows its place."""
 
     def setup(self, bottom, top):
-        options = json.loads(self.param_str)
+        options = json.loads(self.param_str_)
         self.place, self.batch = 0, options["batch"]
         self.all = np.random.RandomState(options["seed"]).uniform(-1, 1, (options["rows"], 4))
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from gcnet_caffe.errors import SchemaError
-from gcnet_caffe.formats import caffe_pb, parse_text, read_net, read_solver, upgrade_net
+from gcnet_caffe.formats import (
+    caffe_pb,
+    parse_text,
+    read_net,
+    read_solver,
+    solver_nets,
+    upgrade_net,
+)
 from tests.formats.old_nets import NETS
 
 
@@ -52,6 +59,18 @@ def test_solver_type_enum_becomes_the_type_string(tmp_path):
     path.write_text('solver_type: SGD type: "SGD"')
     with pytest.raises(SchemaError, match="both 'solver_type' and 'type'"):
         read_solver(path)
+
+
+def test_an_old_net_inside_of_a_solver_is_upgraded():
+    """Caffe 1.0 forgets to: its examples/mnist/lenet_consolidated_solver.prototxt has no layer."""
+    net = 'layers { name: "ip" type: INNER_PRODUCT bottom: "d" top: "ip" blobs_lr: 3 }'
+    solver = parse_text(
+        f"net_param {{ {net} }} test_iter: 1 test_interval: 1", caffe_pb.SolverParameter
+    )
+    for source in (solver_nets.train_net(solver, "s"), *solver_nets.test_nets(solver, "s")):
+        (layer,) = source.param.layer
+        assert (layer.type, layer.param[0].lr_mult) == ("InnerProduct", 3)
+    assert solver.net_param.layers  # the solver's message stays as it is
 
 
 @pytest.mark.caffe

@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from gcnet_caffe.formats import caffe_pb
 from tests import processes
 from tests.scratch import ROOT, write_lmdb
 
-FLOWS = ("lenet", "surgery", "multilabel", "classify", "passes")
-#: Those whose layers all have a rule of Caffe's order.
-EXACT = ("lenet", "multilabel", "passes")
+FLOWS = (
+    "lenet", "surgery", "multilabel", "classify", "passes", "logreg", "siamese", "finetune",
+    "dream", "varying", "memory",
+)  # fmt: skip
+#: Those in which no number is computed outside of the layers.
+EXACT = ("lenet", "multilabel", "passes", "logreg", "siamese", "finetune", "varying", "memory")
 #: The largest relative difference of a blob's numbers in another order of summation.
 OTHER_ORDER = 1e-5
 
@@ -30,7 +35,27 @@ def prepare(folder: Path) -> Path:
     images = {"colour": draws.random((20, 24, 3)), "grey": draws.random((18, 21, 1))}
     images["grey"] = images["grey"].repeat(3, axis=2)
     np.savez(folder / "pictures.npz", **{n: i.astype(np.float32) for n, i in images.items()})
+    for seed, name in enumerate(("pairs", "other_pairs")):  # real Caffe opens each once
+        write_pairs(folder / name, seed)
+    lines = []
+    for index in range(10):
+        pixels = draws.integers(0, 256, (6, 7, 3)).astype(np.uint8)
+        Image.fromarray(pixels).resize((26, 23)).save(folder / f"{index}.png")
+        lines.append(f"{index}.png {index % 3}\n")
+    (folder / "images.txt").write_text("".join(lines))
     return folder
+
+
+def write_pairs(path: Path, seed: int) -> None:
+    """Write a LEVELDB of pairs of images, two channels each, with labels 0 and 1."""
+    plyvel = pytest.importorskip("plyvel", reason="the leveldb extra is not installed")
+    draws = np.random.default_rng(seed)
+    database = plyvel.DB(str(path), create_if_missing=True)
+    for index in range(13):
+        datum = caffe_pb.Datum(channels=2, height=20, width=20, label=index % 2)
+        datum.data = draws.integers(0, 256, (2, 20, 20)).astype(np.uint8).tobytes()
+        database.put(f"{index:08d}".encode(), datum.SerializeToString())
+    database.close()
 
 
 def ours(folder: Path, summation: str, *words: str) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.formats import read_solver
+from gcnet_caffe.pycaffe.state import STATE
 from tests.engine.small import write_small
 
 
@@ -47,6 +49,18 @@ def test_a_solver_does_what_gcnet_train_does(tmp_path: Path, kind: str) -> None:
         assert np.array_equal(found, one.param.detach().numpy())
     for mine, theirs in zip(ours._solver.updater.history, engine.updater.history):
         assert np.array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_how_much_is_logged(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    """Scripts set GLOG_minloglevel before they import caffe, which `gcnet python` has done."""
+    monkeypatch.setattr(STATE, "level", None)
+    for level, said in (("0", 1), ("2", 0)):
+        monkeypatch.setenv("GLOG_minloglevel", level)
+        caffe.log("a line")
+        assert capfd.readouterr().err.count("a line") == said
+    caffe.init_log(0)
+    caffe.log("a line")
+    assert capfd.readouterr().err.count("a line") == 1
 
 
 def test_callbacks_and_a_loss_that_is_no_number(tmp_path: Path) -> None:
@@ -143,5 +157,22 @@ def test_the_messages_are_those_of_real_pycaffe() -> None:
     pb2 = caffe.proto.caffe_pb2
     assert pb2.TRAIN == caffe.TRAIN == 0 and pb2.SolverParameter.GPU == 1
     assert pb2.PoolingParameter.PoolMethod.Value("AVE") == caffe.params.Pooling.AVE
-    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
-        _ = pb2.Nothing
+    assert pb2.Phase.Name(1) == "TEST" and caffe.io.caffe_pb2 is pb2
+    kinds = pb2._V1LAYERPARAMETER_LAYERTYPE.values_by_number
+    assert kinds[pb2.V1LayerParameter.CONVOLUTION].name == "CONVOLUTION"
+    assert pb2._NETPARAMETER is pb2.NetParameter.DESCRIPTOR
+    names: dict[str, object] = {}
+    exec("from gcnet_caffe.pycaffe.proto.caffe_pb2 import *", names)
+    assert names["Datum"] is pb2.Datum
+
+
+def test_names_that_real_pycaffe_has_in_two_places() -> None:
+    caffe.provide()
+    from caffe._caffe import get_solver
+    from caffe.pycaffe import Net
+
+    assert (Net, get_solver) == (caffe.Net, caffe.get_solver)
+    assert caffe.pycaffe.Net is caffe._caffe.Net is Net
+    assert caffe.io.skimage.io and caffe.io.resize is caffe.io.skimage.transform.resize
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = caffe.io.nothing

@@ -194,8 +194,10 @@ class MemoryData(Layer):
             len(data) and len(data) % batch == 0,
             f"found {len(data)} images, wanted a multiple of batch_size {batch}",
         )
-        self.data = torch.tensor(data, dtype=torch.float32, device=self.data.device)
-        self.labels = torch.tensor(labels, dtype=torch.float32, device=self.data.device).view(-1)
+        device = self.data.device
+        # on a CPU the arrays' own memory, as in Caffe: what is written to them later is given
+        self.data = torch.as_tensor(data, dtype=torch.float32, device=device)
+        self.labels = torch.as_tensor(labels, dtype=torch.float32, device=device).reshape(-1)
         self._place = 0
 
     def state(self) -> dict[str, Any]:

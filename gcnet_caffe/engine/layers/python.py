@@ -42,7 +42,7 @@ class PythonLayer:
     blobs : BlobVec
         Its learnable blobs; `blobs.add_blob(*shape)` in `setup` adds one.
     param_str : str
-        What the prototxt's python_param has for it.
+        What the prototxt's python_param has for it; `param_str_` is the same.
     phase : int
         TRAIN or TEST.
     """
@@ -50,6 +50,7 @@ class PythonLayer:
     type = "Python"
     blobs: BlobVec
     param_str: str
+    param_str_: str
     phase: int
 
     def __init__(self, param: Any) -> None:
@@ -164,6 +165,7 @@ class _OfCaffe:
         self.layer = layer
         self.instance: PythonLayer = made(layer.param)
         self.instance.param_str = layer.param.python_param.param_str
+        self.instance.param_str_ = self.instance.param_str  # its name in Caffes of 2015
         self.instance.phase = layer.phase
         self.instance.blobs = BlobVec(layer)
 
