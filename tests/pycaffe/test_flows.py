@@ -18,7 +18,7 @@ from tests.scratch import ROOT, write_lmdb
 
 FLOWS = (
     "lenet", "surgery", "multilabel", "classify", "passes", "logreg", "siamese", "finetune",
-    "dream", "varying", "memory",
+    "dream", "varying", "memory", "recurrent",
 )  # fmt: skip
 #: Those in which no number is computed outside of the layers.
 EXACT = ("lenet", "multilabel", "passes", "logreg", "siamese", "finetune", "varying", "memory")
