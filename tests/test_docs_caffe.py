@@ -90,7 +90,7 @@ def test_the_page(
     block = re.search(r"(?:^    \S+ {2,}\S.*\n)+", PAGE, re.M)
     assert block and all((folder / name).exists() for name in block[0].split())
     commands = {command: shlex.split(command) for command in COMMANDS}
-    assert len(commands) == 7
+    assert len(commands) == 8
     said = {}
     for command, words in commands.items():
         if words[0] == "test":
@@ -105,5 +105,5 @@ def test_the_page(
     continued = said["train", "solverstate"]
     assert "Iteration 40" in continued and "Iteration 20" not in continued
     assert "solver_mode: GPU" in continued and "Iteration 20" in said["train", "caffemodel"]
-    assert (folder / "net.png").exists() and (folder / "net.onnx").exists()
+    assert all((folder / name).exists() for name in ("net.png", "net.onnx", "diff.png"))
     assert run(folder, "-c", PROGRAM) == "torch.Size([4, 3])\n"

@@ -18,10 +18,13 @@ from tests.scratch import ROOT, write_lmdb
 
 FLOWS = (
     "lenet", "surgery", "multilabel", "classify", "passes", "logreg", "siamese", "finetune",
-    "dream", "varying", "memory",
+    "dream", "varying", "memory", "recurrent",
 )  # fmt: skip
 #: Those in which no number is computed outside of the layers.
-EXACT = ("lenet", "multilabel", "passes", "logreg", "siamese", "finetune", "varying", "memory")
+EXACT = (
+    "lenet", "multilabel", "passes", "logreg", "siamese", "finetune", "varying", "memory",
+    "recurrent",
+)  # fmt: skip
 #: The largest relative difference of a blob's numbers in another order of summation.
 OTHER_ORDER = 1e-5
 

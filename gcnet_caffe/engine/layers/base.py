@@ -153,6 +153,8 @@ class Layer(nn.Module):
     blobs : list of Parameter
         The learnable blobs in Caffe's order. A layer that shares a blob holds the owner's
         Parameter, possibly of another shape: read them with `blob(i)`.
+    is_new : bool
+        Whether it has never been set up for bottoms of other shapes (`reshape`).
     """
 
     #: Its name in a prototxt, `type: "..."`; `register` sets it.
@@ -194,6 +196,7 @@ class Layer(nn.Module):
         self.phase: int = param.phase if param.HasField("phase") else context.phase
         self.blobs = nn.ParameterList()
         self.blob_shapes: list[Shape] = []
+        self.is_new = True
 
     def setup(self, shapes: Sequence[Shape]) -> Sequence[Shape]:
         """Check the parameters and bottoms, add the blobs, return the shapes of the tops.
@@ -230,13 +233,17 @@ class Layer(nn.Module):
             The parameters or the blobs do not suit the bottoms.
         """
         before, self.blob_shapes = self.blob_shapes, []
+        self.is_new = False
         try:
             return self.setup(shapes)
         finally:
             self.blob_shapes = before
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
-        """Check the parameters and the bottoms of `shapes`, and add the blobs."""
+        """Check the parameters and the bottoms of `shapes`, and add the blobs.
+
+        Again for other `shapes`: then `is_new` is false, and what the layer remembers stays.
+        """
 
     def top_shapes(self, shapes: Sequence[Shape]) -> list[Any]:
         """Return the shape of each top for bottoms of `shapes`; None where they do not fit."""

@@ -97,6 +97,8 @@ class Recurrent(Layer):
         self.check(len(x) > 2, f"found x of shape {x}, wanted (T, N, ...)")
         self.check(cont == x[:2], f"found cont of shape {cont}, wanted {x[:2]}")
         self.static = len(others) > self.exposed
+        if not self.is_new:
+            self.check_steps(x[0])
         self.steps, streams = x[:2]
         rows = self.gates * size
         self._add("weight", (rows, math.prod(x[2:])))
@@ -110,9 +112,11 @@ class Recurrent(Layer):
         state = (1, streams, size)
         for shape in others:
             self.check(shape == state, f"found an exposed state of {shape}, wanted {state}")
-        self.first_of_step = len(self.blobs)
+        self.first_of_step = len(self.blob_shapes)
         for kind, shape in self.blobs_of_step(size):
             self._add(kind, shape)
+        if not self.is_new:
+            return
         for _ in range(1, self.steps):  # Caffe fills them for every step, then shares the first
             for kind, shape in self.blobs_of_step(size):
                 fill(self._filler(kind), shape, self)

@@ -145,7 +145,8 @@ class MarginInnerProduct(Layer):
             f"found labels of {labels} for rows of {shape}",
         )
         self.add_blob((param.num_output, math.prod(shape[self.first :])), param.weight_filler)
-        self.passes = param.iteration
+        if self.is_new:
+            self.passes = param.iteration
         self.label_range = label_range(self.param, shape)
 
     def forward(self, bottom: torch.Tensor, labels: torch.Tensor) -> Tops:
@@ -183,7 +184,7 @@ class InnerProductAsProb(Layer):
         self.first = self.axis(param.axis, len(shape))
         self.check(param.num_output > 0, "num_output: found 0, wanted 1 or more")
         self.add_blob((math.prod(shape[self.first :]), param.num_output), param.weight_filler)
-        if not self.param.blobs:
+        if self.is_new and not self.param.blobs:
             self.blobs[0].data.fill_diagonal_(999)
             self._make_probabilities()
 

@@ -141,7 +141,8 @@ class NVIDIABatchNorm(_Normalizing):
     def prepare(self, shapes: Sequence[Shape]) -> None:
         param, channels = self.param.batch_norm_param, self._check_channels(shapes[0])
         self.check(not param.use_global_stats, "use_global_stats: wanted false, with scale_bias")
-        self.passes = 0
+        if self.is_new:
+            self.passes = 0
         for size, filler in ((channels, None), (channels, None), (1, _ONE)):
             self.add_blob((size,), filler)
         self.add_blob((channels,), param.scale_filler if param.HasField("scale_filler") else _ONE)

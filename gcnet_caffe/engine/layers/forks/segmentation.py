@@ -163,8 +163,9 @@ class SegAccuracy(Layer):
             len(shape) == 4 and labels == (shape[0], 1, *shape[2:]),
             f"found bottoms of {shape} and {labels}, wanted N x C x H x W and N x 1 x H x W",
         )
-        counts = torch.zeros(shape[1], shape[1], dtype=torch.int64)
-        self.register_buffer("counts", counts, persistent=False)
+        if self.is_new:
+            counts = torch.zeros(shape[1], shape[1], dtype=torch.int64)
+            self.register_buffer("counts", counts, persistent=False)
 
     def forward(self, bottom: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         param, classes = self.param.seg_accuracy_param, len(self.counts)
