@@ -7,6 +7,7 @@ PyTorch loaded, so that a start takes no second.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -75,6 +76,13 @@ def wait_until(holds: Callable[[], object], process: BaseProcess | None = None) 
         assert process is None or process.exitcode is None, "ended too early"
         assert time.monotonic() < end, "hangs"
         time.sleep(0.005)
+
+
+def found(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches at this moment; folders that go away meanwhile are passed over."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return list(folder.glob(pattern))
 
 
 def die_after_line(text: str) -> None:

@@ -301,7 +301,7 @@ def test_a_signal_leaves_snapshots_of_both_at_one_iteration(number, ends, folder
         assert read(folder / "log").count("Optimization stopped early.") == 2
     else:
         snapshot = "snapshots/generator_iter_*.resume.json"
-        processes.wait_until(lambda: list(folder.glob(snapshot)), process)
+        processes.wait_until(lambda: processes.found(folder, snapshot), process)
         process.kill()
         processes.finish(process)
     states = [

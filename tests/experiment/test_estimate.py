@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests import processes
 from tests.experiment.small_run import write_experiment
 
 WORDS = [sys.executable, "-m", "gcnet_caffe.cli", "run"]
@@ -35,7 +36,7 @@ def killed(tmp_path_factory):
     found = {}
     while waiting:
         for number, process in list(waiting.items()):
-            if process.poll() is not None or list(folders[number].glob("*/*/data/test_lmdb")):
+            if process.poll() is not None or processes.found(folders[number], "*/*/data/test_lmdb"):
                 process.send_signal(number)
                 process.communicate()
                 del waiting[number]

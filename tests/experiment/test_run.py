@@ -13,6 +13,7 @@ from gcnet_caffe.cli import main
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.inference.images import read_images
 from gcnet_caffe.recognition.find_model import open_model
+from tests import processes
 from tests.experiment.small_run import run, start, write_experiment
 from tests.recognition.models import opened
 
@@ -111,7 +112,7 @@ def test_killed_at_each_stage_it_ends_with_the_same_table(straight, tmp_path):
     experiment = write_experiment(tmp_path)
     for stage in STAGES:
         process = start(experiment, "-o", "run", "--cores", 2, cwd=tmp_path)
-        while not list((tmp_path / "run").glob(stage)):
+        while not processes.found(tmp_path / "run", stage):
             assert process.poll() is None, process.communicate()[1][-2000:]
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
