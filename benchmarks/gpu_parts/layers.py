@@ -16,7 +16,7 @@ from tests.engine.parity.cases import CASES
 from tests.engine.parity.run import by_engine, error
 
 #: Layers that multiply matrices: TF32 rounds what they multiply to 11 bits.
-PRODUCTS = {"Convolution", "Deconvolution", "InnerProduct"}
+PRODUCTS = {"Convolution", "Deconvolution", "InnerProduct", "LSTM", "RNN"}
 LIMIT, LIMIT_OF_TF32 = 1e-4, 1e-2
 
 
@@ -33,7 +33,7 @@ def rows(run: Run) -> Iterator[Row]:
         for (index, way), theirs in wanted.items():
             case = cases[index]
             limit = LIMIT
-            if precision == "tf32" and set(case.type.split("+")) & PRODUCTS:
+            if precision == "tf32" and PRODUCTS & {layer.type for layer in case.net().layer}:
                 limit = LIMIT_OF_TF32
             row = Row(f"{case.type}, {precision}", 0.0, "", limit, quiet=True)
             try:

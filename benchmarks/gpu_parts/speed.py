@@ -13,8 +13,9 @@ import torch
 
 from benchmarks.gpu_parts import Row, Run, roofline, said, solver_of, tree
 from benchmarks.handwritten_s1r1 import make_step
-from gcnet_caffe.engine.net import Net
-from gcnet_caffe.engine.options import PRECISIONS
+from gcnet_caffe.engine.device import prepare_torch
+from gcnet_caffe.engine.layers.convolution import _Filters
+from gcnet_caffe.engine.options import PRECISIONS, EngineOptions
 
 
 def rows(run: Run) -> Iterator[Row]:
@@ -43,6 +44,7 @@ def rows(run: Run) -> Iterator[Row]:
             {"precision": name, "compile": compiled, "cuda_graphs": graphs}
             for name in (("tf32", "bf16") if compiled else PRECISIONS)
             for graphs in ((False, True) if on_gpu else (False,))
+            if graphs or not (on_gpu and compiled)
         ]
         for made, make in (("engine", _engine), ("hand-written", _hand)):
             for options in settings:
@@ -71,9 +73,9 @@ def _otherwise(run: Run, batch_size: int, options: dict[str, Any], best: float) 
     """Yield what other settings of the engine would give."""
     fastest = _timed(run, lambda: _with_trials(run, batch_size, **options))
     yield _row(f"engine {_words(**options)}, algorithms by trial", fastest, best)
-    with mock.patch.object(Net, "use_channels_last", lambda *_: None):
-        planes = _timed(run, lambda: _engine(run, batch_size, **options))
-    yield _row(f"engine {_words(**options)}, blobs in Caffe's format", planes, best)
+    with mock.patch.object(_Filters, "_suits_products", lambda _: False):
+        by_cudnn = _timed(run, lambda: _engine(run, batch_size, **options))
+    yield _row(f"engine {_words(**options)}, windows of one channel by cuDNN", by_cudnn, best)
 
 
 def _timed(run: Run, make: Callable[[], Callable[[], Any]]) -> float | str:
@@ -105,6 +107,7 @@ def _with_trials(run: Run, batch_size: int, **options: Any) -> Callable[[], Any]
 def _hand(
     run: Run, batch_size: int, precision: str, compile: bool, cuda_graphs: bool
 ) -> Callable[[], Any]:
+    prepare_torch(EngineOptions(precision=precision), run.device)
     return make_step(
         batch_size, compile, device=run.device, bf16=precision == "bf16", graphed=cuda_graphs
     )

@@ -60,6 +60,8 @@ class _Filters(_Windows):
     bottoms, tops = (1, None), (1, None)
     #: Count of spatial axes -> PyTorch's function.
     functions: dict[int, Callable[..., torch.Tensor]]
+    #: For windows of one channel, on a GPU.
+    by_products: Callable[..., torch.Tensor]
     transposed = False
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
@@ -90,6 +92,8 @@ class _Filters(_Windows):
         leading = bottom.shape[: self.channel_axis]
         if len(leading) != 1:
             bottom = bottom.reshape(math.prod(leading), *bottom.shape[self.channel_axis :])
+        if bottom.device.type == "cuda" and self._suits_products():
+            function = self.by_products
         top = function(
             bottom,
             self.blob(0),
@@ -101,10 +105,102 @@ class _Filters(_Windows):
         )
         return top if len(leading) == 1 else top.reshape(*leading, *top.shape[1:])
 
+    def _suits_products(self) -> bool:
+        """Whether windows are of one channel, and all of them not much larger than the other blob.
+
+        cuDNN is slow there: such layers took a third of the time of a step of S1R1 (docs/gpu.md).
+        """
+        others, single = self.blob(0).shape[:2]
+        few = len(self.kernel) == 2 and self.group == 1 and math.prod(self.kernel) <= 2 * others
+        return few and single == 1
+
     def forward(self, *bottoms: torch.Tensor) -> Tops:
         function = self.functions[len(self.kernel)]
         tops = tuple(self._run(function, bottom) for bottom in bottoms)
         return tops if len(tops) > 1 else tops[0]
+
+
+def convolve_by_products(
+    bottom: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
+) -> torch.Tensor:
+    """Return F.conv2d of a bottom with one channel, as a product with the matrix of its windows.
+
+    Parameters
+    ----------
+    bottom : (N, 1, H, W) tensor
+    weight : (O, 1, kernel_h, kernel_w) tensor
+    bias : (O,) tensor or None
+    stride, padding, dilation : pairs of int
+    groups : int
+        1.
+
+    Returns
+    -------
+    (N, O, H', W') tensor
+        In the channels-last memory format.
+    """
+    kernel = weight.shape[2:]
+    windows = F.unfold(_autocast(bottom), kernel, dilation, padding, stride).transpose(1, 2)
+    extra = -windows.shape[2] % _ALIGNED
+    made = F.linear(F.pad(windows, (0, extra)), F.pad(weight.flatten(1), (0, extra)), bias)
+    sizes = [
+        (size + 2 * pad - gap * (side - 1) - 1) // step + 1
+        for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
+    ]
+    return made.transpose(1, 2).unflatten(2, sizes)
+
+
+def deconvolve_by_products(
+    bottom: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
+) -> torch.Tensor:
+    """Return F.conv_transpose2d into one channel: a product makes windows, which add up.
+
+    Parameters
+    ----------
+    bottom : (N, C, H, W) tensor
+    weight : (C, 1, kernel_h, kernel_w) tensor
+    bias : (1,) tensor or None
+    stride, padding, dilation : pairs of int
+    groups : int
+        1.
+
+    Returns
+    -------
+    (N, 1, H', W') tensor
+    """
+    kernel = weight.shape[2:]
+    count = math.prod(kernel)
+    taps = F.pad(weight.flatten(1), (0, -count % _ALIGNED))
+    made = bottom.permute(0, 2, 3, 1).flatten(1, 2) @ taps
+    sizes = [
+        (size - 1) * step - 2 * pad + gap * (side - 1) + 1
+        for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
+    ]
+    windows = made[..., :count].transpose(1, 2)
+    top = F.fold(windows, sizes, kernel, dilation, padding, stride)
+    return top if bias is None else top + bias
+
+
+#: GPUs are fast at products of matrices whose rows have a multiple of so many numbers.
+_ALIGNED = 8
+
+
+def _autocast(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor as autocast would give it to a product."""
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
 
 
 class _OneMap(torch.autograd.Function):
@@ -153,6 +249,7 @@ class Convolution(_Filters):
     """top = weight * bottom + bias; blobs: weight (O, C / group, kernel...), bias (O)."""
 
     functions = _CONVOLVE
+    by_products = staticmethod(convolve_by_products)
 
 
 @register("Deconvolution")
@@ -160,6 +257,7 @@ class Deconvolution(_Filters):
     """The transpose of a convolution; blobs: weight (C, O / group, kernel...), bias (O)."""
 
     functions, transposed = _DECONVOLVE, True
+    by_products = staticmethod(deconvolve_by_products)
 
     def forward(self, *bottoms: torch.Tensor) -> Tops:
         if len(bottoms) == 1 and self._makes_one_map(bottoms[0]):

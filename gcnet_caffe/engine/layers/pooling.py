@@ -159,7 +159,8 @@ class Pooling(_Windows):
     def _average(
         self, bottom: torch.Tensor, kernel: Shape, plain: bool, sizes: Shape
     ) -> torch.Tensor:
-        if plain:
+        # PyTorch's gradient on a GPU leaves out the padding if the memory format is channels-last
+        if plain and not (any(self.pad) and bottom.device.type == "cuda"):
             return F.avg_pool2d(bottom, kernel, self.stride, self.pad, ceil_mode=not self.floor)
         padded = self._padded(bottom, sizes, 0.0)
         return averages(padded, bottom.shape[2:], kernel, self.stride, self.pad)
