@@ -1,8 +1,9 @@
 """Render synthetic faces with seven expressions, in the layout of CK+ or of CASIA-WebFace.
 
-Without --identities: sequences from neutral to the peak of an expression, in folders like CK+'s
-(cohn-kanade-images, Emotion, Landmarks). With --identities: single images of many people in one
-folder per person, and a manifest.csv, for pre-training.
+Without --identities or --pairs: sequences from neutral to the peak of an expression, in folders
+like CK+'s (cohn-kanade-images, Emotion, Landmarks). With --identities: single images of many people
+in one folder per person, and a manifest.csv, for pre-training. With --pairs: of each person every
+expression, with any strength, and the neutral face in the same light; a manifest.csv names them.
 
 The same command continues after a kill. --kind 3d renders heads; --kind 2d draws simple faces, for
 tests: it is quicker and needs no further library.
@@ -39,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--identities", type=int, help="write single images of this many people, not sequences"
     )
+    what.add_argument(
+        "--pairs",
+        type=int,
+        metavar="PEOPLE",
+        help="write single images of each expression, each with a neutral reference; 3d only",
+    )
     parser.add_argument(
         "--images-per-identity", type=int, default=20, help="images per person, with --identities"
     )
@@ -48,17 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gcnet_caffe.rendering import CK_SUBJECTS, write_ck_tree, write_identity_tree
+    from gcnet_caffe.rendering import (
+        CK_SUBJECTS,
+        write_ck_tree,
+        write_identity_tree,
+        write_pair_tree,
+    )
 
     check_least(args, subjects=1, frames=4, identities=1, images_per_identity=1, seed=0, workers=1)
+    check_least(args, pairs=1)
+    if args.pairs is not None and args.kind != "3d":
+        raise UsageError("--pairs: only with --kind 3d")
     if not 0 <= args.unlabelled <= 1:
         raise UsageError(f"--unlabelled {args.unlabelled}: wanted a probability, 0 to 1")
-    common = {
-        "size": _size(args.size),
-        "seed": args.seed,
-        "workers": args.workers,
-        "kind": args.kind,
-    }
+    common = {"size": _size(args.size), "seed": args.seed, "workers": args.workers}
+    if args.pairs is not None:
+        count = write_pair_tree(args.output, args.pairs, **common)
+        print(f"{args.output}: {count} images of {args.pairs} people, and manifest.csv")
+        return
+    common["kind"] = args.kind
     if args.identities is None:
         subjects = CK_SUBJECTS if args.like_ck else args.subjects
         count = write_ck_tree(

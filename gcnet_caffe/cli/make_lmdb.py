@@ -78,6 +78,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out the neutral queries; where neutral is no class, only the contrastive loss "
         "uses them",
     )
+    pairs.add_argument(
+        "--copies-of",
+        action="append",
+        default=[],
+        metavar="SOURCE=N",
+        help="another number of records per training image of one data set, the column source of "
+        "the manifest; may be repeated",
+    )
+    pairs.add_argument(
+        "--detect",
+        action="store_true",
+        help="detect all landmarks, also of images whose landmarks the manifest gives",
+    )
     _add_packing(pairs, copies=10)
 
     cross = kind("cross", "train on all of the manifest, test on all of another one")
@@ -147,6 +160,7 @@ def _pairs(
     folds: int | None,
     fold: list[int] | None,
     together: bool,
+    copies_of: list[str],
     **options: Any,
 ) -> None:
     from gcnet_caffe.packing.pack import pack_pairs
@@ -157,9 +171,17 @@ def _pairs(
         folds=preset.folds if folds is None else folds,
         only=preset.only if fold is None else fold,
         together=together or preset.together,
+        copies_of=dict(map(_source_and_copies, copies_of)),
     )
     names = parse_classes(classes) if classes else preset.classes
     _report(pack_pairs(manifest, out, names, **options))
+
+
+def _source_and_copies(text: str) -> tuple[str, int]:
+    source, _, copies = text.rpartition("=")
+    if not copies.isdecimal():
+        raise UsageError(f"--copies-of {text}: wanted SOURCE=N, such as London=20")
+    return source, int(copies)
 
 
 def _cross(

@@ -169,6 +169,9 @@ def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | P
     for key in ("folds", "only", "fold_table"):
         if across and key in experiment:
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
+    for key in ("copies_of", "detect"):
+        if across and key in experiment["pack"]:
+            raise UsageError(f"{path}: pack.{key}: only for protocols with folds")
     try:
         for _, setting, _ in trained(experiment):
             net, solver = net_and_solver(experiment, setting)

@@ -173,7 +173,7 @@ def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
     if "synthetic" in source:
         plan["faces"][name] = flags(source["synthetic"])
         faces = str(_RUN.faces(name))
-        stills = "identities" in source["synthetic"]
+        stills = source["synthetic"].keys() & {"identities", "pairs"}
         reader = (
             f"manifest {faces}/manifest.csv" if stills else f"ck --root {faces} --source synthetic"
         )
@@ -192,7 +192,8 @@ def _pair_flags(experiment: Mapping[str, Any]) -> str:
     protocol = PROTOCOLS[experiment["protocol"]]
     options = {"protocol": experiment["protocol"], **experiment["pack"]}
     # of these, make-lmdb has a flag for one value only
-    for name, default in (("neutral_queries", True), ("skip_failures", False)):
+    options["copies_of"] = [f"{k}={n}" for k, n in options.get("copies_of", {}).items()]
+    for name, default in (("neutral_queries", True), ("skip_failures", False), ("detect", False)):
         if options.get(name) == default:
             del options[name]
     if protocol.folds:

@@ -71,6 +71,8 @@ def experiment_schema() -> _Schema:
                     "seed": _NUMBER,
                     "skip_failures": _FLAG,
                     "neutral_queries": _FLAG,
+                    "copies_of": {"type": "object", "additionalProperties": _COUNT},
+                    "detect": _FLAG,
                 }
             ),
             "net": _mapping(net),
@@ -94,7 +96,7 @@ def experiment_schema() -> _Schema:
 
 def _source() -> _Schema:
     """Where images come from: rendered, read by a reader, or listed in a manifest."""
-    faces = ("subjects", "frames", "identities", "images_per_identity")
+    faces = ("subjects", "frames", "identities", "images_per_identity", "pairs")
     return _mapping(
         {
             "synthetic": _mapping(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ class Target:
         The LMDB, relative to the output folder.
     rows : sequence of int
         Places in the manifest, from 0.
-    copies : int
+    copies : int or array of int
         Records per row.
     rng : numpy Generator, optional
         Shuffles the records; without it they keep the manifest's order.
@@ -46,11 +46,12 @@ class Target:
         self,
         path: str,
         rows: Sequence[int] | NDArray[np.int64],
-        copies: int = 1,
+        copies: int | NDArray[np.int64] = 1,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self.path, self.rows, self.copies = path, np.array(rows), copies
-        count = len(rows) * copies
+        self.path, self.rows = path, np.array(rows)
+        self.copies = np.full(len(rows), copies)
+        count = int(self.copies.sum())
         self._order = np.arange(count) if rng is None else np.argsort(rng.permutation(count))
 
     def records(self) -> Iterator[tuple[str, int, int]]:
@@ -59,9 +60,10 @@ class Target:
         Row and copy count from 0. A key consists of the place in the LMDB (from 0), the row (from
         1) and the copy (from 0).
         """
-        for place, index in enumerate(self._order):
-            at, copy = divmod(int(index), self.copies)
-            row = int(self.rows[at])
+        ends = np.cumsum(self.copies)
+        of_records = np.searchsorted(ends, self._order, side="right")
+        copies = self._order - (ends - self.copies)[of_records]
+        for place, (row, copy) in enumerate(zip(self.rows[of_records].tolist(), copies.tolist())):
             yield f"{place:08d}_{row + 1:07d}_{copy:03d}", row, copy
 
 
@@ -135,6 +137,8 @@ def plan_pairs(
     seed: int = 0,
     together: bool = False,
     fold_table: str | Path | None = None,
+    copies_of: Mapping[str, int] | None = None,
+    detect: bool = False,
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -161,6 +165,10 @@ def plan_pairs(
         Whether the folds of `only` are one test set (``fold0+1/``), and the others the train set.
     fold_table : str or Path, optional
         A fold table to use instead of dealing the subjects into `folds`.
+    copies_of : mapping, optional
+        Another number of copies for the rows of a data set: its `source` -> copies.
+    detect : bool
+        Whether the landmarks are all to be detected, those that the manifest gives too.
 
     Returns
     -------
@@ -175,25 +183,28 @@ def plan_pairs(
         An argument makes no sense, or a fold has no subject.
     """
     rows = read_manifest(manifest, Rows)
+    _check_sources(rows, copies_of or {}, manifest)
     labels = labels_of(rows, classes, manifest)
     subjects = subjects_of(rows, manifest)
     dealt = read_fold_table(fold_table, subjects) if fold_table else assign_folds(subjects, folds)
     folds = max(dealt.values()) + 1
-    _check_numbers(copies=copies, seed=seed)
+    for number in (copies, *(copies_of or {}).values()):
+        _check_numbers(copies=number, seed=seed)
     if not neutral_queries and NEUTRAL in classes:
         raise UsageError(f"--no-neutral-queries: {NEUTRAL} is one of the classes")
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
+    per_row = np.array([(copies_of or {}).get(row.source, copies) for row in rows])
     targets = list[Target]()
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
         train = [i for i in kept if dealt[subjects[i]] not in tested]
         test = [i for i in kept if dealt[subjects[i]] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
-        targets += _train_and_test(f"fold{name}/", train, test, copies, [seed, *tested])
+        targets += _train_and_test(f"fold{name}/", train, test, per_row[train], [seed, *tested])
     return Plan(
         manifest,
-        rows,
+        Rows(map(_without_landmarks, rows)) if detect else rows,
         labels,
         targets,
         paired=True,
@@ -203,6 +214,8 @@ def plan_pairs(
             "folds": folds,
             "copies": copies,
             "neutral_queries": neutral_queries,
+            **({"copies_of": dict(copies_of)} if copies_of else {}),
+            **({"detect": True} if detect else {}),
         },
         fold_table=fold_table_text(dealt),
     )
@@ -334,7 +347,7 @@ def _train_and_test(
     folder: str,
     train: Sequence[int] | NDArray[np.int64],
     test: Sequence[int],
-    copies: int,
+    copies: int | NDArray[np.int64],
     seed: Sequence[int],
 ) -> list[Target]:
     """The two LMDBs in a folder; only the train LMDB has copies, and is shuffled."""
@@ -343,6 +356,20 @@ def _train_and_test(
         Target(f"{folder}train_lmdb", train, copies, rng),
         Target(f"{folder}test_lmdb", test),
     ]
+
+
+def _check_sources(rows: Sequence[Row], copies_of: Mapping[str, int], manifest: str | Path) -> None:
+    """Refuse a number of copies for a data set that the manifest does not have."""
+    known = {row.source for row in rows} if copies_of else set()
+    for source in copies_of.keys() - known:
+        raise UsageError(
+            f"--copies-of {source}: found no such source in {manifest}, "
+            f"only {', '.join(map(repr, sorted(known)))}"
+        )
+
+
+def _without_landmarks(row: Row) -> Row:
+    return row._replace(landmarks=None, reference_landmarks=None, route="")
 
 
 def _held_out_rows(labels: Sequence[int], share: float, seed: int) -> list[int]:

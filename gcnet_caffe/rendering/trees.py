@@ -1,4 +1,4 @@
-"""Synthetic faces on disk: CK+'s own layout, or folders of identities with a manifest.
+"""Synthetic faces on disk: CK+'s own layout, or a folder for each person with a manifest.
 
 References
 ----------
@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gcnet_caffe import files
+from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.datasets.manifest import Row, write_manifest
 from gcnet_caffe.datasets.readers.ck import EMOTIONS
 from gcnet_caffe.errors import ImageError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from gcnet_caffe.rendering._types import Grey
 
 #: What draws the people: kind -> module with EXPRESSIONS, `draw_subject`, `render_sequence` and
-#: `render_still`.
+#: `render_still`; "3d" also has `render_session`.
 KINDS = {
     "2d": "gcnet_caffe.rendering.sequence",
     "3d": "gcnet_caffe.rendering.heads.sequence",
@@ -47,9 +48,12 @@ CK_SEQUENCES = {
 }
 CK_SUBJECTS = 118
 
+#: Sessions of a person in `write_pair_tree`, and how often neutral is shown in them.
+_SESSIONS, _NEUTRALS = 2, 3
+
 # What a random stream is for: the first words of its seed (numpy pads seeds with zeros, so all
 # seeds here have the same length and no zero at the end).
-_ACTOR, _PLAN, _SEQUENCE, _IDENTITY, _STILL = 1, 2, 3, 4, 5
+_ACTOR, _PLAN, _SEQUENCE, _IDENTITY, _STILL, _PERSON, _SESSION = 1, 2, 3, 4, 5, 6, 7
 
 
 def _stream(seed: int, purpose: int, subject: int, number: int = 1) -> np.random.Generator:
@@ -261,6 +265,82 @@ def _write_identity(
         image, points = renderer.render_still(subject, settings.size, rng)
         _write_png(directory / f"{number:03d}.png", image)
         made.append((f"{number:03d}.png", np.round(five_from_68(points), 2).tolist()))
+    return made
+
+
+def write_pair_tree(
+    path: str | Path,
+    people: int = 40,
+    size: tuple[int, int] = (240, 240),
+    seed: int = 0,
+    workers: int = 1,
+) -> int:
+    """Write labelled pictures of many people, each with a neutral reference, and `manifest.csv`.
+
+    A person shows each expression once, with any strength, and neutral three times, in two
+    sessions. A session has a light, a background and a camera of its own, and begins with the
+    reference of its other pictures.
+
+    Parameters
+    ----------
+    path, size, seed, workers
+        As in `write_ck_tree`.
+    people : int
+        How many.
+
+    Returns
+    -------
+    int
+        Number of pictures written.
+
+    Raises
+    ------
+    UsageError, ImageError
+        As in `write_ck_tree`.
+    """
+    _renderer("3d")
+    tasks = [_Identity(index, f"{index:05d}") for index in range(people)]
+    settings = _Settings("3d", seed, size, _SESSIONS)
+    with files.unfinished(path, json.dumps(["pairs", settings, tasks])) as folder:
+        work = functools.partial(_write_person, folder, settings)
+        found = _run(work, tasks, folder, workers, "people")
+        rows = [
+            Row(
+                str(folder / name / file),
+                name,
+                expression,
+                str(folder / name / reference),
+                source="synthetic",
+                landmarks=np.array(five),
+                reference_landmarks=np.array(of_reference),
+                route="manifest",
+            )
+            for (_, name), pictures in zip(tasks, found)
+            for file, expression, five, reference, of_reference in pictures
+        ]
+        write_manifest(folder / "manifest.csv", rows)
+    return len(rows) + people * _SESSIONS
+
+
+def _write_person(folder: Path, settings: _Settings, task: _Identity) -> list[tuple[Any, ...]]:
+    """Write a person's sessions; return (file, expression, landmarks, reference, its landmarks)."""
+    renderer = _renderer(settings.kind)
+    rng = _stream(settings.seed, _PERSON, task.person)
+    subject = renderer.draw_subject(rng, task.name)
+    (folder / task.name).mkdir(exist_ok=True)
+    shown = rng.permutation([*sorted(renderer.EXPRESSIONS), *[NEUTRAL] * _NEUTRALS])
+    made = []
+    for number, expressions in enumerate(np.array_split(shown, _SESSIONS), start=1):
+        rng = _stream(settings.seed, _SESSION, task.person, number)
+        frames = renderer.render_session(subject, expressions.tolist(), settings.size, rng)
+        for place, (image, points) in enumerate(frames):
+            name = f"{number}_{place}_{expressions[place - 1] if place else 'reference'}.png"
+            _write_png(folder / task.name / name, image)
+            five = np.round(five_from_68(points), 2).tolist()
+            if place == 0:
+                reference = name, five
+            else:
+                made.append((name, str(expressions[place - 1]), five, *reference))
     return made
 
 

@@ -1,5 +1,7 @@
 """The jobs of an experiment, and on what each of them depends."""
 
+from unittest.mock import ANY
+
 import pytest
 
 from gcnet_caffe.errors import UsageError
@@ -135,3 +137,18 @@ def test_a_pretraining_that_is_not_adopted_trains_the_judge_only(tmp_path):
 def test_people_in_three_dimensions_are_asked_for_by_flags(tmp_path):
     plan = planned(tmp_path, data={"synthetic": {"kind": "3d", "like_ck": True, "seed": 2}})
     assert plan["faces"]["train"] == "--kind 3d --like-ck --seed 2"
+
+
+def test_packing_has_its_flags(tmp_path):
+    pairs = {"kind": "3d", "pairs": 3, "seed": 4}
+    source = {"reader": "pattern", "root": str(tmp_path), "options": {"source": "London"}}
+    packing = {"copies": 2, "copies_of": {"London": 20, "two words": 3}, "detect": True}
+    plan = planned(tmp_path, data=[{"synthetic": pairs}, source], pack=packing, sequences=False)
+    assert "--copies-of London=20 --copies-of 'two words=3' --detect" in plan["pairs"]["flags"]
+    assert plan["faces"] == {"train1": "--kind 3d --pairs 3 --seed 4", "pretrain": ANY}
+    assert plan["manifests"]["manifests/train1.csv"]["arguments"].endswith("/manifest.csv")
+    plain = planned(tmp_path, pack={"copies": 2, "detect": False})["pairs"]["flags"]
+    assert "copies-of" not in plain and "detect" not in plain
+    test = {"manifest": str(tmp_path / "t.csv")}
+    with pytest.raises(UsageError, match=r"pack.copies_of: only for protocols with folds"):
+        planned(tmp_path, protocol="cross-raf", folds=None, test=test, pack=packing)

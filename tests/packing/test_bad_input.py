@@ -51,6 +51,12 @@ def pairs(tmp_path, rows, capfd):
     return run
 
 
+@pytest.mark.parametrize("text", ["London", "London=", "London=x", "London=-1"])
+def test_copies_of_no_number(pairs, text):
+    status, error = pairs("--copies-of", text)
+    assert status == 2 and f"--copies-of {text}: wanted SOURCE=N" in error
+
+
 def test_missing_image(tmp_path, pairs):
     (tmp_path / "S2_sad.png").unlink()
     status, error = pairs(failed=True)

@@ -49,6 +49,41 @@ def test_folds_by_hand(tmp_path):
     assert held(plan, "fold2/train_lmdb") == [0, 1, 2, 3, 4, 5, 9, 10, 11]
 
 
+def test_a_data_set_can_have_copies_of_its_own(tmp_path):
+    rows = [
+        row(f"{s}{e}.png", s, e, f"{s}neutral.png", source=source)
+        for s, source in (("A", "few"), ("B", "many"), ("C", "few"), ("D", "many"))
+        for e in CLASSES
+    ]
+    manifest = write_rows(tmp_path / "m.csv", rows)
+    plan = plan_pairs(manifest, CLASSES, folds=2, copies=2, copies_of={"few": 3})
+    train, test = plan.targets[:2]
+    found = Counter((rows[at]["source"], copy) for _, at, copy in train.records())
+    # fold 0 tests on A and C: of B and D two copies each; the test images are there once
+    assert found == {("many", 0): 4, ("many", 1): 4}
+    assert [(at, copy) for _, at, copy in test.records()] == [(0, 0), (1, 0), (4, 0), (5, 0)]
+    train = plan.targets[2]
+    assert sorted((at, copy) for _, at, copy in train.records()) == [
+        (at, copy) for at in (0, 1, 4, 5) for copy in range(3)
+    ]
+    assert plan.copies().tolist() == [3, 3, 2, 2, 3, 3, 2, 2]
+    both = plan_pairs(manifest, CLASSES, folds=4, copies=1, copies_of={"few": 5}).targets[0]
+    found = Counter(rows[at]["source"] for _, at, _ in both.records())
+    assert found == {"few": 10, "many": 4}
+    with pytest.raises(UsageError, match="--copies-of London: found no such source in .*m.csv"):
+        plan_pairs(manifest, CLASSES, folds=2, copies_of={"London": 2})
+    with pytest.raises(UsageError, match="--copies 0: wanted 1 to 1000"):
+        plan_pairs(manifest, CLASSES, folds=2, copies_of={"few": 0})
+
+
+def test_landmarks_can_be_forgotten(tmp_path):
+    kept, forgotten = (plan_pairs(pairs(tmp_path), CLASSES, folds=2, detect=d) for d in (0, 1))
+    assert kept.rows[0].landmarks is not None
+    assert forgotten.rows[0]._replace(route=kept.rows[0].route) == kept.rows[0]._replace(
+        landmarks=None, reference_landmarks=None
+    )
+
+
 def test_neutral_queries_have_label_k_and_are_not_scored(tmp_path):
     plan = plan_pairs(pairs(tmp_path), CLASSES, folds=2)
     assert plan.labels[:3] == [2, 0, 1]

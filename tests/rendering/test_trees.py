@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.datasets.readers import ck
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.faces.landmarks import Detector, detector_model, five_from_68
-from gcnet_caffe.rendering import trees, write_ck_tree, write_identity_tree
+from gcnet_caffe.rendering import trees, write_ck_tree, write_identity_tree, write_pair_tree
 from tests import processes
 from tests.processes import die_before
 
@@ -168,6 +169,34 @@ def test_identities_come_with_a_manifest(tmp_path, kind):
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
 
 
+def test_pairs_of_each_expression_and_their_neutral_face(tmp_path):
+    count = write_pair_tree(tmp_path / "one", 2, SIZE)
+    assert count == 24 == len(list((tmp_path / "one").rglob("*.png")))
+    rows = read_manifest(tmp_path / "one/manifest.csv")
+    shown = collections.Counter((row.subject, row.expression) for row in rows)
+    expected = {**dict.fromkeys(CODES, 1), "neutral": 3}
+    assert shown == {(who, name): n for who in ("00000", "00001") for name, n in expected.items()}
+    change = collections.defaultdict(list)
+    for row in rows:
+        query, reference = cv2.imread(row.path, -1), cv2.imread(row.reference, -1)
+        assert query.shape == reference.shape == SIZE[::-1]
+        assert Path(row.path).parent == Path(row.reference).parent  # the person; next, the session
+        assert Path(row.path).name[:2] == Path(row.reference).name[:2]
+        assert row.route == "manifest" and row.reference_landmarks.shape == (5, 2)
+        change[row.expression].append(_mouth_and_eyes(row.landmarks, row.reference_landmarks))
+    # a neutral query is the reference once more, but for a small movement
+    neutral = change.pop("neutral")
+    assert 0 < max(neutral) < np.mean(sum(change.values(), []))
+    write_pair_tree(tmp_path / "two", 2, SIZE, workers=2)
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+
+
+def _mouth_and_eyes(query, reference):
+    """By how much the mouth moves when the eyes are laid over one another, in pixels."""
+    eyes = [points[:2].mean(0) for points in (query, reference)]
+    return np.abs((query[3:] - eyes[0]) - (reference[3:] - eyes[1])).max()
+
+
 @pytest.mark.parametrize("what", [["--subjects", "1", "--unlabelled", "1"], ["--identities", "2"]])
 def test_a_killed_command_goes_on_to_the_same_files(tmp_path, what):
     """It is killed before its 30th picture; what was finished before is not done again."""
@@ -270,6 +299,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
         (["--workers", "0"], "--workers 0: wanted at least 1"),
         (["--seed", "-1"], "--seed -1: wanted at least 0"),
         (["--identities", "0"], "--identities 0: wanted at least 1"),
+        (["--pairs", "0"], "--pairs 0: wanted at least 1"),
+        (["--pairs", "2", "--kind", "2d"], "--pairs: only with --kind 3d"),
         (["--unlabelled", "1.5"], "--unlabelled 1.5: wanted a probability"),
         *(
             (["--size", size], f"--size {size}: wanted 240 or")
@@ -290,3 +321,5 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     assert main(["make-faces", "-o", out, *words]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{out}: 2 images of 2 identities, and manifest.csv\n"
+    assert main(["make-faces", "-o", out + "2", "--pairs", "1", "--size", "64"]) == 0
+    assert capsys.readouterr().out == f"{out}2: 12 images of 1 people, and manifest.csv\n"

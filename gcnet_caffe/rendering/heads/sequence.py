@@ -11,7 +11,7 @@ from gcnet_caffe.rendering.heads.acting import EXPRESSIONS
 from gcnet_caffe.rendering.heads.subject import Subject, draw_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.random import Generator
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Frame = tuple[NDArray[np.uint8], NDArray[np.float64]]
 
 
-__all__ = ["EXPRESSIONS", "draw_subject", "render_sequence", "render_still"]
+__all__ = ["EXPRESSIONS", "draw_subject", "render_sequence", "render_session", "render_still"]
 
 
 def render_sequence(
@@ -83,3 +83,36 @@ def render_still(subject: Subject, size: tuple[int, int], rng: Generator) -> Fra
     return picture.render(
         subject, units, picture.draw_pose(rng, 1.3), picture.draw_scene(rng), size, rng
     )
+
+
+def render_session(
+    subject: Subject, expressions: Sequence[str], size: tuple[int, int], rng: Generator
+) -> Iterator[Frame]:
+    """Render pictures of one person in one light: a neutral one first, as their reference.
+
+    An expression has any strength from weak to full. A neutral face may have a trace of one.
+
+    Parameters
+    ----------
+    subject : Subject
+    expressions : sequence of str
+        Keys of `acting.EXPRESSIONS`, or "neutral": one picture each.
+    size, rng
+        As in `render_sequence`.
+
+    Yields
+    ------
+    image, landmarks
+        As in `render_sequence`.
+    """
+    scene, pose = picture.draw_scene(rng), picture.draw_pose(rng)
+    for number, expression in enumerate(("neutral", *expressions)):
+        if expression != "neutral":
+            strength = rng.uniform(0.4, 1.1)
+        else:
+            expression = rng.choice(sorted(EXPRESSIONS))
+            strength = max(0.0, rng.uniform(-0.12, 0.12)) * (number > 0)
+        felt = acting.draw_expression(expression, rng, subject.energy * strength)
+        units = acting.together(subject.rest, acting.draw_moment(rng), felt)
+        moved = picture.turned_by(pose, picture.draw_pose(rng, 0.5), 1.0)
+        yield picture.render(subject, units, moved, scene, size, rng)
