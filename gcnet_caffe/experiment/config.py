@@ -113,12 +113,26 @@ def _apply(found: dict[str, Any], change: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise UsageError(f"--set {change}: {text!r} is not a YAML value") from None
+    inner: Any = found
     *parents, last = key.split(".")
     for parent in parents:
-        found = found.setdefault(parent, {})
-        if not isinstance(found, dict):
+        if isinstance(inner, dict):
+            inner.setdefault(parent, {})
+        inner = inner[_place(inner, parent, change)]
+        if not isinstance(inner, (dict, list)):
             raise UsageError(f"--set {change}: {parent} has no keys")
-    found[last] = value
+    inner[_place(inner, last, change)] = value
+
+
+def _place(found: dict[str, Any] | list[Any], key: str, change: str) -> Any:
+    """The key itself, or its place in a list; those are counted from 0."""
+    if isinstance(found, dict):
+        return key
+    if not key.isdecimal() or int(key) >= len(found):
+        raise UsageError(
+            f"--set {change}: {key}: wanted a place in the list, 0 to {len(found) - 1}"
+        )
+    return int(key)
 
 
 def _check(found: dict[str, Any], path: str | Path) -> None:
@@ -197,15 +211,15 @@ def check_data(experiment: Mapping[str, Any], path: str | Path) -> None:
         One is missing.
     """
     data, pretrain = experiment["data"], experiment["pretrain"] or {}
-    several = isinstance(data, list)
-    sources = {f"data.{i}": source for i, source in enumerate(data)} if several else {"data": data}
+    listed = {f"data.{i}": source for i, source in enumerate(data)}
+    sources = listed if isinstance(data, list) else {"data": data}
     sources.update({"test": experiment.get("test", {}), "pretrain.data": pretrain.get("data", {})})
     for key, source in sources.items():
         for name in ("root", "manifest"):
             if name in source and not os.path.exists(source[name]):
-                set_it = "--set data=[...]" if several else f"--set {key}.{name}=..."
                 raise UsageError(
-                    f"{path}: {key}.{name}: nothing at {source[name]}; give your path with {set_it}"
+                    f"{path}: {key}.{name}: nothing at {source[name]}; give your path with "
+                    f"--set {key}.{name}=..."
                 )
 
 

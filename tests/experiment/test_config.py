@@ -1,5 +1,7 @@
 """Experiments: what is refused, what is filled in, and the committed ones."""
 
+import csv
+
 import pytest
 import yaml
 
@@ -22,7 +24,7 @@ def test_the_committed_experiments_can_be_planned(path):
 
 def test_the_issues_experiments_are_there():
     wanted = "ck7 ck8 mmi6 oulu6 cross-fer2013 cross-sfew cross-raf lambda-s-sweep "
-    wanted += "padding-and-gamma synthetic yale london rendered"
+    wanted += "padding-and-gamma synthetic yale london rendered photographs"
     assert {path.stem for path in EXPERIMENTS} >= set(wanted.split())
 
 
@@ -101,3 +103,29 @@ def test_the_resolved_experiment_is_an_experiment_again(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(again))
     assert read_experiment(path) == found
+
+
+def test_a_data_set_in_a_list_is_set_by_its_place(tmp_path):
+    sources = [SMALL["data"], {"reader": "pattern", "root": str(tmp_path / "missing")}]
+    path = write_experiment(tmp_path, data=sources)
+    with pytest.raises(
+        UsageError, match=r"nothing at .*missing; give your path with --set data.1.root"
+    ):
+        check_data(read_experiment(path), path)
+    found = read_experiment(path, [f"data.1.root={tmp_path}", "data.0.synthetic.seed=9"])
+    check_data(found, path)
+    assert found["data"][1]["root"] == str(tmp_path)
+    assert found["data"][0]["synthetic"] == {**SMALL["data"]["synthetic"], "seed": 9}
+    for place in ("2", "-1", "root"):
+        with pytest.raises(UsageError, match=f"{place}: wanted a place in the list, 0 to 1"):
+            read_experiment(path, [f"data.{place}.root=x"])
+
+
+def test_the_folds_of_photographs():
+    """Everybody is dealt in turn to folds 0 to 9; the last 200 rendered people are fold 10."""
+    with open(ROOT / "experiments/photographs-folds.csv") as file:
+        folds = {row["subject"]: int(row["fold"]) for row in csv.DictReader(file)}
+    rendered = [f"{number:05d}" for number in range(2200)]
+    london = sorted(folds.keys() - set(rendered))
+    assert len(london) == 81 and [folds[one] for one in london] == [k % 10 for k in range(81)]
+    assert [folds[one] for one in rendered] == [*(k % 10 for k in range(2000)), *[10] * 200]
