@@ -125,7 +125,7 @@ def test_the_folds_of_photographs():
     """Everybody is dealt in turn to folds 0 to 9; the last 200 rendered people are fold 10."""
     with open(ROOT / "experiments/photographs-folds.csv") as file:
         folds = {row["subject"]: int(row["fold"]) for row in csv.DictReader(file)}
-    rendered = [f"{number:05d}" for number in range(2200)]
+    rendered = [f"synthetic:{number:05d}" for number in range(2200)]
     london = sorted(folds.keys() - set(rendered))
     assert len(london) == 81 and [folds[one] for one in london] == [k % 10 for k in range(81)]
     assert [folds[one] for one in rendered] == [*(k % 10 for k in range(2000)), *[10] * 200]
