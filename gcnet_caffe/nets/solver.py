@@ -10,6 +10,7 @@ from gcnet_caffe.formats import caffe_pb, to_text
 from gcnet_caffe.nets.options import POSITIVE, check, one_of, option
 
 TYPES = ("Nesterov", "Adam")
+LR_POLICIES = ("inv", "poly")
 
 #: Readings of "a gamma term of 0.75" under Caffe's inv policy, base_lr (1 + gamma iter)^-power:
 #: (gamma, power). docs/interpretation.md shows the curves.
@@ -33,9 +34,14 @@ class SolverOptions:
     net: str = option("", "the net's prototxt")
     snapshot_prefix: str = option("", "path prefix of the snapshots")
     base_lr: float = option(0.001, "base learning rate", POSITIVE)
+    lr_policy: str = option(
+        "inv",
+        "how the rate falls: inv, the paper's, or poly, in a straight line to 0 at max_iter",
+        one_of(LR_POLICIES),
+    )
     gamma_reading: str = option(
         "power-0.75",
-        "reading of the paper's gamma",
+        "reading of the paper's gamma, for inv",
         one_of(tuple(GAMMA_READINGS)),
     )
     type: str = option("Nesterov", "update rule", one_of(TYPES))
@@ -67,13 +73,13 @@ def build_solver(options: SolverOptions) -> Any:
     `layer_wise_reduce` is off, since Caffe aborts on shared weights with several GPUs
     otherwise.
     """
-    gamma, power = GAMMA_READINGS[options.gamma_reading]
+    falls: tuple[float | None, float | None] = GAMMA_READINGS[options.gamma_reading]
+    gamma, power = (None, 1.0) if options.lr_policy == "poly" else falls
     solver = caffe_pb.SolverParameter(
         net=options.net,
         type=options.type,
         base_lr=options.base_lr,
-        lr_policy="inv",
-        gamma=gamma,
+        lr_policy=options.lr_policy,
         momentum=options.momentum,
         weight_decay=options.weight_decay,
         max_iter=options.max_iter,
@@ -86,6 +92,7 @@ def build_solver(options: SolverOptions) -> Any:
         layer_wise_reduce=False,
     )
     for name, value in (
+        ("gamma", gamma),
         ("power", power),
         ("momentum2", options.momentum2 if options.type == "Adam" else None),
         ("clip_gradients", options.clip_gradients),
