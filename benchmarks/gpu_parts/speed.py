@@ -50,8 +50,9 @@ def rows(run: Run) -> Iterator[Row]:
             for options in settings:
                 rate = _timed(run, lambda m=make, o=options: m(run, batch_size, **o))
                 yield _row(f"{made} {_words(**options)}", rate, best[options["precision"]])
-        for options in settings if on_gpu and not compiled else ():
-            yield from _otherwise(run, batch_size, options, best[options["precision"]])
+        for options in settings:
+            if options["cuda_graphs"] and not compiled:
+                yield from _otherwise(run, batch_size, options, best[options["precision"]])
 
 
 def _size(precision: str) -> int:
