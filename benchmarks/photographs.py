@@ -2,9 +2,9 @@
 
     python -m benchmarks.photographs runs/photographs --london DIR [--yale DIR] [--fer PYTHON]
 
-The run is that of `experiments/photographs.yaml`. A person of London, and a rendered one, is shown to
-the network of the fold that held the person out. Yale's nine people are shown to the network that
-ships (fold 10, or --model), which saw none of them. Each photograph is judged with the generated
+The run is that of `experiments/photographs.yaml`. A person of London, and a rendered one, is shown
+to the network of the fold that held the person out. Yale's nine people are shown to the network
+that ships (fold 10, or --model), which saw none of them. Each photograph is judged with the generated
 reference and, where there is one, with the person's own neutral photograph. --fer is a Python where
 the library fer is. The tables go to -o as Markdown, with the counts as JSON beside them.
 """
@@ -122,7 +122,7 @@ def _yale(folder: Path) -> Iterator[Shown]:
 
 
 def _answers(recognizer: Recognizer, shown: Iterable[Shown], own: bool) -> Answers:
-    """Ask about each photograph; with `own`, a neutral one is compared with itself, and left out."""
+    """Ask about each photograph; with `own`, a neutral one is its own reference: left out."""
     found = Answers(Counter(), [])
     for one in shown:
         if own and one.path == one.neutral:

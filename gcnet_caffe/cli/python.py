@@ -56,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
         how = words.pop(0)
     if not words:
         raise UsageError(f"{how or 'script'}: found nothing to run; wanted SCRIPT, -m or -c")
+    what = words[0]
+    if not how and not os.path.exists(what):
+        raise UsageError(f"{what}: {NO_FILE}")
     from gcnet_caffe import pycaffe
 
     pycaffe.provide()
     pycaffe.set_summation(args.summation)
-    what = words[0]
-    if not how and not os.path.exists(what):
-        raise UsageError(f"{what}: {NO_FILE}")
     sys.argv = [how or what, *words[1:]]
     sys.path[0] = os.getcwd() if how else os.path.dirname(os.path.abspath(what))
     try:

@@ -69,3 +69,4 @@ def test_misuse_is_one_line(
     assert cli.main(["python", *words]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+    assert "caffe" not in sys.modules

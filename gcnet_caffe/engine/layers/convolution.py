@@ -184,10 +184,10 @@ def deconvolve_by_products(
     count = math.prod(kernel)
     taps = F.pad(weight.flatten(1), (0, -count % _ALIGNED))
     made = bottom.permute(0, 2, 3, 1).flatten(1, 2) @ taps
-    sizes = [
+    sizes = tuple(
         (size - 1) * step - 2 * pad + gap * (side - 1) + 1
         for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
-    ]
+    )
     windows = made[..., :count].transpose(1, 2)
     top = F.fold(windows, sizes, kernel, dilation, padding, stride)
     return top if bias is None else top + bias
