@@ -108,11 +108,17 @@ def solver_text(options: SolverOptions, header: Iterable[str] = ()) -> str:
     return "".join(f"# {line}\n" for line in header) + to_text(build_solver(options))
 
 
-def exact_test(count: int, largest: int = 128) -> tuple[int, int]:
+def exact_test(count: int) -> tuple[int, int]:
     """Return (batch_size, test_iter) whose product is exactly `count` images.
 
-    The batch is the largest divisor of `count` up to `largest`; Caffe's test cursor wraps, so
-    that any other product would count some images twice or not at all.
+    Caffe's test cursor wraps, so that any other product would count some images twice or not at
+    all. The batch is the largest divisor of `count` up to 128. If that is below 16, it is the
+    smallest divisor from 129 to 256, if there is one. Larger batches need too much memory: for
+    S1R1, Caffe's blobs have 17 MB per image. Small ones are slow, and some counts have no other:
+    2018 is tested in 1009 batches of 2.
     """
-    batch_size = max(n for n in range(1, min(count, largest) + 1) if count % n == 0)
+    divisors = [n for n in range(1, 257) if count % n == 0]
+    batch_size = max(n for n in divisors if n <= 128)
+    if batch_size < 16:
+        batch_size = next((n for n in divisors if n > 128), batch_size)
     return batch_size, count // batch_size

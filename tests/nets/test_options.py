@@ -182,9 +182,21 @@ def test_gamma_readings():
     assert "solver_mode" not in to_text(solver)
 
 
-@pytest.mark.parametrize("count, wanted", [(98, (98, 1)), (131, (1, 131)), (1, (1, 1))])
+@pytest.mark.parametrize(
+    "count, wanted",
+    [
+        (1, (1, 1)),
+        (98, (98, 1)),
+        (144, (72, 2)),
+        (131, (131, 1)),
+        (917, (131, 7)),
+        (251, (251, 1)),
+        (257, (1, 257)),
+        (2018, (2, 1009)),
+    ],
+)
 def test_test_batches_cover_the_set_exactly(count, wanted):
     assert nets.exact_test(count) == wanted
     for n in range(1, 400):
         batch, iterations = nets.exact_test(n)
-        assert batch * iterations == n and batch <= 128
+        assert batch * iterations == n and batch <= 256
