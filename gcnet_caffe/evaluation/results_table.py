@@ -88,6 +88,6 @@ def _missing_lines(results: Results) -> Iterator[str]:
         seed = "" if method["seed"] is None else f" seed {method['seed']}"
         for fold, reason in method["missing"].items():
             yield f"missing: {method['method']} {method['setting']}{seed} {fold}: {reason}"
-    for job in results["pretrain"]:
+    for job in (*results["pretrain"], *results["start"]):
         if job["reason"]:
             yield f"missing: {job['folder']}: {job['reason']}"

@@ -3,9 +3,10 @@
 ::
 
     experiment.yaml  plan.json             what was asked for, and what `gcnet run` does for it
-    faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, or train1, train2, ...
-    data/pairs/<fold>/  data/identity/     LMDBs
+    faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, start; train1, train2, ...
+    data/pairs/<fold>/  data/identity/  data/start/    LMDBs
     pretrain/<setting>/<net>/seed<s>/      result folders: a net, its training, its evaluation
+    start/<setting>/<variant>/seed<s>/     those that the nets of the folds start from
     nets/<setting>/<variant>/<fold>/seed<s>/
     baselines/<name>/<fold>/               result folders with an evaluation only
     sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
@@ -147,6 +148,7 @@ class RunFolder:
     logs = _Place("logs")  # the folder of what the jobs wrote to stderr
     snakemake_log = _Place("logs/snakemake.log")  # what Snakemake wrote
     identity_data = _Place("data/identity")  # the LMDBs that nets are pre-trained on
+    start_data = _Place("data/start/fold0")  # the LMDBs of the nets that the others start from
 
     @classmethod
     def around(cls, folder: Path) -> RunFolder | None:
@@ -179,6 +181,10 @@ class RunFolder:
         for path in sorted(self.path.glob("pretrain/*/*/seed*")):
             seed = int(path.name.removeprefix("seed"))
             yield path.parent.parent.name, path.parent.name, seed, ResultFolder(path)
+
+    def start(self, setting: str, variant: str, seed: int) -> ResultFolder:
+        """Return the folder of the net that those of the folds start from."""
+        return ResultFolder(self.path / "start" / setting / variant / f"seed{seed}")
 
     def baseline(self, name: str, fold: str) -> ResultFolder:
         """Return the folder of a baseline."""

@@ -16,6 +16,7 @@ results.json::
       recall       by label, pooled; null where the class has no test image
       confusion    pooled counts, row = true label
     pretrain[]     net, setting, seed, parameters, evaluation (null where it failed), reason, folder
+    start[]        the same of the nets that those of the folds started from
 
 Every figure is of the last iteration, never of the best: the test fold chooses nothing. `curve` is
 [[iteration, accuracy], ...] of the log's TEST phase, to look at; in a net of `make-net --fit-test`,
@@ -84,7 +85,7 @@ class MethodResult(TypedDict):
 
 
 class PretrainResult(TypedDict):
-    """A pre-trained net: see the module's text."""
+    """A net that was trained before those of the folds: see the module's text."""
 
     net: str
     setting: str
@@ -107,6 +108,7 @@ class Results(TypedDict):
     chance: float | None
     methods: list[MethodResult]
     pretrain: list[PretrainResult]
+    start: list[PretrainResult]
 
 
 def summarize(run: str | Path) -> Results:
@@ -132,6 +134,7 @@ def summarize(run: str | Path) -> Results:
     folder = RunFolder(Path(run))
     experiment = folder.experiment()
     methods = list(_methods(folder, experiment))
+    started = experiment.nets if folder.options().get("start") else []
     return {
         "name": experiment.name,
         "synthetic": experiment.synthetic,
@@ -141,6 +144,11 @@ def summarize(run: str | Path) -> Results:
         "chance": _chance(methods),
         "methods": methods,
         "pretrain": [_pretrained(folder, *found) for found in folder.all_pretrained()],
+        "start": [
+            _pretrained(folder, setting, variant, seed, folder.start(setting, variant, seed))
+            for setting, variant in started
+            for seed in experiment.seeds
+        ],
     }
 
 

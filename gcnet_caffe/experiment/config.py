@@ -18,7 +18,7 @@ from gcnet_caffe.datasets.expressions import parse_classes
 from gcnet_caffe.datasets.protocols import PROTOCOLS, Protocol
 from gcnet_caffe.errors import UsageError, shown
 from gcnet_caffe.experiment.schema import experiment_schema
-from gcnet_caffe.experiment.settings import net_and_solver, trained
+from gcnet_caffe.experiment.settings import net_and_solver, trained, with_own
 from gcnet_caffe.nets import NetOptions, SolverOptions
 from gcnet_caffe.text import odd_character, read
 
@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "about": "",
     "variants": ["cnn", "metric", "S0R0", "S1R0", "S0R1", "S1R1"],
     "pretrain": None,
+    "start": None,
     "pack": {},
     "net": {},
     "solver": {},
@@ -167,6 +168,7 @@ def _in_words(error: jsonschema.ValidationError) -> str:
         "type": lambda: f"{found}, wanted {value}",
         "required": lambda: f"{error.message.split(' ')[0]} is missing",
         "minimum": lambda: f"{found}, wanted {value} or more",
+        "maximum": lambda: f"{found}, wanted {value} or less",
         "exclusiveMinimum": lambda: f"{found}, wanted more than {value}",
         "minItems": lambda: f"wanted at least {value}",
         "pattern": lambda: f"{shown(error.instance)} contains NUL (U+0000)",
@@ -186,11 +188,13 @@ def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | P
     for key in ("copies_of", "detect"):
         if across and key in experiment["pack"]:
             raise UsageError(f"{path}: pack.{key}: only for protocols with folds")
+    before = (with_own(experiment, key) for key in ("pretrain", "start") if experiment[key])
     try:
-        for _, setting, _ in trained(experiment):
-            net, solver = net_and_solver(experiment, setting)
-            NetOptions(**net)
-            SolverOptions(**solver)
+        for options in (experiment, *before):
+            for _, setting, _ in trained(experiment):
+                net, solver = net_and_solver(options, setting)
+                NetOptions(**net)
+                SolverOptions(**solver)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -210,10 +214,12 @@ def check_data(experiment: Mapping[str, Any], path: str | Path) -> None:
     UsageError
         One is missing.
     """
-    data, pretrain = experiment["data"], experiment["pretrain"] or {}
+    data = experiment["data"]
     listed = {f"data.{i}": source for i, source in enumerate(data)}
     sources = listed if isinstance(data, list) else {"data": data}
-    sources.update({"test": experiment.get("test", {}), "pretrain.data": pretrain.get("data", {})})
+    sources["test"] = experiment.get("test", {})
+    for key in ("pretrain", "start"):
+        sources[f"{key}.data"] = (experiment[key] or {}).get("data", {})
     for key, source in sources.items():
         for name in ("root", "manifest"):
             if name in source and not os.path.exists(source[name]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from gcnet_caffe import files
@@ -49,12 +49,18 @@ def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, 
 def _reason(logs: Path, plan: Plan, folder: str) -> str:
     """The error of the job's own rules, else of the jobs that it needs."""
     names = [*(f"{folder}/{rule}" for rule in _RULES), folder]
-    if folder in plan["training"]:
-        weights = map(Path, plan["training"][folder]["weights"])
-        names += [f"{path.parent}/train" for path in weights]
-    names += ["pairs", "identity", "manifests/*", "faces/*"]
+    names += [f"{before}/train" for before in _needed(plan, folder)]
+    names += ["pairs", "identity", "start", "manifests/*", "faces/*"]
     found = [log for name in names for log in sorted(logs.glob(f"{name}.log"))]
     return next(filter(None, map(_error, found)), "not run")
+
+
+def _needed(plan: Plan, folder: str) -> Iterator[str]:
+    """The trainings whose weights a training starts from, and those that these start from."""
+    for path in plan["training"][folder]["weights"] if folder in plan["training"] else ():
+        before = str(Path(path).parent)
+        yield before
+        yield from _needed(plan, before)
 
 
 def _error(log: Path) -> str:

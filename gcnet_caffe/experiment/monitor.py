@@ -27,6 +27,7 @@ _STAGES = {
     "faces/*.log": "rendering synthetic faces ({})",
     "pairs.log": "aligning and packing the faces",
     "identity.log": "aligning and packing the faces of the pre-training",
+    "start.log": "aligning and packing the faces of the start",
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.evaluation.run_folder import RunFolder
+from gcnet_caffe.experiment.schema import PACKING
 from gcnet_caffe.experiment.settings import (
     Setting,
     flags,
@@ -22,6 +23,7 @@ from gcnet_caffe.experiment.settings import (
     setting_name,
     settings,
     trained,
+    with_own,
 )
 from gcnet_caffe.nets.gcnet import VARIANTS
 from gcnet_caffe.nets.names import NAMING
@@ -34,6 +36,10 @@ SEQUENCE_VARIANTS = ("cnn", "S1R1")
 #: Data sets whose images are sequences, and how many frames are all of them.
 _ALL_FRAMES = "--frames 100000"
 _WITH_SEQUENCES = ("ck", "oulu", "mmi")
+#: The share of the people of `start` that are tested on.
+_HELD_OUT = 0.05
+#: Values of options for which make-lmdb has no flag.
+_WITHOUT_A_FLAG = {"neutral_queries": True, "skip_failures": False, "detect": False}
 
 
 class Manifest(TypedDict):
@@ -51,8 +57,8 @@ class Pairs(TypedDict):
     flags: str
 
 
-class Identity(TypedDict):
-    """How the single faces for the pre-trainings are packed."""
+class Packing(TypedDict):
+    """How the faces for the trainings before those of the folds are packed."""
 
     manifest: str
     flags: str
@@ -81,15 +87,17 @@ class Sequences(TypedDict):
 class Plan(TypedDict, total=False):
     """The jobs of an experiment, as plan.json has them; paths are relative to the run's folder.
 
-    `identity`, `identity_net` (a folder of `training`) and `sequences` are there only if they are
-    asked for.
+    `identity` (single faces for the pre-trainings), `start` (pairs for the trainings that those of
+    the folds start from), `identity_net` (a folder of `training`) and `sequences` are there only
+    if they are asked for.
     """
 
     faces: dict[str, str]  # set -> flags of make-faces
     manifests: dict[str, Manifest]
     folds: list[str]
     pairs: Pairs
-    identity: Identity
+    identity: Packing
+    start: Packing
     training: dict[str, Training]
     identity_net: str
     baselines: list[str]
@@ -119,9 +127,19 @@ def make_plan(experiment: Mapping[str, Any]) -> Plan:
         source = _add_sources(plan, "pretrain", [pretrain["data"]])
         packing = {name: pretrain[name] for name in ("copies", "held_out") if name in pretrain}
         plan["identity"] = {"manifest": source, "flags": flags(packing)}
+    if experiment["start"]:
+        source = _add_sources(plan, "start", [experiment["start"]["data"]])
+        plan["start"] = {"manifest": source, "flags": _start_flags(experiment)}
     for name, setting, variant in trained(experiment):
-        weights = _add_pretraining(plan, experiment, setting)
+        pretrained = _add_pretraining(plan, experiment, setting)
         for seed in experiment["seeds"]:
+            weights = pretrained
+            if experiment["start"]:
+                before = _RUN.start(name, variant, seed)
+                own, data = with_own(experiment, "start"), str(_RUN.start_data)
+                job = _training(own, variant, setting, seed, data, pretrained)
+                plan["training"][str(before.path)] = job
+                weights = [str(before.weights)]
             for fold in plan["folds"]:
                 folder = _RUN.net(name, variant, fold, seed).path
                 data = str(_RUN.pairs(fold))
@@ -190,18 +208,28 @@ def _add_source(plan: Plan, name: str, source: dict[str, Any]) -> str:
 
 def _pair_flags(experiment: Mapping[str, Any]) -> str:
     protocol = PROTOCOLS[experiment["protocol"]]
-    options = {"protocol": experiment["protocol"], **experiment["pack"]}
-    # of these, make-lmdb has a flag for one value only
+    options = {"protocol": experiment["protocol"], **_packing(experiment["pack"])}
     options["copies_of"] = [f"{k}={n}" for k, n in options.get("copies_of", {}).items()]
-    for name, default in (("neutral_queries", True), ("skip_failures", False), ("detect", False)):
-        if options.get(name) == default:
-            del options[name]
     if protocol.folds:
         options["classes"] = ",".join(experiment["classes"])
         options["folds"] = experiment.get("folds")
         options["fold"] = experiment.get("only")
         options["fold_table"] = experiment.get("fold_table")
     return flags(options)
+
+
+def _start_flags(experiment: Mapping[str, Any]) -> str:
+    """Flags of make-lmdb pairs: all people but those of fold 0 are trained on."""
+    start = experiment["start"]
+    options = {name: start[name] for name in start if name in PACKING}
+    folds = round(1 / start.get("held_out", _HELD_OUT))
+    classes = ",".join(experiment["classes"])
+    return flags({**_packing(options), "classes": classes, "folds": folds, "fold": 0})
+
+
+def _packing(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `options` that make-lmdb has a flag for: of some, for one value only."""
+    return {name: value for name, value in options.items() if _WITHOUT_A_FLAG.get(name) != value}
 
 
 def _training(

@@ -27,6 +27,14 @@ _COUNT: _Schema
 _NUMBER: _Schema
 _TEXT, _FLAG = {"type": "string", "pattern": r"^[^\0]*$"}, {"type": "boolean"}
 _COUNT, _NUMBER = {"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0}
+#: Options of `make-lmdb pairs`.
+PACKING = {
+    "copies": _COUNT,
+    "seed": _NUMBER,
+    "skip_failures": _FLAG,
+    "neutral_queries": _FLAG,
+    "detect": _FLAG,
+}
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
@@ -34,6 +42,7 @@ def experiment_schema() -> _Schema:
     """Return the schema of an experiment."""
     net, solver = _options(NetOptions, _NET_OWN), _options(SolverOptions, _SOLVER_OWN)
     several: _Schema = {"type": "array", "minItems": 1, "uniqueItems": True}
+    share: _Schema = {"type": "number", "exclusiveMinimum": 0}
     swept = {**net, **solver}
     source = _source()
     variants = {**several, "items": {"enum": [v for v in ALL_VARIANTS if v not in PRETRAININGS]}}
@@ -49,31 +58,27 @@ def experiment_schema() -> _Schema:
             "only": {**several, "items": _NUMBER},
             "fold_table": _TEXT,
             "variants": variants,
-            "pretrain": {
-                "anyOf": [
-                    {"type": "null"},
-                    _mapping(
-                        {
-                            "data": source,
-                            "copies": _COUNT,
-                            "held_out": {"type": "number", "exclusiveMinimum": 0},
-                            "adopt": _FLAG,
-                            "net": _mapping(net),
-                            "solver": _mapping(solver),
-                        },
-                        required=("data",),
-                    ),
-                ]
-            },
-            "pack": _mapping(
+            "pretrain": _or_null(
                 {
+                    "data": source,
                     "copies": _COUNT,
-                    "seed": _NUMBER,
-                    "skip_failures": _FLAG,
-                    "neutral_queries": _FLAG,
-                    "copies_of": {"type": "object", "additionalProperties": _COUNT},
-                    "detect": _FLAG,
+                    "held_out": share,
+                    "adopt": _FLAG,
+                    "net": _mapping(net),
+                    "solver": _mapping(solver),
                 }
+            ),
+            "start": _or_null(
+                {
+                    "data": source,
+                    "held_out": {**share, "maximum": 0.5},
+                    **PACKING,
+                    "net": _mapping(net),
+                    "solver": _mapping(solver),
+                }
+            ),
+            "pack": _mapping(
+                {**PACKING, "copies_of": {"type": "object", "additionalProperties": _COUNT}}
             ),
             "net": _mapping(net),
             "solver": _mapping(solver),
@@ -131,6 +136,11 @@ def _options(options: type, left_out: Collection[str]) -> _Schema:
         names = ["null" if kind is type(None) else _TYPES[kind] for kind in kinds]
         found[field.name] = {"type": names if len(names) > 1 else names[0]}
     return found
+
+
+def _or_null(properties: _Schema) -> _Schema:
+    """Nothing, or a training before the others."""
+    return {"anyOf": [{"type": "null"}, _mapping(properties, required=("data",))]}
 
 
 def _mapping(properties: _Schema, required: Collection[str] = ()) -> _Schema:

@@ -78,6 +78,19 @@ def net_and_solver(
     return {**experiment["net"], **net}, {**experiment["solver"], **solver}
 
 
+def with_own(experiment: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the experiment with the options of net and solver of one of its trainings.
+
+    Parameters
+    ----------
+    experiment : mapping
+    key : str
+        ``pretrain`` or ``start``, which the experiment has. Its options replace the experiment's.
+    """
+    own = {name: experiment[key].get(name, {}) for name in ("net", "solver")}
+    return {**experiment, **{name: {**experiment[name], **own[name]} for name in own}}
+
+
 def options_of(
     experiment: Mapping[str, Any], variant: str, setting: Setting
 ) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -127,7 +127,7 @@ def _only_training(folder: Path) -> ResultFolder:
         raise UsageError(f"{folder}: {fault}; wanted a model folder (`gcnet package` writes one)")
     if (folder / WEIGHTS).is_file():
         return ResultFolder(folder)
-    found = sorted(path.parent for path in folder.glob(f"**/{WEIGHTS}") if _is_classifier(path))
+    found = sorted(path.parent for path in folder.glob(f"**/{WEIGHTS}") if _is_result(path, folder))
     if not found:
         raise UsageError(
             f"{folder}: no trained network here; wanted a model folder (`gcnet package`), or of a "
@@ -138,8 +138,10 @@ def _only_training(folder: Path) -> ResultFolder:
     return ResultFolder(found[0])
 
 
-def _is_classifier(path: Path) -> bool:
-    return "pretrain" not in path.parts and (path.parent / NET).is_file()
+def _is_result(path: Path, folder: Path) -> bool:
+    """Whether the weights `path` are of a fold, or of a training before in the folder of such."""
+    before = {"pretrain", "start"}.intersection(path.relative_to(folder).parts)
+    return not before and (path.parent / NET).is_file()
 
 
 def _of_run(run: RunFolder) -> dict[str, Any]:

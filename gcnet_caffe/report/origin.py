@@ -29,8 +29,9 @@ def missing(run: Run) -> list[Block]:
         for fold, reason in m.missing.items()
     ]
     rows += [
-        [f"pre-training: {net.get('net')}", net.get("setting", ""), words(net.get("seed")), "", why]
-        for net in run.pretrained
+        [f"{what}: {net.get('net')}", net.get("setting", ""), words(net.get("seed")), "", why]
+        for what, nets in (("pre-training", run.pretrained), ("start", run.started))
+        for net in nets
         if (why := net.get("reason"))
     ]
     blocks: list[Block] = []
@@ -73,6 +74,7 @@ def origin(run: Run) -> list[Block]:
         "network options": asked.get("net"),
         "solver options": asked.get("solver"),
         "pre-training options": asked.get("pretrain"),
+        "options of the start": asked.get("start"),
     }
     rows = [[name, words(value)] for name, value in facts.items() if value]
     caption = f"The run {run.name}."

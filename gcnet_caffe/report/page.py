@@ -153,6 +153,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     solver = run.experiment.get("solver") or {}
     facts = {
         "data": words(run.experiment.get("data")) or "unknown: experiment.yaml does not say",
+        "first trained on": words((run.experiment.get("start") or {}).get("data")),
         "protocol": run.protocol,
         "classes": f"{len(run.classes)}: {', '.join(run.classes)}",
         "folds": str(len(run.folds)),

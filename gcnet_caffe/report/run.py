@@ -113,6 +113,8 @@ class Run:
         The share (0..1) of the largest class, over the test images of all folds.
     pretrained : list of dict
         The pre-trained nets.
+    started : list of dict
+        The nets that those of the folds started from.
     methods : list of Method
     """
 
@@ -125,6 +127,7 @@ class Run:
     classes: list[str]
     chance: float | None
     pretrained: list[PretrainResult]
+    started: list[PretrainResult]
     methods: list[Method]
 
     @property
@@ -236,5 +239,6 @@ def read_run(path: str | Path) -> Run:
         results["classes"],
         results.get("chance"),
         results.get("pretrain") or [],
+        results.get("start") or [],
         methods,
     )

@@ -55,6 +55,8 @@ def methods(run: Run) -> list[Block]:
     blocks: list[Block] = [methods_table(run), folds_table(run)]
     if len({m.seed for m in run.main if m.seed is not None}) > 1:
         blocks.append(seeds_table(run))
+    if run.started:
+        blocks.append(start_table(run))
     return blocks
 
 
@@ -155,6 +157,24 @@ def seeds_table(run: Run) -> Table:
     )
 
 
+def start_table(run: Run) -> Table:
+    """Show the nets that those of the folds started from, on the people that they held out."""
+    rows: list[list[Shown]] = []
+    for net in run.started:
+        scores = net["evaluation"] or {}
+        about = [label_of(net["net"]), net["setting"], str(net["seed"])]
+        shares = [percent(scores.get(name)) for name in ("accuracy", "chance")]
+        rows.append([*about, *shares, str(scores.get("images", EMPTY))])
+    return Table(
+        "start",
+        "Accuracy (%) of the nets that those of the folds started from, on people that these were "
+        "not trained on. No other number of this page is about these people.",
+        ["method", "setting", "seed", "images", "largest class", "test images"],
+        rows,
+        words=("method", "setting"),
+    )
+
+
 def questions(run: Run) -> list[Block]:
     """Show the paper's three questions as differences on the same folds."""
     rows: list[list[Shown]] = []
@@ -250,7 +270,8 @@ def _generated_from_references(rows: Sequence[Sequence[Shown]]) -> Table:
 
 def _pretraining(run: Run) -> Block:
     if not run.pretrained:
-        return Text("The nets started from random weights: the run has no pre-training.")
+        which = "The first nets" if run.started else "The nets"
+        return Text(f"{which} started from random weights: the run has no pre-training.")
     rows = []
     for net in run.pretrained:
         scores = net.get("evaluation") or {}

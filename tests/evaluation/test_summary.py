@@ -72,6 +72,8 @@ def run(tmp_path):
     done = tmp_path / "pretrain/default/pretrain-autoencoder/seed1"
     done.mkdir(parents=True)
     (done / "evaluation.json").write_text('{"images": 3, "reconstruction": {"mse": 0.02}}')
+    started = tmp_path / "start/default/S1R1/seed1"
+    put_evaluation(started, [0, 1], [0, 1])
     return tmp_path
 
 
@@ -108,6 +110,19 @@ def test_every_figure_by_hand(run):
     autoencoder, identity = results["pretrain"]
     assert autoencoder["evaluation"]["reconstruction"] == {"mse": 0.02}
     assert identity["evaluation"] is None and identity["reason"] == "disk full"
+    assert results["start"] == []  # the experiment of today has none
+
+
+def test_what_the_folds_started_from_is_apart(run):
+    """In the folder of a run whose experiment has the key `start`."""
+    methods = summarize(run)["methods"]
+    path = run / "experiment.yaml"
+    path.write_text(path.read_text() + "start: {data: {manifest: many.csv}}\n")
+    results = summarize(run)
+    s1r1, cnn = results["start"]
+    assert (s1r1["net"], s1r1["evaluation"]["accuracy"]) == ("S1R1", 1.0)
+    assert (cnn["reason"], cnn["folder"]) == ("not run", "start/default/cnn/seed1")
+    assert results["methods"] == methods
 
 
 def test_the_command_writes_and_prints_what_it_found(run, capsys):

@@ -1,5 +1,6 @@
 """The jobs of an experiment, and on what each of them depends."""
 
+from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
@@ -132,6 +133,39 @@ def test_a_pretraining_that_is_not_adopted_trains_the_judge_only(tmp_path):
     made = [folder for folder in plan["training"] if folder.startswith("pretrain/")]
     assert made == [plan["identity_net"]] == ["pretrain/default/pretrain-identity/seed1"]
     assert plan["training"]["nets/default/S1R1/fold0/seed1"]["weights"] == []
+
+
+def test_each_variant_setting_and_seed_starts_from_a_training_of_its_own(tmp_path):
+    start = {"data": {"manifest": "/x/many.csv"}, "solver": {"max_iter": 99, "type": "Adam"}}
+    plan = planned(tmp_path, start=start, seeds=[1, 2], sweep={"lambda_s": [0.1, 10]})
+    started = {folder: job for folder, job in plan["training"].items() if folder[:6] == "start/"}
+    assert len(started) == 2 * 2 * 2
+    before = "start/lambda_s=0.1/S1R1/seed2"
+    job, after = started[before], plan["training"]["nets/lambda_s=0.1/S1R1/fold1/seed2"]
+    assert after["weights"] == [f"{before}/weights.caffemodel"]
+    assert [Path(path).parts[:3] for path in job["weights"]] == [
+        ("pretrain", "default", "pretrain-autoencoder"),
+        ("pretrain", "default", "pretrain-identity"),
+    ]
+    assert (job["data"], after["data"]) == ("data/start/fold0", "data/pairs/fold1")
+    assert job["net"] == after["net"] and "--lambda-s 0.1" in job["net"]
+    changed = after["solver"].replace("--max-iter 12", "--type Adam --max-iter 99")
+    assert sorted(job["solver"].split()) == sorted(changed.split())
+    names = list(plan["training"])
+    assert names.index(before) < names.index("nets/lambda_s=0.1/S1R1/fold0/seed2")
+
+
+def test_a_start_is_packed_with_the_classes_of_the_experiment_and_one_fold_held_out(tmp_path):
+    start = {"data": {"manifest": "/x/many.csv"}, "held_out": 0.3, "copies": 2, "detect": True}
+    plan = planned(tmp_path, start=start, protocol="mmi6", pretrain=None, folds=2)
+    classes = "anger,disgust,fear,happy,sad,surprise"
+    flags = f"--copies 2 --detect --classes {classes} --folds 3 --fold 0"
+    assert plan["start"] == {"manifest": "manifests/start.csv", "flags": flags}
+    assert plan["manifests"]["manifests/start.csv"]["inputs"] == ["/x/many.csv"]
+    assert plan["training"]["start/default/cnn/seed1"]["weights"] == []
+    assert (
+        "--folds 20 --fold 0" in planned(tmp_path, start={"data": start["data"]})["start"]["flags"]
+    )
 
 
 def test_people_in_three_dimensions_are_asked_for_by_flags(tmp_path):

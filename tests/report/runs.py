@@ -51,6 +51,7 @@ def write_results(
     protocol="ck7",
     sources=(),
     pretrain=(),
+    started=(),
     classes=CLASSES,
     **experiment,
 ):
@@ -68,6 +69,7 @@ def write_results(
         "chance": 0.143,
         "methods": methods,
         "pretrain": list(pretrain),
+        "start": list(started),
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))

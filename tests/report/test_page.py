@@ -140,7 +140,9 @@ def test_failed_folds_show_with_their_reason(tmp_path):
     lost = {"net": "identity", "setting": "default", "seed": 1, "evaluation": None}
     lost = {**lost, "reason": "identity_lmdb: gone"}
     folds = ["fold0", "fold1", "fold2"]
-    run = write_results(tmp_path / "holed", methods, folds=folds, pretrain=[lost])
+    before = {**lost, "net": "cnn", "reason": "start_lmdb: gone"}
+    before = {"pretrain": [lost], "started": [before]}
+    run = write_results(tmp_path / "holed", methods, folds=folds, **before)
     assert main(["report", str(run)]) == 0
     tables = told(run)["tables"]
     assert ["GCNet S1R1", "default", "1", "fold1", "train_lmdb: truncated"] in (
@@ -148,8 +150,12 @@ def test_failed_folds_show_with_their_reason(tmp_path):
     )
     assert tables["folds"]["rows"][1] == ["GCNet S1R1", "50.0", "failed", "70.0"]
     assert tables["methods"]["rows"][0][-1] == "0 of 3"
-    assert len(tables["missing"]["rows"]) == 5
-    assert tables["missing"]["rows"][-1][::4] == ["pre-training: identity", "identity_lmdb: gone"]
+    assert len(tables["missing"]["rows"]) == 6
+    assert [row[::4] for row in tables["missing"]["rows"][-2:]] == [
+        ["pre-training: identity", "identity_lmdb: gone"],
+        ["start: cnn", "start_lmdb: gone"],
+    ]
+    assert tables["start"]["rows"] == [["CNN (baseline)", "default", "1", "–", "–", "–"]]
 
 
 @pytest.mark.parametrize(
