@@ -2,12 +2,13 @@
 
     python -m benchmarks.photographs runs/photographs --london DIR [--yale DIR] [--fer PYTHON]
 
-The run is that of `experiments/photographs.yaml`. A person of London, and a rendered one, is
+The run is that of `experiments/photographs.yaml`, in which every network starts from one that
+learnt from 2,000 rendered people. A person of London, and one of the 400 other rendered people, is
 shown to the network of the fold that held the person out. Yale's nine people are shown to the
-network that ships (fold 10, or --model), which saw none of them. Each photograph is judged with
-the generated reference and, where there is one, with the person's own neutral photograph. --fer
-is a Python where the library fer is. The tables go to -o as Markdown, with the counts as JSON
-beside them.
+network that ships (fold 10, or --model), which saw none of them. Each photograph is judged with the
+generated reference and, where there is one, with the person's own neutral photograph. --fer is a
+Python where the library fer is. The tables go to -o as Markdown, with the counts as JSON beside
+them.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _answers(recognizer: Recognizer, shown: Iterable[Shown], own: bool) -> Answe
 def _rendered(training: Path) -> Answers:
     """Read the answers about the rendered people that a fold held out."""
     found = Answers(Counter(), [])
-    with open(training / "evaluation/predictions.csv") as file:
+    with open(training / "predictions.csv") as file:
         for row in csv.DictReader(file):
             if row["subject"].startswith("synthetic:"):
                 found.pairs[row["expression"], row["predicted_expression"]] += 1

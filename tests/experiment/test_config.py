@@ -42,6 +42,10 @@ def test_the_issues_experiments_are_there():
         ({"net": {"padding": "full"}}, "--padding: found 'full', wanted one of same, valid"),
         ({"sweep": {"margin": [1, -1]}}, "--margin: found -1, wanted more than 0"),
         ({"sweep": {"random_seed": [1]}}, "unknown key sweep.random_seed"),
+        ({"start": {"solver": {}}}, "start: 'data' is missing"),
+        ({"start": {"data": {}, "held_out": 0.6}}, "start.held_out: found 0.6, wanted 0.5 or less"),
+        ({"start": {"data": {}, "copies_of": {}}}, "unknown key start.copies_of; did you mean"),
+        ({"start": {"data": {}, "solver": {"max_iter": 0}}}, "--max-iter: found 0, wanted more"),
         ({"seeds": []}, "seeds: wanted at least 1"),
         ({"protocol": "ck9"}, "protocol: found 'ck9', wanted one of ck7, ck8"),
         ({"protocol": "cross-raf"}, "protocol cross-raf: wanted `test:`"),
@@ -95,6 +99,9 @@ def test_data_that_are_not_there_are_named(tmp_path):
         check_data(found, path)
     (tmp_path / "CK+").mkdir()
     check_data(found, path)
+    found = read_experiment(path, ["start.data.manifest=none.csv"])
+    with pytest.raises(UsageError, match=r"start.data.manifest: nothing at .*none.csv; give"):
+        check_data(found, path)
 
 
 def test_the_resolved_experiment_is_an_experiment_again(tmp_path):
@@ -122,10 +129,12 @@ def test_a_data_set_in_a_list_is_set_by_its_place(tmp_path):
 
 
 def test_the_folds_of_photographs():
-    """Everybody is dealt in turn to folds 0 to 9; the last 200 rendered people are fold 10."""
+    """London is dealt to folds 0 to 9, and so are 200 rendered people; 200 others are fold 10."""
     with open(ROOT / "experiments/photographs-folds.csv") as file:
         folds = {row["subject"]: int(row["fold"]) for row in csv.DictReader(file)}
-    rendered = [f"synthetic:{number:05d}" for number in range(2200)]
+    rendered = [f"synthetic:{number:05d}" for number in range(400)]
     london = sorted(folds.keys() - set(rendered))
     assert len(london) == 81 and [folds[one] for one in london] == [k % 10 for k in range(81)]
-    assert [folds[one] for one in rendered] == [*(k % 10 for k in range(2000)), *[10] * 200]
+    assert [folds[one] for one in rendered] == [*[10] * 200, *(k % 10 for k in range(200))]
+    plan = make_plan(read_experiment(ROOT / "experiments/photographs.yaml"))
+    assert plan["folds"] == [f"fold{k}" for k in range(11)]
