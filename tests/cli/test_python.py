@@ -66,7 +66,8 @@ def test_code_and_modules(tmp_path: Path) -> None:
 def test_misuse_is_one_line(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    finders = list(sys.meta_path)
     assert cli.main(["python", *words]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
-    assert "caffe" not in sys.modules
+    assert sys.meta_path == finders

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gcnet_caffe import cli, pycaffe
+from gcnet_caffe.engine import caffe_name
 from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.formats import read_weights
 from gcnet_caffe.inference.model import NET, SYNTHETIC, WEIGHTS
@@ -89,6 +90,11 @@ def check_last_snapshots() -> None:
             assert blobs[layer.name] == layer.blobs, layer.name
 
 
-def test_without_pycaffe_it_is_one_line() -> None:
+def test_without_pycaffe_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a net with a Python layer, in another test, makes ours `caffe` for the whole process
+    others = [finder for finder in sys.meta_path if type(finder).__module__ != caffe_name.__name__]
+    monkeypatch.setattr(sys, "meta_path", others)
+    for name in [name for name in sys.modules if name.split(".")[0] == "caffe"]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(GcnetError, match="needs pycaffe, as docker/caffe has it"):
         import_caffe()
