@@ -143,6 +143,11 @@ def number(value: float | None, digits: int = 4) -> Shown:
     return EMPTY if value is None or value != value else f"{value:.{digits}g}"
 
 
+def signed(value: float, digits: int = 1) -> str:
+    """Return a number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def or_missing(make: Callable[[], _Made], what: str) -> _Made | Missing:
     """Return what `make` returns; where it cannot read a file, a `Missing`: `what`, and why."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gcnet_caffe.report import compare
-from gcnet_caffe.report.blocks import percent
+from gcnet_caffe.report.blocks import percent, signed
 from gcnet_caffe.report.run import Method, Run, label_of
 
 #: Which net the headline is about: the first of these that the run has.
@@ -27,7 +27,7 @@ def outcome(run: Run) -> list[str]:
         sentences.append(f"On the same folds: {', '.join(others)}.")
     rivals = [n for n in compare.ranking(methods) if kinds[n] == "baseline"]
     for rival in dict.fromkeys([*rivals[:1], *(["cnn"] if "cnn" in names else [])]):
-        if rival != shown and (found := compare.difference(methods, shown, rival)):
+        if rival != shown and (found := compare.difference(run, shown, rival)):
             sentences.append(_versus(shown, rival, found))
     return [*sentences, *run.notes]
 
@@ -47,15 +47,17 @@ def _accuracy(run: Run, methods: Sequence[Method], name: str) -> str:
 
 def _versus(name: str, other: str, found: compare.Difference) -> str:
     points = 100 * found.mean
-    apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
-    if abs(points) < 0.05:
-        apart = "level with"
+    interval = f"95 % interval over {found.subjects} test subjects: {found.interval}"
+    if found.clear:
+        apart = f"{abs(points):.1f} points {'above' if points > 0 else 'below'}"
+        return f"{label_of(name)} is {apart} {label_of(other)} ({interval})."
     if found.clear is None:
-        doubt = f"{found.folds} shared fold{'s' * (found.folds > 1)}: too few to exclude chance"
-    else:
-        word = "more" if found.clear else "less"
-        doubt = f"{word} than two standard errors of the differences over {found.folds} folds"
-    return f"{label_of(name)} is {apart} {label_of(other)} ({doubt})."
+        known = f"only {found.subjects} test subjects" if found.subjects else "no list of subjects"
+        interval = f"{known}: nothing to exclude chance with"
+    return (
+        f"No difference between {label_of(name)} and {label_of(other)} is shown: "
+        f"{signed(points)} points ({interval})."
+    )
 
 
 def _mean(methods: Sequence[Method], name: str) -> str:

@@ -19,6 +19,7 @@ from gcnet_caffe.report.blocks import (
     Text,
     number,
     percent,
+    signed,
     spread,
     spread_of,
     words,
@@ -62,7 +63,7 @@ def methods(run: Run) -> list[Block]:
 
 def methods_table(run: Run) -> Table:
     """Show accuracy per image and per sequence, over folds and pooled."""
-    winner = compare.clear_winner(run.compared)
+    winner = compare.clear_winner(run)
     rows: list[list[Shown]] = []
     for m in run.main:
         mean = spread(m.accuracy)
@@ -98,13 +99,12 @@ def methods_table(run: Run) -> Table:
 def _winner_note(run: Run, winner: str | None) -> str:
     names = compare.ranking(run.compared)
     if winner:
-        return "Marked: the highest mean, more than two standard errors above the next."
+        return "Marked: the highest mean; the 95 % interval of its lead over the next excludes 0."
     if len(names) < 2:
         return "One method: nothing to compare."
     return (
-        f"Nothing is marked: {label_of(names[0])} has the highest mean, but its lead "
-        f"over {label_of(names[1])} is within two standard errors of the differences "
-        "over folds, or there are too few folds."
+        f"Nothing is marked: {label_of(names[0])} has the highest mean, but the 95 % interval over "
+        f"subjects of its lead over {label_of(names[1])} includes 0, or there is none."
     )
 
 
@@ -178,10 +178,13 @@ def start_table(run: Run) -> Table:
 def questions(run: Run) -> list[Block]:
     """Show the paper's three questions as differences on the same folds."""
     rows: list[list[Shown]] = []
+    by_fold: list[list[Shown]] = []
     for question, comparisons in QUESTIONS.items():
-        found = [(c, compare.difference(run.compared, *c[1:])) for c in comparisons]
-        answers = [_answer(*c, difference) for c, difference in found if difference]
-        rows += [["" if place else question, *cells] for place, cells in enumerate(answers)]
+        found = [(c, compare.difference(run, *c[1:])) for c in comparisons]
+        answered = [(c, difference) for c, difference in found if difference]
+        for place, (comparison, difference) in enumerate(answered):
+            rows.append(["" if place else question, *_answer(*comparison, difference)])
+            by_fold.append(_each_fold(run, *comparison[1:], difference))
     if not rows:
         return [Missing("No two variants of this run on the same fold answer them.")]
     return [
@@ -189,27 +192,54 @@ def questions(run: Run) -> list[Block]:
             "questions",
             "Differences of accuracy (points, per image) on the same folds, for the questions of "
             "the paper's introduction.",
-            ["question", "comparison", "difference", "2 s.e.", "clear", "folds", "paper, CK+"],
+            [
+                "question",
+                "comparison",
+                "difference",
+                "95 % interval",
+                "subjects",
+                "excludes 0",
+                "paper, CK+",
+            ],
             rows,
             words=("question", "comparison"),
-            note="Clear: larger than two standard errors of the fold-wise differences (three folds "
-            "or more); with several comparisons, one may be clear by chance. The last column is "
-            "the difference of the paper's own numbers in its table II, CK+ with 7 expressions, "
-            "for orientation: other faces, another schedule.",
-        )
+            note=f"{compare.ABOUT_INTERVAL} The last column is the difference of the paper's own "
+            "numbers in its table II, CK+ with 7 expressions, for orientation: other faces, "
+            "another schedule.",
+        ),
+        Table(
+            "questions-by-fold",
+            "The same differences (points) fold by fold (no counterpart in the paper, which has "
+            "means).",
+            ["comparison", "mean", "std", *run.folds],
+            by_fold,
+            words=("comparison",),
+            note="std: standard deviation over folds. Each fold's value is the mean over seeds.",
+        ),
     ]
 
 
 def _answer(what: str, name: str, other: str, found: compare.Difference) -> list[Shown]:
     paper = paper_accuracy("II")
     both = name in paper and other in paper
+    none = f"fewer than {compare.FEWEST} subjects" if found.subjects else "no subjects"
     return [
         f"{what}: {name} − {other}",
-        _signed(100 * found.mean, 1),
-        EMPTY if found.error is None else f"{200 * found.error:.1f}",
-        {None: "too few folds", True: "yes", False: "no"}[found.clear],
-        str(found.folds),
-        _signed(paper[name] - paper[other], 2) if both else EMPTY,
+        signed(100 * found.mean),
+        str(found.interval) if found.interval else Cell(none, "note"),
+        str(found.subjects) if found.subjects else EMPTY,
+        EMPTY if found.clear is None else "yes" if found.clear else "no",
+        signed(paper[name] - paper[other], 2) if both else EMPTY,
+    ]
+
+
+def _each_fold(run: Run, name: str, other: str, found: compare.Difference) -> list[Shown]:
+    std = found.std
+    return [
+        f"{name} − {other}",
+        signed(100 * found.mean),
+        EMPTY if std is None else f"{100 * std:.1f}",
+        *(signed(100 * found.folds[f]) if f in found.folds else EMPTY for f in run.folds),
     ]
 
 
@@ -316,10 +346,6 @@ def parameters(run: Run) -> list[Block]:
             "first, valid padding the third.",
         )
     ]
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _name(run: Run, method: Method) -> str:

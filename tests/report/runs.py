@@ -44,6 +44,30 @@ def result(method, accuracies, missing=None, **more):
     }
 
 
+def answered(folder, method, right, seed=1, **more):
+    """A method of the run `folder`, with a predictions.csv of each fold.
+
+    `right`: for each fold, {subject: for each of its images whether the method is right}.
+    """
+    folds = {}
+    for k, subjects in enumerate(right):
+        place = f"nets/{method}/fold{k}/seed{seed}"
+        images = [(subject, r) for subject, found in subjects.items() for r in found]
+        rows = [f"{i:03d},1,{int(r)},{subject}" for i, (subject, r) in enumerate(images)]
+        (folder / place).mkdir(parents=True)
+        text = "\n".join(["key,label,predicted,subject", *rows])
+        (folder / place / "predictions.csv").write_text(text + "\n")
+        accuracy = sum(r for _, r in images) / len(images)
+        folds[f"fold{k}"] = {"images": len(images), "accuracy": accuracy, "folder": place}
+    found = result(method, [scores["accuracy"] for scores in folds.values()], **more)
+    return {**found, "folds": folds, "seed": None if "svm" in method else seed}
+
+
+def everybody(count, images, start=0):
+    """A fold of {subject: images} for `count` subjects, all alike."""
+    return {f"S{start + k:03d}": list(images) for k in range(count)}
+
+
 def write_results(
     folder,
     methods,

@@ -14,47 +14,105 @@ from gcnet_caffe.report.compare import clear_winner, difference
 from gcnet_caffe.report.embeddings import silhouette, tsne
 from gcnet_caffe.report.headline import outcome
 from gcnet_caffe.report.run import read_run
-from tests.report.runs import result, write_results
+from tests.report.runs import answered, everybody, result, write_results
 
 
 def test_differences_are_paired_by_fold(tmp_path):
     methods = [result("S1R1", [0.5, 0.7, 0.6]), result("cnn", [0.4, 0.5, 0.7, 0.1])]
-    found = difference(read_run(write_results(tmp_path / "r", methods)).methods, "S1R1", "cnn")
-    assert found.mean == pytest.approx((0.1 + 0.2 - 0.1) / 3) and found.folds == 3
+    run = write_results(tmp_path / "r", methods)
+    found = difference(read_run(run), "S1R1", "cnn")
+    assert found.mean == pytest.approx((0.1 + 0.2 - 0.1) / 3)
     deviations = [0.1 - found.mean, 0.2 - found.mean, -0.1 - found.mean]
-    assert found.error == pytest.approx(sqrt(sum(d * d for d in deviations) / 2) / sqrt(3))
-    assert found.clear is False
+    assert found.std == pytest.approx(sqrt(sum(d * d for d in deviations) / 2))
+    assert (found.interval, found.clear) == (None, None)  # nobody knows whom the images show
+    assert main(["report", str(run)]) == 0
+    tables = json.loads((run / "report.json").read_text())["tables"]
+    assert tables["questions"]["rows"][0][2:6] == ["+6.7", "no subjects", "–", "–"]
+    by_fold = dict(
+        zip(tables["questions-by-fold"]["columns"], *tables["questions-by-fold"]["rows"])
+    )
+    assert (by_fold["mean"], by_fold["std"]) == ("+6.7", "15.3")
+    assert (by_fold["fold2"], by_fold["fold3"]) == ("−10.0", "–")
 
 
-@pytest.mark.parametrize(
-    "cnn, winner",
-    [([0.3, 0.41, 0.5], "S1R1"), ([0.3, 0.9, 0.2], None), ([0.3, 0.4], None)],
-)
-def test_the_best_is_marked_only_when_its_lead_is_clear(tmp_path, cnn, winner):
-    methods = [result("S1R1", [0.5, 0.6, 0.7]), result("cnn", cnn)]
-    assert clear_winner(read_run(write_results(tmp_path / "r", methods)).methods) == winner
+def compared(folder, one, other):
+    """The difference S1R1 - cnn of these answers."""
+    methods = [answered(folder, "S1R1", one), answered(folder, "cnn", other)]
+    return difference(read_run(write_results(folder, methods)), "S1R1", "cnn")
+
+
+def test_an_interval_is_of_subjects_and_not_of_images(tmp_path):
+    """20 people, of whom the CNN misses 4 wholly: by theory 0.2 ± 1.96 sqrt(0.2 x 0.8 / 20)."""
+    wrong = {**everybody(20, [1] * 50), **everybody(4, [0] * 50)}
+    found = compared(tmp_path / "r", [everybody(20, [1] * 50)], [wrong])
+    assert found.mean == pytest.approx(0.2) and found.subjects == 20 and found.clear is True
+    half = 1.96 * sqrt(0.2 * 0.8 / 20)
+    assert found.interval.low == pytest.approx(0.2 - half, abs=0.03)
+    assert found.interval.high == pytest.approx(0.2 + half, abs=0.03)
+
+
+def test_what_one_person_decides_is_no_difference(tmp_path):
+    wrong = {**everybody(20, [1] * 50), **everybody(1, [0] * 50)}
+    found = compared(tmp_path / "r", [everybody(20, [1] * 50)], [wrong])
+    assert found.mean == pytest.approx(0.05) and found.interval.low == 0 and found.clear is False
+    few = compared(tmp_path / "f", [everybody(9, [1])], [everybody(9, [0])])
+    assert (few.subjects, few.clear) == (9, None)
+
+
+def test_each_fold_counts_as_much_as_another(tmp_path):
+    """All of the small fold is gained, none of the large one: everybody's draw gives the mean."""
+    small, large = everybody(10, [1]), everybody(10, [1] * 9, start=10)
+    found = compared(tmp_path / "r", [small, large], [everybody(10, [0]), large])
+    assert found.mean == 0.5 and found.subjects == 20
+    assert (found.interval.low + found.interval.high) / 2 == pytest.approx(0.5, abs=0.01)
+
+
+def test_other_images_have_no_interval(tmp_path):
+    found = compared(tmp_path / "r", [everybody(12, [1])], [everybody(12, [0, 0])])
+    assert found.mean == 1 and found.interval is None
+
+
+@pytest.mark.parametrize("lost, winner", [(8, "S1R1"), (1, None)])
+def test_the_best_is_marked_only_when_its_lead_is_clear(tmp_path, lost, winner):
+    one = [everybody(20, [1])]
+    other = [{**everybody(20, [1]), **everybody(lost, [0])}]
+    methods = [answered(tmp_path / "r", "S1R1", one), answered(tmp_path / "r", "cnn", other)]
+    assert clear_winner(read_run(write_results(tmp_path / "r", methods))) == winner
 
 
 def test_the_headline_is_computed(tmp_path):
-    methods = [result("S1R1", [0.5, 0.6, 0.7]), result("hog-svm", [0.8, 0.91, 0.99])]
+    right = {**everybody(20, [1] * 3), **everybody(8, [0] * 3)}
+    methods = [
+        answered(tmp_path / "r", "S1R1", [right]),
+        answered(tmp_path / "r", "hog-svm", [everybody(20, [1] * 3)]),
+        answered(tmp_path / "r", "cnn", [right]),
+    ]
     sentences = outcome(read_run(write_results(tmp_path / "r", methods)))
     wanted = "GCNet S1R1 recognises the expression in 60.0 % of the test images"
     assert sentences[0].startswith(wanted)
-    assert sentences[0].endswith("gives 14.3 %.") and "300 images" in sentences[0]
-    assert "HOG + linear SVM 90.0 %" in sentences[1]
-    assert "30.0 points below HOG + linear SVM (more than two standard errors" in sentences[2]
+    assert sentences[0].endswith("gives 14.3 %.") and "60 images" in sentences[0]
+    assert "HOG + linear SVM 100.0 %" in sentences[1]
+    assert sentences[2] == (
+        "GCNet S1R1 is 40.0 points below HOG + linear SVM "
+        "(95 % interval over 20 test subjects: −60.0 to −20.0)."
+    )
+    assert sentences[3] == (
+        "No difference between GCNet S1R1 and CNN (baseline) is shown: +0.0 points "
+        "(95 % interval over 20 test subjects: +0.0 to +0.0)."
+    )
 
 
-def test_equal_accuracies_are_level(tmp_path):
-    methods = [result("S1R1", [0.5, 0.6]), result("cnn", [0.6, 0.5])]
+def test_without_subjects_nothing_is_called_a_difference(tmp_path):
+    methods = [result("S1R1", [0.5, 0.6, 0.7]), result("cnn", [0.1, 0.2, 0.3])]
     last = outcome(read_run(write_results(tmp_path / "r", methods)))[-1]
-    assert last.startswith("GCNet S1R1 is level with CNN (baseline) (2 shared folds: too few")
+    assert last.startswith("No difference between GCNet S1R1 and CNN (baseline) is shown: +40.0")
+    assert last.endswith("(no list of subjects: nothing to exclude chance with).")
 
 
 def test_seeds_are_averaged_before_folds_are_compared(tmp_path):
     methods = [result("S1R1", [a, a, a], seed=seed) for seed, a in ((1, 0.5), (2, 0.7))]
     run = write_results(tmp_path / "r", [*methods, result("cnn", [0.5, 0.5, 0.5])])
-    assert difference(read_run(run).methods, "S1R1", "cnn").mean == pytest.approx(0.1)
+    assert difference(read_run(run), "S1R1", "cnn").mean == pytest.approx(0.1)
     assert main(["report", str(run)]) == 0
     seeds = json.loads((run / "report.json").read_text())["tables"]["seeds"]["rows"]
     assert ["GCNet S1R1", "1, 2", "60.0 ± 14.1"] in seeds

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from gcnet_caffe.cli import main  # noqa: E402
 from gcnet_caffe.evaluation.told import TOLD
-from tests.report.runs import CLASSES, result, write_results
+from tests.report.runs import CLASSES, answered, result, write_results
 
 OWN = "generated_reference_query_is_reference"
 CONFUSION = {"confusion": [[30, 20], [10, 40]], "recall": [0.6, 0.8]}
@@ -23,10 +23,15 @@ def page_of(folder, methods, classes=("happy", "neutral"), **more):
     return (run / "report.html").read_text(), json.loads((run / "report.json").read_text())
 
 
-def methods(**more):
-    """metric is far above the others, S1R1 clearly above the CNN."""
-    accuracies = {"cnn": [0.3, 0.41, 0.5], "metric": [1, 1, 1], "S1R1": [0.5, 0.6, 0.7]}
-    made = [result(name, found, **more) for name, found in accuracies.items()]
+def methods(folder, **more):
+    """metric is far above the others, S1R1 clearly above the CNN; 100 people in each fold."""
+    made = []
+    for name, right in {"cnn": (30, 41, 50), "metric": (100,) * 3, "S1R1": (50, 60, 70)}.items():
+        folds = [
+            {f"S{fold}{person}": [person < count] for person in range(100)}
+            for fold, count in enumerate(right)
+        ]
+        made.append(answered(folder, name, folds, **more))
     for method in made:
         for scores in method["folds"].values():
             scores["curve"] = [[0, 0.1], [10, scores["accuracy"]]]
@@ -34,7 +39,9 @@ def methods(**more):
 
 
 def test_metric_is_shown_and_not_compared(tmp_path):
-    page, told = page_of(tmp_path / "r", methods(**CONFUSION), variants=["cnn", "metric", "S1R1"])
+    page, told = page_of(
+        tmp_path / "r", methods(tmp_path / "r", **CONFUSION), variants=["cnn", "metric", "S1R1"]
+    )
     tables = told["tables"]
     name = "metric-learning CNN (not compared)"
     assert [name, "100.0 ± 0.0"] in [row[:2] for row in tables["methods"]["rows"]]
@@ -60,7 +67,7 @@ def test_metric_is_shown_and_not_compared(tmp_path):
 
 
 def test_without_neutral_it_is_compared_as_before(tmp_path):
-    _, told = page_of(tmp_path / "r", methods(), CLASSES)
+    _, told = page_of(tmp_path / "r", methods(tmp_path / "r"), CLASSES)
     assert "metric-learning CNN 100.0 %" in " ".join(told["outcome"])
     assert len(told["tables"]["questions"]["rows"]) == 2
     assert TOLD not in json.dumps(told) and "not compared" not in json.dumps(told)
