@@ -87,6 +87,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the manifest; may be repeated",
     )
     pairs.add_argument(
+        "--people",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="also pack foldK-peopleN/, whose train LMDB shows N of the people of foldK/ only, "
+        "chosen by --seed; the N of a smaller number are among those of a larger one; may be "
+        "repeated",
+    )
+    pairs.add_argument(
         "--detect",
         action="store_true",
         help="detect all landmarks, also of images whose landmarks the manifest gives",

@@ -44,6 +44,11 @@ def ordered_subjects(subjects: Iterable[str]) -> list[str]:
     return ordered
 
 
+def folder_of(fold: str, people: int | None = None) -> str:
+    """Return the name of a fold's folder: ``fold0``, or ``fold0-people30`` for fewer people."""
+    return fold if people is None else f"{fold}-people{people}"
+
+
 def check_number(folds: int) -> None:
     """Raise a UsageError if there are fewer than 2 folds: nothing would be left to train on."""
     if folds < 2:

@@ -5,10 +5,11 @@
     experiment.yaml  plan.json             what was asked for, and what `gcnet run` does for it
     faces/<set>/  manifests/<set>.csv      <set>: train, test, pretrain, start; train1, train2, ...
     data/pairs/<fold>/  data/identity/  data/start/    LMDBs
+                                           <fold>-people<N>: where fewer people are trained on
     pretrain/<setting>/<net>/seed<s>/      result folders: a net, its training, its evaluation
     start/<setting>/<variant>/seed<s>/     those that the nets of the folds start from
     nets/<setting>/<variant>/<fold>/seed<s>/
-    baselines/<name>/<fold>/               result folders with an evaluation only
+    baselines/<name>/<fold>/               result folders with an evaluation only; -people<N> too
     sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
     results.json  results.csv  provenance.json  report.html  logs/
 """
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gcnet_caffe.datasets.folds import folder_of
 from gcnet_caffe.errors import NO_FILE, GcnetError, UsageError, extra, shown
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.text import read
@@ -62,6 +64,12 @@ _KEYS: dict[str, type] = {
     **{name: list for name in Experiment._fields if name != "nets"},
     **{"name": str, "protocol": str, "synthetic": bool},
 }
+
+
+def people_of(setting: str) -> int | None:
+    """Return how many people a setting trains on, from its name; None if on all of them."""
+    parts = dict(part.partition("=")[::2] for part in setting.split("+"))
+    return int(parts["people"]) if "people" in parts else None
 
 
 class _Place:
@@ -164,9 +172,9 @@ class RunFolder:
         """Return the manifest of a set."""
         return self.path / "manifests" / f"{name}.csv"
 
-    def pairs(self, fold: str) -> Path:
-        """Return the folder of a fold's LMDBs."""
-        return self.path / "data/pairs" / fold
+    def pairs(self, fold: str, people: int | None = None) -> Path:
+        """Return the folder of a fold's LMDBs; of those that train on `people` of the people."""
+        return self.path / "data/pairs" / folder_of(fold, people)
 
     def net(self, setting: str, variant: str, fold: str, seed: int) -> ResultFolder:
         """Return the folder of a net."""
@@ -186,9 +194,9 @@ class RunFolder:
         """Return the folder of the net that those of the folds start from."""
         return ResultFolder(self.path / "start" / setting / variant / f"seed{seed}")
 
-    def baseline(self, name: str, fold: str) -> ResultFolder:
-        """Return the folder of a baseline."""
-        return ResultFolder(self.path / "baselines" / name / fold)
+    def baseline(self, name: str, fold: str, people: int | None = None) -> ResultFolder:
+        """Return the folder of a baseline, as `pairs` has the data that it is trained on."""
+        return ResultFolder(self.path / "baselines" / name / folder_of(fold, people))
 
     def all_sequence_pairs(self) -> list[Path]:
         """Return the folders of `sequence_pairs` that are there."""

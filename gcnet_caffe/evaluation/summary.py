@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike
 from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.evaluation.evaluation import IMAGE_SCORES
 from gcnet_caffe.evaluation.parameters import learnable_parameters
-from gcnet_caffe.evaluation.run_folder import Experiment, ResultFolder, RunFolder
+from gcnet_caffe.evaluation.run_folder import Experiment, ResultFolder, RunFolder, people_of
 
 _FOLD_KEYS = ("images", "accuracy", "chance", "recall", "confusion")
 
@@ -158,9 +158,12 @@ def _methods(run: RunFolder, experiment: Experiment) -> Iterator[MethodResult]:
         for seed in experiment.seeds:
             folds = {fold: run.net(setting, variant, fold, seed) for fold in experiment.folds}
             yield _method(run, (variant, "net", setting, seed), folds, classes)
+    sizes = dict.fromkeys(map(people_of, experiment.settings))
     for name in experiment.baselines:
-        folds = {fold: run.baseline(name, fold) for fold in experiment.folds}
-        yield _method(run, (name, "baseline", "default", None), folds, classes)
+        for size in sizes:
+            folds = {fold: run.baseline(name, fold, size) for fold in experiment.folds}
+            setting = "default" if size is None else f"people={size}"
+            yield _method(run, (name, "baseline", setting, None), folds, classes)
 
 
 def _method(

@@ -185,6 +185,8 @@ def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | P
     for key in ("folds", "only", "fold_table"):
         if across and key in experiment:
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
+    if across and "people" in experiment["sweep"]:
+        raise UsageError(f"{path}: sweep.people: only for protocols with folds")
     for key in ("copies_of", "detect"):
         if across and key in experiment["pack"]:
             raise UsageError(f"{path}: pack.{key}: only for protocols with folds")

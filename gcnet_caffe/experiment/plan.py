@@ -16,6 +16,7 @@ from gcnet_caffe.errors import UsageError
 from gcnet_caffe.evaluation.run_folder import RunFolder
 from gcnet_caffe.experiment.schema import PACKING
 from gcnet_caffe.experiment.settings import (
+    PEOPLE,
     Setting,
     flags,
     options_of,
@@ -50,11 +51,15 @@ class Manifest(TypedDict):
 
 
 class Pairs(TypedDict):
-    """How the pairs are packed: manifests (`test` only across data sets), flags of make-lmdb."""
+    """How the pairs are packed: manifests (`test` only across data sets), flags of make-lmdb.
+
+    `folders`: all that they are packed into.
+    """
 
     train: str
     test: str | None
     flags: str
+    folders: list[str]
 
 
 class Packing(TypedDict):
@@ -121,7 +126,17 @@ def make_plan(experiment: Mapping[str, Any]) -> Plan:
     data = experiment["data"]
     train = _add_sources(plan, "train", data if isinstance(data, list) else [data])
     test = _add_sources(plan, "test", [experiment["test"]]) if "test" in experiment else None
-    plan["pairs"] = {"train": train, "test": test, "flags": _pair_flags(experiment)}
+    sizes = list(dict.fromkeys(setting.get(PEOPLE) for _, setting, _ in trained(experiment)))
+    plan["pairs"] = {
+        "train": train,
+        "test": test,
+        "flags": _pair_flags(experiment),
+        "folders": [
+            str(_RUN.pairs(fold, size))
+            for fold in plan["folds"]
+            for size in dict.fromkeys((None, *sizes))
+        ],
+    }
     if experiment["pretrain"]:
         pretrain = experiment["pretrain"]
         source = _add_sources(plan, "pretrain", [pretrain["data"]])
@@ -142,12 +157,13 @@ def make_plan(experiment: Mapping[str, Any]) -> Plan:
                 weights = [str(before.weights)]
             for fold in plan["folds"]:
                 folder = _RUN.net(name, variant, fold, seed).path
-                data = str(_RUN.pairs(fold))
+                data = str(_RUN.pairs(fold, setting.get(PEOPLE)))
                 job = _training(experiment, variant, setting, seed, data, weights)
                 plan["training"][str(folder)] = job
     plan["baselines"] = [
-        str(_RUN.baseline(name, fold).path)
+        str(_RUN.baseline(name, fold, size).path)
         for name in experiment["baselines"]
+        for size in sizes
         for fold in plan["folds"]
     ]
     if experiment["sequences"]:
@@ -215,6 +231,7 @@ def _pair_flags(experiment: Mapping[str, Any]) -> str:
         options["folds"] = experiment.get("folds")
         options["fold"] = experiment.get("only")
         options["fold_table"] = experiment.get("fold_table")
+        options["people"] = experiment["sweep"].get(PEOPLE)
     return flags(options)
 
 

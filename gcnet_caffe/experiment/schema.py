@@ -43,7 +43,7 @@ def experiment_schema() -> _Schema:
     net, solver = _options(NetOptions, _NET_OWN), _options(SolverOptions, _SOLVER_OWN)
     several: _Schema = {"type": "array", "minItems": 1, "uniqueItems": True}
     share: _Schema = {"type": "number", "exclusiveMinimum": 0}
-    swept = {**net, **solver}
+    swept = {**net, **solver, "people": _COUNT}
     source = _source()
     variants = {**several, "items": {"enum": [v for v in ALL_VARIANTS if v not in PRETRAININGS]}}
     return _mapping(

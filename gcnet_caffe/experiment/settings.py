@@ -13,8 +13,10 @@ from gcnet_caffe.nets import NetOptions, net_files, solver_defaults
 from gcnet_caffe.nets.names import NAMING
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 
-#: {option: value}: the fields of NetOptions and SolverOptions that a setting changes.
+#: {option: value}: the fields of NetOptions and SolverOptions that a setting changes, and PEOPLE.
 Setting = Mapping[str, Any]
+#: The number of people to train on: an option of the packing, and of no net or solver.
+PEOPLE = "people"
 _NET_OPTIONS = {field.name for field in dataclasses.fields(NetOptions)}
 
 
@@ -74,7 +76,8 @@ def net_and_solver(
         {option: value}; an option of the net or of the solver.
     """
     net = {name: value for name, value in setting.items() if name in _NET_OPTIONS}
-    solver = {name: value for name, value in setting.items() if name not in _NET_OPTIONS}
+    others = {*_NET_OPTIONS, PEOPLE}
+    solver = {name: value for name, value in setting.items() if name not in others}
     return {**experiment["net"], **net}, {**experiment["solver"], **solver}
 
 

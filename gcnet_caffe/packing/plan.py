@@ -15,6 +15,7 @@ from gcnet_caffe.datasets.folds import (
     assign_folds,
     check_disjoint,
     fold_table_text,
+    folder_of,
     ordered_subjects,
     read_fold_table,
     subjects_of,
@@ -139,6 +140,7 @@ def plan_pairs(
     fold_table: str | Path | None = None,
     copies_of: Mapping[str, int] | None = None,
     detect: bool = False,
+    people: Sequence[int] = (),
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -169,6 +171,10 @@ def plan_pairs(
         Another number of copies for the rows of a data set: its `source` -> copies.
     detect : bool
         Whether the landmarks are all to be detected, those that the manifest gives too.
+    people : sequence of int
+        For each N of these also plan ``fold<k>-people<N>/``: of the subjects to train on, only N.
+        `seed` chooses them; the N of a smaller number are among those of a larger one. The test
+        LMDB is that of ``fold<k>/``.
 
     Returns
     -------
@@ -195,13 +201,27 @@ def plan_pairs(
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
     per_row = np.array([(copies_of or {}).get(row.source, copies) for row in rows])
+    shuffled = np.random.default_rng(seed).permutation(ordered_subjects(subjects)).tolist()
     targets = list[Target]()
     for tested in _chosen(only, folds, together):
         name = "+".join(map(str, tested))
+        fold = f"fold{name}"
         train = [i for i in kept if dealt[subjects[i]] not in tested]
         test = [i for i in kept if dealt[subjects[i]] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
-        targets += _train_and_test(f"fold{name}/", train, test, per_row[train], [seed, *tested])
+        targets += _train_and_test(f"{fold}/", train, test, per_row[train], [seed, *tested])
+        trained = {subjects[i] for i in train}
+        candidates = [subject for subject in shuffled if subject in trained]
+        for count in sorted(set(people)):
+            if not 1 <= count <= len(candidates):
+                raise UsageError(
+                    f"--people {count}: wanted 1 to {len(candidates)}, the people of {manifest} "
+                    f"that {fold} does not test on"
+                )
+            chosen = set(candidates[:count])
+            few = [i for i in train if subjects[i] in chosen]
+            place = f"{folder_of(fold, count)}/"
+            targets += _train_and_test(place, few, test, per_row[few], [seed, *tested])
     return Plan(
         manifest,
         Rows(map(_without_landmarks, rows)) if detect else rows,
@@ -216,6 +236,7 @@ def plan_pairs(
             "neutral_queries": neutral_queries,
             **({"copies_of": dict(copies_of)} if copies_of else {}),
             **({"detect": True} if detect else {}),
+            **({"people": list(people)} if people else {}),
         },
         fold_table=fold_table_text(dealt),
     )

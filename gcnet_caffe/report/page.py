@@ -101,6 +101,7 @@ def build_sections(runs: Sequence[Run]) -> list[Section]:
         Section("figure5", "Figure 5: t-SNE of one fold", "Fig. 5", embeddings.figure5(run)),
         Section("figure6", "Figure 6: t-SNE over sequences", "Fig. 6", sequences.figure6(run)),
         Section("figure11", "Figure 11: the weight λₛ", "Fig. 11", sweeps.lambdas(runs)),
+        Section("people", "Fewer people to train on", "People", sweeps.people(runs)),
         Section("settings", "Other settings compared", "Settings", sweeps.settings(runs)),
         Section("parameters", "Parameter counts", "Parameters", tables.parameters(run)),
         Section("missing", "Missing results", "Missing", origin.missing(run)),

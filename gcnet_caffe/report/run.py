@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gcnet_caffe.datasets.expressions import NEUTRAL
-from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder, check_keys
+from gcnet_caffe.evaluation.run_folder import ResultFolder, RunFolder, check_keys, people_of
 from gcnet_caffe.evaluation.summary import FoldScores, PretrainResult, Spread, over_folds
 from gcnet_caffe.evaluation.told import note_of
 from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
@@ -160,9 +160,11 @@ class Run:
 
     @property
     def main(self) -> list[Method]:
-        """The classifying nets of `setting` and the baselines, in the paper's order."""
-        shown = [m for m in self.methods if m.kind != "net" or m.setting == self.setting]
-        return sorted((m for m in shown if m.classifies), key=_paper_order)
+        """The classifying nets of `setting` and its baselines, in the paper's order."""
+        people = people_of(self.setting)
+        baselines = [m for m in self.methods if m.kind != "net" and people_of(m.setting) == people]
+        nets = [m for m in self.methods if m.kind == "net" and m.setting == self.setting]
+        return sorted((m for m in (*nets, *baselines) if m.classifies), key=_paper_order)
 
     @property
     def compared(self) -> list[Method]:
@@ -173,6 +175,11 @@ class Run:
     def notes(self) -> list[str]:
         """Why some of `main` are not compared; [] if all are."""
         return [*filter(None, dict.fromkeys(note_of(m.method, self.classes) for m in self.main))]
+
+    def name_of(self, method: str) -> str:
+        """Return the name of a method in figures; it says whether it may be compared."""
+        apart = " (not compared)" if note_of(method, self.classes) else ""
+        return f"{label_of(method)}{apart}"
 
     @property
     def mixed(self) -> bool:
@@ -199,9 +206,17 @@ def one_seed(methods: Sequence[Method]) -> list[Method]:
     return [m for place, m in enumerate(methods) if names.index(m.method) == place]
 
 
+def in_paper_order(names: Iterable[str]) -> list[str]:
+    """Return the names of methods in the order of the paper's tables, others after them."""
+    return sorted(names, key=_place)
+
+
+def _place(name: str) -> tuple[int, str]:
+    return [*LABELS, name].index(name), name
+
+
 def _paper_order(method: Method) -> tuple[int, str, int]:
-    place = [*LABELS].index(method.method) if method.method in LABELS else len(LABELS)
-    return place, method.method, method.seed or 0
+    return *_place(method.method), method.seed or 0
 
 
 def read_run(path: str | Path) -> Run:

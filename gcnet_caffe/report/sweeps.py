@@ -1,21 +1,23 @@
-"""Figure 11 (accuracy against lambda_S), and runs that compare other settings."""
+"""Figure 11 (accuracy against lambda_S), numbers of people, and runs of other settings."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 
+from gcnet_caffe.evaluation.run_folder import people_of
 from gcnet_caffe.nets.layer_names import GENERATED_REFERENCE
 from gcnet_caffe.nets.options import NetOptions
+from gcnet_caffe.report import bands
 from gcnet_caffe.report.blocks import Block, Figure, Missing, Shown, Table, number, spread_of
 from gcnet_caffe.report.compare import by_fold
 from gcnet_caffe.report.pictures import COLOURS, GREY, blank, style, svg_uri
-from gcnet_caffe.report.run import Method, Run
+from gcnet_caffe.report.run import Method, Run, in_paper_order
 
 #: Value of a weight -> fold -> accuracy (0..1).
 _Curve = dict[float, dict[str, float]]
 
-_LAMBDA = "lambda_s="
+_LAMBDA, _PEOPLE = "lambda_s=", "people="
 
 
 def lambdas(runs: Iterable[Run]) -> list[Block]:
@@ -102,12 +104,67 @@ def _table(run: Run, points: _Curve) -> Table:
     )
 
 
+def people(runs: Iterable[Run]) -> list[Block]:
+    """Show accuracy over the number of training people, for each run that varies it."""
+    blocks: list[Block] = []
+    for run in runs:
+        lines = _people_lines(run)
+        if any(len(points) > 1 for points in lines.values()):
+            blocks += _people_blocks(run, lines)
+    text = "No run given here varies the number of training people: `sweep: {people: [10, 30]}`."
+    return blocks or [Missing(text)]
+
+
+def _people_lines(run: Run) -> bands.Lines:
+    """Return method -> points: accuracy on the folds that all numbers have."""
+    lines: dict[str, list[bands.Point]] = {}
+    for name in in_paper_order({m.method for m in run.methods}):
+        found: dict[int, list[Method]] = {}
+        for method in run.methods:
+            if method.method == name and method.classifies and method.folds:
+                count = people_of(method.setting)
+                if count and method.setting == f"{_PEOPLE}{count}":
+                    found.setdefault(count, []).append(method)
+        folds = _common(found.values())
+        lines[name] = [bands.point(count, _each(found[count], folds)) for count in sorted(found)]
+    return {name: points for name, points in lines.items() if points}
+
+
+def _each(methods: Iterable[Method], folds: Collection[str]) -> dict[str, list[float]]:
+    """Return {fold: accuracy of each seed} on `folds`."""
+    return {
+        fold: [m.folds[fold]["accuracy"] or 0.0 for m in methods if fold in m.folds]
+        for fold in folds
+    }
+
+
+def _people_blocks(run: Run, lines: bands.Lines) -> list[Block]:
+    counts = sorted({point.x for points in lines.values() for point in points})
+    return [
+        bands.figure(
+            run,
+            lines,
+            "people in the training data",
+            "Accuracy per image over the number of people to train on; the test people are the "
+            "same (no counterpart in the paper).",
+            logarithmic=True,
+        ),
+        bands.table(
+            run,
+            lines,
+            f"people-{run.name}",
+            "Accuracy (%) by number of training people, ± standard error over folds and seeds.",
+            {count: f"{count:g} people" for count in counts},
+        ),
+    ]
+
+
 def settings(runs: Iterable[Run]) -> list[Block]:
     """Show a table for each run that compares other settings than lambda_S alone."""
     tables = []
     for run in runs:
         names = list(dict.fromkeys(m.setting for m in run.methods if m.kind == "net"))
-        if any(name != "default" and not name.startswith(_LAMBDA) for name in names):
+        if any(name != "default" and not name.startswith((_LAMBDA, _PEOPLE)) for name in names):
             tables.append(_settings_table(run, names))
     return [*tables] or [Missing("No run given here compares padding, gamma or another setting.")]
 

@@ -77,6 +77,16 @@ def run(tmp_path):
     return tmp_path
 
 
+def test_baselines_follow_a_sweep_over_people(run):
+    text = EXPERIMENT.replace("[default]", "[people=30, people=10]")
+    (run / "experiment.yaml").write_text(text)
+    few = {"labels": [0, 1], "predicted": [0, 0]}
+    put_evaluation(run / "baselines/hog-svm/fold1-people10", **few)
+    thirty, ten = [m for m in summarize(run)["methods"] if m["kind"] == "baseline"]
+    assert (thirty["setting"], thirty["folds"]) == ("people=30", {})  # fold0 is of all people
+    assert ten["setting"] == "people=10" and ten["folds"]["fold1"]["accuracy"] == 0.5
+
+
 def test_every_figure_by_hand(run):
     results = summarize(run)
     assert results["folds"] == ["fold0", "fold1", "fold2"] and results["synthetic"] is True

@@ -1,5 +1,6 @@
 """The jobs of an experiment, and on what each of them depends."""
 
+import re
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -9,6 +10,7 @@ from gcnet_caffe.errors import UsageError
 from gcnet_caffe.experiment.config import read_experiment
 from gcnet_caffe.experiment.plan import make_plan
 from gcnet_caffe.experiment.settings import options_of, pretraining_setting, settings
+from gcnet_caffe.experiment.snakemake import Machine, find_pending
 from tests.experiment.small_run import SMALL, write_experiment
 
 
@@ -40,6 +42,33 @@ def test_a_sweep_makes_settings_and_pretrains_again_only_where_it_matters(tmp_pa
     job = plan["training"]["nets/lambda_s=0.1+padding=valid/S1R1/fold0/seed1"]
     assert "pretrain/padding=valid/pretrain-identity/seed1/weights.caffemodel" in job["weights"]
     assert "--lambda-s 0.1" in job["net"] and "--padding valid" in job["net"]
+
+
+def test_a_sweep_over_people_packs_once_and_pretrains_once(tmp_path):
+    plan = planned(tmp_path, sweep={"people": [2, 1]}, variants=["cnn"])
+    assert plan["training"]["nets/people=1/cnn/fold0/seed1"] == {
+        "variant": "cnn",
+        "net": "--batch-size 4 --moving-average-fraction 0.9",
+        "solver": ANY,
+        "engine": "torch",
+        "data": "data/pairs/fold0-people1",
+        "weights": [
+            "pretrain/default/pretrain-autoencoder/seed1/weights.caffemodel",
+            "pretrain/default/pretrain-identity/seed1/weights.caffemodel",
+        ],
+    }
+    assert "--people 2 --people 1" in plan["pairs"]["flags"]
+    folders = [f"data/pairs/fold{k}{few}" for k in (0, 1) for few in ("", "-people2", "-people1")]
+    assert plan["pairs"]["folders"] == folders
+    assert plan["baselines"] == [
+        f"baselines/hog-svm/fold{k}-people{n}" for n in (2, 1) for k in (0, 1)
+    ]
+    waiting = find_pending(plan, tmp_path / "run", Machine(1)).stats
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", waiting, re.M))
+    assert [jobs[name] for name in ("pairs", "train", "baseline")] == ["1", "6", "4"]
+    test = {"manifest": str(tmp_path / "t.csv")}
+    with pytest.raises(UsageError, match=r"sweep.people: only for protocols with folds"):
+        planned(tmp_path, protocol="cross-raf", folds=None, test=test, sweep={"people": [1]})
 
 
 def test_options_reach_only_the_nets_that_they_change(tmp_path):

@@ -49,6 +49,29 @@ def test_folds_by_hand(tmp_path):
     assert held(plan, "fold2/train_lmdb") == [0, 1, 2, 3, 4, 5, 9, 10, 11]
 
 
+def test_fewer_people_are_some_of_the_people(tmp_path):
+    manifest = pairs(tmp_path, [f"S{n}" for n in range(1, 13)])
+    plan = plan_pairs(manifest, CLASSES, folds=3, copies=2, people=[5, 2], seed=4)
+
+    def people(name):
+        return {f"S{row // 3 + 1}" for row in held(plan, name)}
+
+    for fold in range(3):
+        two, five = (people(f"fold{fold}-people{n}/train_lmdb") for n in (2, 5))
+        assert (len(two), len(five)) == (2, 5) and two < five < people(f"fold{fold}/train_lmdb")
+        # all rows of each, as many copies of each, and the same test images
+        assert len(held(plan, f"fold{fold}-people2/train_lmdb")) == 2 * 3
+        test = f"fold{fold}-people2/test_lmdb"
+        assert held(plan, test) == held(plan, f"fold{fold}/test_lmdb")
+    (target,) = [t for t in plan.targets if t.path == "fold0-people2/train_lmdb"]
+    assert len([*target.records()]) == 2 * 3 * 2
+    others = plan_pairs(manifest, CLASSES, folds=3, people=[2], seed=5)
+    assert held(others, "fold0-people2/train_lmdb") != held(plan, "fold0-people2/train_lmdb")
+    for number in (0, 9):
+        with pytest.raises(UsageError, match=rf"--people {number}: wanted 1 to 8, .* fold0 does"):
+            plan_pairs(manifest, CLASSES, folds=3, people=[number])
+
+
 def test_a_data_set_can_have_copies_of_its_own(tmp_path):
     rows = [
         row(f"{s}{e}.png", s, e, f"{s}neutral.png", source=source)

@@ -136,6 +136,33 @@ def test_sweeps_compare_the_folds_that_all_settings_have(tmp_path):
     assert settings["padding=valid"][2] == "35.0 ± 7.1"
 
 
+def test_people_are_compared_on_the_folds_that_all_numbers_have(tmp_path):
+    made = [
+        result("cnn", [0.5, 0.7, 0.9], setting="people=10", seed=1),
+        result("cnn", [0.3, 0.5], setting="people=10", seed=2),
+        result("cnn", [0.8, 0.8], setting="people=100"),
+        result("hog-svm", [0.6, 0.8], setting="people=10"),
+        result("hog-svm", [0.9, 0.7], setting="people=100"),
+    ]
+    run = write_results(tmp_path / "r", made)
+    assert main(["report", str(run)]) == 0
+    tables = json.loads((run / "report.json").read_text())["tables"]
+    assert tables["people-r"]["columns"] == ["method", "10 people", "100 people"]
+    error = 100 * np.std([0.5, 0.7, 0.3, 0.5], ddof=1) / 2
+    assert tables["people-r"]["rows"] == [
+        ["CNN (baseline)", f"50.0 ± {error:.1f}", "80.0 ± 0.0"],
+        ["HOG + linear SVM", "70.0 ± 10.0", "80.0 ± 10.0"],
+    ]
+    # the run's own table is of one number, baselines included
+    assert [row[0] for row in tables["methods"]["rows"]] == [
+        "CNN (baseline), seed 1",
+        "CNN (baseline), seed 2",
+        "HOG + linear SVM",
+        "always the largest class",
+    ]
+    assert "settings-r" not in tables
+
+
 def test_maps_are_the_same_each_time():
     features = np.random.default_rng(0).normal(size=(40, 20))
     one, two, other = tsne(features), tsne(features), tsne(features, seed=5)

@@ -70,7 +70,7 @@ def test_every_picture_has_words_and_every_caption_the_papers_place(page):
 
 def test_a_narrow_run_has_every_figure_and_says_it_is_synthetic(trained, page):
     missing = told(trained)["missing"]
-    assert set(missing) == {"figure11", "settings"}
+    assert set(missing) == {"figure11", "people", "settings"}
     assert page.index("Synthetic faces.") < page.index("recognises the expression in")
     for text in ("0123abc", "gcnet &lt;one&gt;", "last snapshot", "figure 4 of the paper"):
         assert text in page
@@ -90,7 +90,7 @@ def test_no_faces_where_pictures_may_not_be_passed_on(trained, tmp_path, page):
         stream.write("pictures: false\n")
     assert main(["report", str(run)]) == 0
     assert "image/png" in page and "image/png" not in (run / "report.html").read_text()
-    assert set(told(run)["missing"]) == {"responses", "figure6", "figure11", "settings"}
+    assert set(told(run)["missing"]) == {"responses", "figure6", "figure11", "people", "settings"}
 
 
 def test_what_a_run_lacks_is_explained_in_its_place(trained, tmp_path):
