@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also classify each query with its true reference in the place of the generated one",
     )
+    parser.add_argument(
+        "--no-images",
+        dest="images",
+        action="store_false",
+        help="classify only: no score of the images that the net makes, and no train_lmdb needed",
+    )
     add_engine_flag(parser, ENGINES)
     parser.add_argument("-o", "--output", required=True, help="folder to write", metavar="DIR")
 
@@ -55,7 +61,13 @@ def run(args: argparse.Namespace) -> None:
 
     identity = (args.identity_net, args.identity_weights) if args.identity_net else None
     scores, outputs = evaluate(
-        args.net, args.weights, args.data, args.engine, identity, args.own_reference
+        args.net,
+        args.weights,
+        args.data,
+        args.engine,
+        identity,
+        args.own_reference,
+        args.images,
     )
     write_evaluation(scores, outputs, args.output)
     print_accuracy(scores)

@@ -101,6 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="detect all landmarks, also of images whose landmarks the manifest gives",
     )
+    pairs.add_argument(
+        "--test-only", action="store_true", help="leave the train LMDBs out, and their images"
+    )
     _add_packing(pairs, copies=10)
 
     cross = kind("cross", "train on all of the manifest, test on all of another one")

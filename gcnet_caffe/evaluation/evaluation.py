@@ -68,6 +68,7 @@ def evaluate(
     engine: str = "torch",
     identity: tuple[str | Path, str | Path] | None = None,
     own_reference: bool = False,
+    images: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run the deploy net `model` over `data`/test_lmdb and score what it gives.
 
@@ -85,6 +86,8 @@ def evaluate(
         identity is preserved.
     own_reference : bool
         Whether to classify again with the true references in the place of the generated ones.
+    images : bool
+        Whether to score the images that the net makes, too; if not, no `train_lmdb` is needed.
 
     Returns
     -------
@@ -110,10 +113,11 @@ def evaluate(
         The net has other classes than the data; real Caffe is not installed.
     """
     tops = {top for layer in layers_in_test(model) for top in layer.top}
-    blobs = [blob for blob in (PROB, FEATURE, DELTA, *IMAGE_TARGETS) if blob in tops]
+    targets = IMAGE_TARGETS if images else {}
+    blobs = [blob for blob in (PROB, FEATURE, DELTA, *targets) if blob in tops]
     network = open_network(engine, model, weights, blobs)
     embed = _embedder(engine, *identity) if identity else None
-    wanted = [blob for blob in IMAGE_TARGETS if blob in blobs]
+    wanted = [blob for blob in targets if blob in blobs]
     test = read_images(Path(data) / "test_lmdb")
     read = [CHANNELS.get(blob, 0) for blob in network.inputs]
     channels = 1 + max(read + [IMAGE_TARGETS[blob] for blob in wanted])
@@ -135,12 +139,12 @@ def evaluate(
     means = read_images(Path(data) / "train_lmdb").images.mean(0) if wanted else test.images[0]
     for blob in wanted:
         channel = IMAGE_TARGETS[blob]
-        images, targets = outputs[blob][:, 0], test.images[:, channel]
+        made, true = outputs[blob][:, 0], test.images[:, channel]
         trivial = _trivial(test, channel, means[channel], about["records"])
         for name, chosen in _kept_apart(blob, test.images).items():
             if chosen.any():
                 answers = {key: answer[chosen] for key, answer in trivial.items()}
-                scores[name] = image_scores(images[chosen], targets[chosen], answers, embed)
+                scores[name] = image_scores(made[chosen], true[chosen], answers, embed)
     if own_reference:
         net = open_with_own_reference(engine, model, weights, [PROB])
         own = forward(net, test.images)[PROB]

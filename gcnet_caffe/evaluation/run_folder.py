@@ -10,7 +10,8 @@
     start/<setting>/<variant>/seed<s>/     those that the nets of the folds start from
     nets/<setting>/<variant>/<fold>/seed<s>/
     baselines/<name>/<fold>/               result folders with an evaluation only; -people<N> too
-    sequences/data/<fold>/  sequences/<variant>/    every frame of one fold's sequences (figure 6)
+    nets/<setting>/<variant>/<fold>/seed<s>/sequences/    evaluation on every frame of sequences
+    sequences/<fold>/                      the test LMDB of these frames
     results.json  results.csv  provenance.json  report.html  logs/
 """
 
@@ -111,6 +112,11 @@ class ResultFolder:
         """The solver, then the discriminator's where the net has one."""
         return [self.solver, *self.path.glob(f"discriminator_{self.solver.name}")]
 
+    @property
+    def every_frame(self) -> ResultFolder:
+        """The evaluation of the net on every frame of the test sequences."""
+        return ResultFolder(self.path / "sequences")
+
     def missing(self) -> str | None:
         """Return why there is no evaluation, or None where there is one."""
         if self.failed.exists():
@@ -198,17 +204,9 @@ class RunFolder:
         """Return the folder of a baseline, as `pairs` has the data that it is trained on."""
         return ResultFolder(self.path / "baselines" / name / folder_of(fold, people))
 
-    def all_sequence_pairs(self) -> list[Path]:
-        """Return the folders of `sequence_pairs` that are there."""
-        return sorted(path.parent for path in self.path.glob("sequences/data/*/test.csv"))
-
-    def sequence_pairs(self, fold: str) -> Path:
-        """Return the folder of the LMDBs with every frame of a fold's sequences."""
-        return self.path / "sequences/data" / fold
-
-    def sequences(self, variant: str) -> ResultFolder:
-        """Return the folder of a net's evaluation on every frame of one fold's sequences."""
-        return ResultFolder(self.path / "sequences" / variant)
+    def sequences(self, fold: str) -> Path:
+        """Return the folder of the LMDB with every frame of a fold's test sequences."""
+        return self.path / "sequences" / fold
 
     def place(self, folder: ResultFolder) -> str:
         """Return the path of `folder` relative to the run's."""

@@ -33,9 +33,8 @@ def mark_failures(out: Path, plan: Plan, pending: Collection[str]) -> dict[str, 
         Folder -> reason.
     """
     failed: dict[str, str] = {}
-    sequences = [
-        str(_RUN.sequences(variant).path) for variant in plan.get("sequences", {}).get("nets", ())
-    ]
+    nets = plan.get("sequences", {}).get("nets", ())
+    sequences = [str(_RUN.at(folder).every_frame.path) for folder in nets]
     for folder in [*plan["training"], *plan["baselines"], *sequences]:
         mark = RunFolder(out).at(folder).failed
         if folder not in pending:

@@ -19,6 +19,7 @@ from gcnet_caffe.experiment.settings import (
     PEOPLE,
     Setting,
     flags,
+    net_and_solver,
     options_of,
     pretraining_setting,
     setting_name,
@@ -28,12 +29,11 @@ from gcnet_caffe.experiment.settings import (
 )
 from gcnet_caffe.nets.gcnet import VARIANTS
 from gcnet_caffe.nets.names import NAMING
+from gcnet_caffe.nets.plain import PLAIN
 from gcnet_caffe.nets.pretrain import IDENTITY, PRETRAININGS
 
 #: The paths of a plan are relative to the folder of its run.
 _RUN = RunFolder(Path())
-#: Figure 6 compares these two.
-SEQUENCE_VARIANTS = ("cnn", "S1R1")
 #: Data sets whose images are sequences, and how many frames are all of them.
 _ALL_FRAMES = "--frames 100000"
 _WITH_SEQUENCES = ("ck", "oulu", "mmi")
@@ -81,11 +81,14 @@ class Training(TypedDict):
 
 
 class Sequences(TypedDict):
-    """The evaluation of every frame of one fold's sequences; `nets`: variant -> its folder."""
+    """The evaluation of every frame of the test sequences.
+
+    `folders`: what they are packed into; `nets`: folder of a training -> one of these.
+    """
 
     manifest: str
-    fold: str
     flags: str
+    folders: list[str]
     nets: dict[str, str]
 
 
@@ -298,7 +301,7 @@ def _add_pretraining(plan: Plan, experiment: Mapping[str, Any], setting: Setting
 
 
 def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
-    """Plan the evaluation of every frame of the first fold's sequences, for figure 6."""
+    """Plan the evaluation of every frame: of all folds and classifying nets of one setting."""
     source = experiment["data"]
     if isinstance(source, list) or not (
         "synthetic" in source or source.get("reader") in _WITH_SEQUENCES
@@ -310,16 +313,22 @@ def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
     train = plan["manifests"][plan["pairs"]["train"]]
     arguments = f"{train['arguments']} {_ALL_FRAMES}"
     plan["manifests"][path] = {"arguments": arguments, "inputs": train["inputs"]}
-    first = next(iter(settings(experiment)))
-    fold = plan["folds"][0]
+    name, setting = next(iter(settings(experiment).items()))
+    classifies = net_and_solver(experiment, setting)[0].get("classifier", True)
+    options = {
+        "classes": ",".join(experiment["classes"]),
+        "fold": [int(k) for fold in plan["folds"] for k in fold.removeprefix("fold").split("+")],
+        "together": any("+" in fold for fold in plan["folds"]) or None,
+    }
     return {
         "manifest": path,
-        "fold": fold,
-        "flags": f"--classes {shlex.quote(','.join(experiment['classes']))} --copies 1 "
-        f"--fold {fold.removeprefix('fold').split('+')[0]}",
+        "flags": f"{flags(options)} --test-only",
+        "folders": [str(_RUN.sequences(fold)) for fold in plan["folds"]],
         "nets": {
-            variant: str(_RUN.net(first, variant, fold, experiment["seeds"][0]).path)
-            for variant in SEQUENCE_VARIANTS
-            if variant in experiment["variants"]
+            str(_RUN.net(name, variant, fold, seed).path): str(_RUN.sequences(fold))
+            for variant in experiment["variants"]
+            if variant not in PLAIN and classifies
+            for fold in plan["folds"]
+            for seed in experiment["seeds"]
         },
     }

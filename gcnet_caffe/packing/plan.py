@@ -141,6 +141,7 @@ def plan_pairs(
     copies_of: Mapping[str, int] | None = None,
     detect: bool = False,
     people: Sequence[int] = (),
+    test_only: bool = False,
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -175,6 +176,8 @@ def plan_pairs(
         For each N of these also plan ``fold<k>-people<N>/``: of the subjects to train on, only N.
         `seed` chooses them; the N of a smaller number are among those of a larger one. The test
         LMDB is that of ``fold<k>/``.
+    test_only : bool
+        Whether to leave the train LMDBs out.
 
     Returns
     -------
@@ -222,6 +225,8 @@ def plan_pairs(
             few = [i for i in train if subjects[i] in chosen]
             place = f"{folder_of(fold, count)}/"
             targets += _train_and_test(place, few, test, per_row[few], [seed, *tested])
+    if test_only:
+        targets = [target for target in targets if target.path.endswith("/test_lmdb")]
     return Plan(
         manifest,
         Rows(map(_without_landmarks, rows)) if detect else rows,
@@ -237,6 +242,7 @@ def plan_pairs(
             **({"copies_of": dict(copies_of)} if copies_of else {}),
             **({"detect": True} if detect else {}),
             **({"people": list(people)} if people else {}),
+            **({"test_only": True} if test_only else {}),
         },
         fold_table=fold_table_text(dealt),
     )

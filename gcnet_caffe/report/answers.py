@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,15 @@ class Answers(NamedTuple):
 
     rows: list[dict[str, str]]
     right: NDArray[np.bool_]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """The accuracy (0..1) of each seed."""
+        return [float(seed.mean()) for seed in self.right]
+
+    def those(self, chosen: NDArray[np.bool_]) -> Answers:
+        """Return the answers to the (N,) images that are chosen."""
+        return Answers([*compress(self.rows, chosen)], self.right[:, chosen])
 
     @property
     def keys(self) -> list[str]:

@@ -46,7 +46,9 @@ def point(x: float, by_fold: Mapping[str, Sequence[float]]) -> Point:
     return Point(x, mean, error)
 
 
-def figure(run: Run, lines: Lines, xlabel: str, caption: str, logarithmic: bool = False) -> Figure:
+def figure(
+    run: Run, lines: Lines, xlabel: str, caption: str, ticks: Collection[float] = ()
+) -> Figure:
     """Draw `lines`; what may not be compared with the others is dashed.
 
     Parameters
@@ -55,8 +57,8 @@ def figure(run: Run, lines: Lines, xlabel: str, caption: str, logarithmic: bool 
     lines : mapping
     xlabel, caption : str
         Of the axis; what stands below the picture, before `ABOUT_BAND`.
-    logarithmic : bool
-        Whether x has a logarithmic axis.
+    ticks : collection of float
+        Where x is written, on a logarithmic axis; without them the axis is linear.
     """
     with style():
         drawn = blank((6.4, 3.6))
@@ -71,10 +73,9 @@ def figure(run: Run, lines: Lines, xlabel: str, caption: str, logarithmic: bool 
             axis.fill_between(x, mean - error, mean + error, color=colour, alpha=0.18, lw=0)
             axis.plot(x, mean, color=colour, ls=dashes, lw=1.6, marker="o", ms=3)
             axis.plot([], [], color=colour, ls=dashes, lw=1.6, label=run.name_of(name))
-        if logarithmic:
+        if ticks:
             axis.set_xscale("log")
-            ticks = sorted({p.x for points in lines.values() for p in points})
-            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.set_xticks([*ticks], [f"{tick:,g}" for tick in ticks])
             axis.minorticks_off()
         axis.set(xlabel=xlabel, ylabel="accuracy (%)", ylim=(0, 100))
         axis.grid(axis="y", color="#e6e6e6", lw=0.6)

@@ -17,6 +17,7 @@ from gcnet_caffe.nets.layer_names import (
     LOSS_QUERY,
     LOSS_REFERENCE,
 )
+from gcnet_caffe.report import bands
 from gcnet_caffe.report.blocks import Block, Figure, Missing, Text
 from gcnet_caffe.report.pictures import COLOURS, GREY, panels, style, svg_uri
 from gcnet_caffe.report.run import Method, Run, one_seed
@@ -28,6 +29,8 @@ Lines = Mapping[str, Mapping[str, Points]]
 #: (method, fold) -> what `read_log` returns.
 _Logs = dict[tuple[str, str], Series]
 
+#: Iterations whose accuracy is written in numbers, where they were tested; and the last.
+_ITERATIONS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 _POINTS = 60  # of a curve; more are averaged in groups
 #: Losses of the train log -> how the paper calls them.
 _LOSSES = {
@@ -50,7 +53,13 @@ def curves(run: Run) -> list[Block]:
         "came before it; no best iteration is chosen on the test fold."
     )
     logs, missing = _logs(run, nets)
-    return [text, _accuracies(run, nets, folds), *missing, *_losses(nets, folds, logs)]
+    return [
+        text,
+        _accuracies(run, nets, folds),
+        *_by_iterations(run),
+        *missing,
+        *_losses(nets, folds, logs),
+    ]
 
 
 def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> Block:
@@ -70,6 +79,46 @@ def _accuracies(run: Run, nets: Sequence[Method], folds: Sequence[str]) -> Block
         "paper). Dashed: always answering the largest class.",
         wide=True,
     )
+
+
+def _by_iterations(run: Run) -> list[Block]:
+    """Return mean and band of the test accuracy over the iterations, and its numbers at some."""
+    lines = {}
+    for name in dict.fromkeys(m.method for m in run.main if m.kind == "net"):
+        curves: dict[str, list[dict[float, float]]] = {}
+        for m in run.main:
+            for fold, scores in m.folds.items() if m.method == name else ():
+                curves.setdefault(fold, []).append({x: y for x, y in scores.get("curve") or ()})
+        each = [curve for seeds in curves.values() for curve in seeds]
+        tested = sorted(set(each[0]).intersection(*each) - {0}) if each else []
+        if tested:
+            lines[name] = [
+                bands.point(x, {fold: [c[x] for c in seeds] for fold, seeds in curves.items()})
+                for x in tested
+            ]
+    if not lines:
+        return []
+    last = max(points[-1].x for points in lines.values())
+    found = {p.x for points in lines.values() for p in points}
+    shown = [x for x in _ITERATIONS if x in found and x < last] + [last]
+    return [
+        bands.figure(
+            run,
+            lines,
+            "iteration",
+            "Test accuracy over the iterations of training, all folds and seeds (no counterpart in "
+            "the paper).",
+            ticks=shown,
+        ),
+        bands.table(
+            run,
+            lines,
+            "iterations",
+            "The numbers of the figure at some iterations: accuracy (%), ± standard error over "
+            "folds and seeds.",
+            {x: f"{x:,g}" for x in shown},
+        ),
+    ]
 
 
 def _losses(nets: Sequence[Method], folds: Sequence[str], logs: _Logs) -> list[Block]:

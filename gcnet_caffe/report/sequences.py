@@ -52,18 +52,21 @@ def figure6(run: Run) -> list[Block]:
 
 
 def _frames(run: Run, name: str) -> Frames:
-    features = read_features(run.folder.sequences(name).features)
-    data = next(iter(run.folder.all_sequence_pairs()), None)
-    if data is None:
-        raise GcnetError(f"{run.folder.sequence_pairs('*') / 'test.csv'}: {NO_FILE}")
+    net = run.first(name)
+    if net is None:
+        raise GcnetError("the run has no such network")
+    features = read_features(net.folder.every_frame.features)
+    data = run.folder.sequences(net.fold)
     records = read_images(data / "test_lmdb")
     if features.keys != records.keys:
         raise GcnetError(f"{data}: other frames than those of the features")
-    rows = read_test_records(data, records.keys) or []
+    rows = read_test_records(data, records.keys)
+    if rows is None:
+        raise GcnetError(f"{data / 'test.csv'}: {NO_FILE}")
     chosen = thin(len(rows))
     points = tsne(features.feature[chosen])
     low, high = points.min(0), points.max(0)
-    intensity = _intensity(rows)[chosen]
+    intensity = intensities([(row.sequence, row.rank) for row in rows])[chosen]
     return Frames(
         (points - low) / (high - low),
         _colours(_labels(rows, run.classes)[chosen], intensity, run.classes),
@@ -83,12 +86,19 @@ def _labels(rows: Sequence[RecordRow], classes: Sequence[str]) -> NDArray[np.int
     return np.array([int(expressive.get(row.sequence, row.label)) for row in rows])
 
 
-def _intensity(rows: Sequence[RecordRow]) -> NDArray[np.float64]:
-    ranks = [int(row.rank or 0) for row in rows]
+def intensities(frames: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+    """Return how far along in its sequence each frame is: 0 for the first, 1 for the last.
+
+    Parameters
+    ----------
+    frames : sequence of (sequence, rank)
+        Of all test frames of a fold, as predictions.csv and test.csv have them.
+    """
+    ranks = [int(rank or 0) for _, rank in frames]
     peaks: dict[str, int] = {}
-    for row, rank in zip(rows, ranks):
-        peaks[row.sequence] = max(rank, peaks.get(row.sequence, 1))
-    return np.array([rank / peaks[row.sequence] for row, rank in zip(rows, ranks)])
+    for (sequence, _), rank in zip(frames, ranks):
+        peaks[sequence] = max(rank, peaks.get(sequence, 1))
+    return np.array([rank / peaks[sequence] for (sequence, _), rank in zip(frames, ranks)])
 
 
 def _colours(

@@ -147,13 +147,14 @@ def _people_blocks(run: Run, lines: bands.Lines) -> list[Block]:
             "people in the training data",
             "Accuracy per image over the number of people to train on; the test people are the "
             "same (no counterpart in the paper).",
-            logarithmic=True,
+            ticks=counts,
         ),
         bands.table(
             run,
             lines,
             f"people-{run.name}",
-            "Accuracy (%) by number of training people, ± standard error over folds and seeds.",
+            "The numbers of the figure: accuracy (%) by number of training people, ± standard "
+            "error over folds and seeds.",
             {count: f"{count:g} people" for count in counts},
         ),
     ]

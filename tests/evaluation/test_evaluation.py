@@ -54,6 +54,21 @@ def test_what_it_writes_agrees_with_itself_and_with_the_log(trained, faces, caps
         assert found["labels"].tolist() == [int(row["label"]) for row in rows]
 
 
+def test_without_image_scores_no_training_image_is_read(trained, faces, tmp_path):
+    evaluate(trained, faces, "torch")
+    (tmp_path / "test_lmdb").symlink_to(faces / "test_lmdb")
+    words = f"--net {trained}/small_S1R1_deploy.prototxt --data {tmp_path} -o {tmp_path}/out"
+    words += f" --weights {trained}/x_iter_{ITERATIONS}.caffemodel"
+    assert main(["evaluate", *words.split()]) == 1  # no train_lmdb
+    assert main(["evaluate", "--no-images", *words.split()]) == 0
+    found, whole = (
+        json.loads((f / "evaluation.json").read_text())
+        for f in (tmp_path / "out", trained / "torch")
+    )
+    assert "generated_reference" in whole and "generated_reference" not in found
+    assert found["accuracy"] == whole["accuracy"]
+
+
 def test_an_lmdb_without_references_is_refused(trained, tmp_path, capsys):
     write_lmdb(tmp_path / "test_lmdb", [0, 1], channels=1)
     words = f"--net {trained}/small_S1R1_deploy.prototxt --data {tmp_path} -o {tmp_path}/out"

@@ -125,6 +125,27 @@ def test_sequences_need_a_data_set_of_sequences(tmp_path):
         planned(tmp_path, data={"manifest": "x.csv"})
 
 
+def test_every_frame_is_evaluated_of_all_folds_of_one_setting(tmp_path):
+    plan = planned(
+        tmp_path,
+        sweep={"lambda_s": [0.1, 1]},
+        variants=["cnn", "reconstruct", "S1R1"],
+        seeds=[1, 2],
+    )
+    found = plan["sequences"]
+    assert found["flags"].endswith("--fold 0 --fold 1 --test-only")
+    assert found["folders"] == ["sequences/fold0", "sequences/fold1"]
+    assert found["nets"] == {
+        f"nets/lambda_s=0.1/{variant}/fold{k}/seed{seed}": f"sequences/fold{k}"
+        for variant in ("cnn", "S1R1")
+        for k in (0, 1)
+        for seed in (1, 2)
+    }
+    together = planned(tmp_path, protocol="figure11", folds=10, variants=["S1R1"])["sequences"]
+    assert together["folders"] == ["sequences/fold0+1"]
+    assert together["flags"].endswith("--fold 0 --fold 1 --together --test-only")
+
+
 def test_without_a_sweep_there_is_one_setting(tmp_path):
     assert settings(read_experiment(write_experiment(tmp_path))) == {"default": {}}
 

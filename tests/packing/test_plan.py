@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from gcnet_caffe.datasets.expressions import CLASS_SETS, parse_classes
@@ -70,6 +71,14 @@ def test_fewer_people_are_some_of_the_people(tmp_path):
     for number in (0, 9):
         with pytest.raises(UsageError, match=rf"--people {number}: wanted 1 to 8, .* fold0 does"):
             plan_pairs(manifest, CLASSES, folds=3, people=[number])
+
+
+def test_test_images_alone(tmp_path):
+    whole, tested = (plan_pairs(pairs(tmp_path), CLASSES, folds=3, test_only=t) for t in (0, 1))
+    assert [t.path for t in tested.targets] == [f"fold{k}/test_lmdb" for k in range(3)]
+    assert all(held(tested, t.path) == held(whole, t.path) for t in tested.targets)
+    one = plan_pairs(pairs(tmp_path), CLASSES, folds=3, only=[1], test_only=True)
+    assert np.flatnonzero(one.copies()).tolist() == [4, 5]  # no other image is looked at
 
 
 def test_a_data_set_can_have_copies_of_its_own(tmp_path):

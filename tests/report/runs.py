@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from gcnet_caffe.cli import main
-from gcnet_caffe.evaluation.evaluation import evaluate
+from gcnet_caffe.evaluation.evaluation import evaluate, write_evaluation
 from gcnet_caffe.formats.log import read_log
 from gcnet_caffe.inference.images import read_images
 from tests.scratch import write_lmdb
@@ -105,14 +105,14 @@ def train_run(folder):
     data = folder / "data/pairs/fold0"
     write_lmdb(data / "train_lmdb", [i % 8 for i in range(8)], 2)
     _test_set(data, 14, 1)
-    _test_set(folder / "sequences/data/fold0", 28, 2)
+    _test_set(folder / "sequences/fold0", 28, 2)
     methods = []
     for variant in ("cnn", "S1R1"):
         net = folder / f"nets/default/{variant}/fold0/seed1"
         _train(net, variant, data)
         scores = _evaluate(net, data, net)
         methods.append(_method(folder, net, variant, scores))
-        _evaluate(net, folder / "sequences/data/fold0", folder / "sequences" / variant)
+        _evaluate(net, folder / "sequences/fold0", net / "sequences", images=False)
     write_results(
         folder, methods, title="Two small nets", folds=["fold0"], variants=["cnn", "S1R1"]
     )
@@ -149,20 +149,12 @@ def _train(net, variant, data):
     shutil.move(made / "x_iter_2.caffemodel", net / "weights.caffemodel")
 
 
-def _evaluate(net, data, out):
+def _evaluate(net, data, out, images=True):
     model, weights = net / "deploy.prototxt", str(net / "weights.caffemodel")
-    if not (data / "train_lmdb").exists():
-        shutil.copytree(net.parents[4] / "data/pairs/fold0/train_lmdb", data / "train_lmdb")
-    scores, outputs = evaluate(model, weights, data)
+    scores, outputs = evaluate(model, weights, data, images=images)
     out.mkdir(parents=True, exist_ok=True)
-    records = outputs["records"]
-    np.savez(
-        out / "features.npz",
-        feature=outputs["feature"],
-        labels=records.labels,
-        keys=np.array(records.keys),
-    )
-    return {**scores, "predicted": outputs["prob"].argmax(1), "labels": records.labels}
+    write_evaluation(scores, outputs, out)
+    return {**scores, "predicted": outputs["prob"].argmax(1), "labels": outputs["records"].labels}
 
 
 def _method(folder, net, variant, scores):

@@ -176,3 +176,51 @@ def test_a_map_keeps_what_is_apart_apart():
     features = rng.normal(size=(40, 20)) + 20 * labels[:, None]
     assert silhouette(tsne(features), labels) > 0.5 and silhouette(features, labels) > 0.5
     assert abs(silhouette(features, rng.permutation(labels))) < 0.3
+
+
+def test_iterations_are_those_that_every_fold_and_seed_tested(tmp_path):
+    made = [result("cnn", [0.5, 0.7], seed=seed) for seed in (1, 2)]
+    for place, method in enumerate(made):
+        for fold, end in zip(method["folds"].values(), (0.5, 0.7)):
+            fold["curve"] = [[0, 0.1], [100, 0.2 + place / 10], [300, 0.4], [500, end]]
+    del made[0]["folds"]["fold1"]["curve"][2]
+    run = write_results(tmp_path / "r", made)
+    assert main(["report", str(run)]) == 0
+    table = json.loads((run / "report.json").read_text())["tables"]["iterations"]
+    assert table["columns"] == ["method", "100", "500"]
+    errors = [
+        100 * np.std(found, ddof=1) / 2 for found in ([0.2, 0.2, 0.3, 0.3], [0.5, 0.5, 0.7, 0.7])
+    ]
+    assert table["rows"] == [
+        ["CNN (baseline)", f"25.0 ± {errors[0]:.1f}", f"60.0 ± {errors[1]:.1f}"]
+    ]
+
+
+def test_intensity_is_counted_within_each_sequence(tmp_path):
+    """20 people, a sequence of 5 frames and a neutral first one: the CNN sees the last two only."""
+    folder = tmp_path / "r"
+    people = everybody(20, [1])
+    methods = [answered(folder, name, [people]) for name in ("cnn", "S1R1")]
+    for method in methods:
+        name = method["method"]
+        place = folder / method["folds"]["fold0"]["folder"] / "sequences"
+        place.mkdir()
+        rows = [
+            f"{subject}{rank},1,{int(name == 'S1R1' or rank > 3)},{subject},{subject}_1,{rank}"
+            for subject in people
+            for rank in range(6)
+        ]
+        header = "key,label,predicted,subject,sequence,rank"
+        (place / "predictions.csv").write_text("\n".join([header, *rows]) + "\n")
+    run = write_results(folder, methods)
+    assert main(["report", str(run)]) == 0
+    tables = json.loads((run / "report.json").read_text())["tables"]
+    fifths = ["0.0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 to 1.0"]
+    assert tables["intensity"]["columns"] == ["method", *fifths]
+    assert tables["intensity"]["rows"] == [
+        ["CNN (baseline)", "0.0", "0.0", "0.0", "100.0", "100.0"],
+        ["GCNet S1R1", *["100.0"] * 5],
+    ]
+    gained, same = "+100.0 (+100.0 to +100.0)", "+0.0 (+0.0 to +0.0)"
+    differences = [["S1R1 − cnn", gained, gained, gained, same, same]]
+    assert tables["intensity-differences"]["rows"] == differences

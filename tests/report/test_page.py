@@ -61,7 +61,8 @@ def test_the_page_loads_nothing_from_elsewhere(page):
 def test_every_picture_has_words_and_every_caption_the_papers_place(page):
     elements = Elements(page)
     pictures = [attributes for tag, attributes in elements.found if tag == "img"]
-    assert len(pictures) == 8  # 3 of curves, confusion, figures 4, 5, 6 (points, faces)
+    # 4 of curves, confusion, figures 4, 5, 6 (points, faces), intensity
+    assert len(pictures) == 10
     assert all(len(picture["alt"]) > 20 for picture in pictures)
     place = re.compile("[Ff]igure|[Tt]ables? |no counterpart|section|equation|introduction")
     unplaced = [text for text in elements.captions if not place.search(text)]
@@ -96,7 +97,7 @@ def test_no_faces_where_pictures_may_not_be_passed_on(trained, tmp_path, page):
 def test_what_a_run_lacks_is_explained_in_its_place(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     nets = run / "nets/default"
-    shutil.rmtree(run / "sequences/S1R1")
+    shutil.rmtree(nets / "S1R1/fold0/seed1/sequences")
     for path in (
         run / "provenance.json",
         nets / "cnn/fold0/seed1/features.npz",
@@ -106,7 +107,8 @@ def test_what_a_run_lacks_is_explained_in_its_place(trained, tmp_path):
         path.unlink()
     assert main(["report", str(run)]) == 0
     missing = {section: " ".join(texts) for section, texts in told(run)["missing"].items()}
-    assert "S1R1/features.npz: No such file or directory" in missing["figure6"]
+    assert "sequences/features.npz: No such file or directory" in missing["figure6"]
+    assert "sequences/predictions.csv: No such file or directory" in missing["intensity"]
     assert "cnn/fold0/seed1/features.npz: No such file or directory" in missing["figure5"]
     assert "fold0: no training loss" in missing["curves"]
     assert "weights.caffemodel: No such file or directory" in missing["responses"]
@@ -117,17 +119,18 @@ def test_broken_pieces_are_explained(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     nets = run / "nets/default"
     for path in (
-        run / "sequences/S1R1/features.npz",
+        nets / "S1R1/fold0/seed1/sequences/features.npz",
+        nets / "S1R1/fold0/seed1/sequences/predictions.csv",
         nets / "cnn/fold0/seed1/features.npz",
         nets / "S1R1/fold0/seed1/train.log",
-        run / "sequences/data/fold0/test.csv",
+        run / "sequences/fold0/test.csv",
     ):
         path.write_bytes(b"PK\x03\x04 no more")
     shutil.rmtree(run / "data/pairs/fold0/test_lmdb")
     assert main(["report", str(run)]) == 0
     missing = {section: " ".join(texts) for section, texts in told(run)["missing"].items()}
     assert "features.npz: no features can be read" in missing["figure6"]
-    assert "sequences/data/fold0/test.csv: " in missing["figure6"]
+    assert "sequences/fold0/test.csv: " in missing["figure6"]
     assert "has no line of a Caffe training log" in missing["curves"]
     assert "no LMDB here" in missing["responses"] and "no LMDB here" in missing["figure5"]
 
