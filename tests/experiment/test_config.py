@@ -138,3 +138,12 @@ def test_the_folds_of_photographs():
     assert [folds[one] for one in rendered] == [*[10] * 200, *(k % 10 for k in range(200))]
     plan = make_plan(read_experiment(ROOT / "experiments/photographs.yaml"))
     assert plan["folds"] == [f"fold{k}" for k in range(11)]
+
+
+def test_findings_differ_from_each_other_where_they_should():
+    """One schedule, one network: only then are the runs parts of one answer."""
+    found = [read_experiment(path) for path in sorted(ROOT.glob("experiments/findings-*.yaml"))]
+    assert len(found) == 4
+    for key in ("solver", "net"):
+        assert all(experiment[key] == found[0][key] for experiment in found)
+    assert len({str(experiment["pretrain"]) for experiment in found}) == 1

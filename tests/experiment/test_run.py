@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -16,6 +18,7 @@ from gcnet_caffe.recognition.find_model import open_model
 from tests import processes
 from tests.experiment.small_run import run, start, write_experiment
 from tests.recognition.models import opened
+from tests.scratch import ROOT
 
 #: Files that appear one after the other; a run is killed when it has made one.
 STAGES = (
@@ -51,13 +54,19 @@ def test_the_whole_workflow(straight):
     assert len(found["pretrain"]) == 2
     assert "[6/6]" in err and "S1R1" in out
     for path in (
-        "sequences/S1R1/features.npz",
+        "nets/default/S1R1/fold1/seed1/sequences/features.npz",
         "nets/default/S1R1/fold1/seed1/deploy_reconstruction.prototxt",
         "results.csv",
         "report.html",
         "experiment.yaml",
     ):
         assert (folder / path).is_file()
+    told = json.loads((folder / "report.json").read_text())
+    assert [row[0] for row in told["tables"]["intensity"]["rows"]] == [
+        "CNN (baseline)",
+        "GCNet S1R1",
+    ]
+    assert not list(folder.glob("sequences/*/train_lmdb"))
     made = json.loads((folder / "provenance.json").read_text())
     assert any(command.startswith("gcnet train-folder") for command in made["commands"])
     assert "None" not in made["commands"]
@@ -88,6 +97,26 @@ def test_what_it_trained_can_be_packaged_and_used(straight, tmp_path):
         open_model(folder)
 
 
+def test_why_looks_into_what_it_trained(straight, tmp_path):
+    folder, *_ = straight
+    nets = folder / "nets/default"
+    places = [str(nets / f"{variant}/fold0/seed1") for variant in ("cnn", "S1R1")]
+    words = ["-m", "benchmarks.why", *places, "-o", str(tmp_path / "why.json"), "--batches", "2"]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    cnn, s1r1 = json.loads((tmp_path / "why.json").read_text()).values()
+    assert set(cnn["probes"]) == {"pixels of the query", "query's representation", "fc features"}
+    assert len(s1r1["probes"]) == 7 and s1r1["probes"]["pixels of the query"]["values"] == 64 * 64
+    assert cnn["references"] == {} and cnn["gradients"]["fc layers"].keys() == {"classification"}
+    # every loss reaches the encoder of the generator; cosines are of all pairs
+    assert len(s1r1["gradients"]["generator, encoder"]) == 4 + 6
+    assert s1r1["gradients"]["fc layers"].keys() == {"classification"}
+    scores = json.loads((nets / "S1R1/fold0/seed1/evaluation.json").read_text())
+    generated = s1r1["references"]["generated"]
+    assert generated == {"accuracy": scores["accuracy"], "images": scores["images"]}
+    assert "nets/default/S1R1/fold0/seed1" in done.stdout and "linear probe on" in done.stdout
+
+
 def test_nothing_is_done_twice_and_a_change_redoes_what_depends_on_it(straight):
     folder, *_ = straight
     experiment = folder.parent / "small.yaml"
@@ -95,14 +124,14 @@ def test_nothing_is_done_twice_and_a_change_redoes_what_depends_on_it(straight):
     assert out.strip() == "Nothing to do."
     out, _ = run(experiment, "-o", "run", "--dry-run", "--set", "net.lambda_s=3", cwd=folder.parent)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", out, re.M))
-    # S1R1 of both folds, and its part of figure 6; cnn, the pre-trainings and the data stay
+    # S1R1 of both folds, and its frames of sequences; cnn, the pre-trainings and the data stay
     assert jobs == {
         "net": "2",
         "train": "2",
         "evaluate": "2",
-        "sequences": "1",
+        "sequences": "2",
         "all": "1",
-        "total": "8",
+        "total": "9",
     }
     assert re.search(r"2 trainings, \d at once: about \d+ min", out)
 
