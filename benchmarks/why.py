@@ -94,7 +94,7 @@ PARTS = {
     "contrastive encoder": (f"{ENCODER_2}_",),
     "fc layers": FC_LAYERS,
 }
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic regression: the inverse of it
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C of the logistic regression: the inverse of it
 _FOLDS = 3
 _PROBE_ITERATIONS = 2000  # of the solver, at most
 

@@ -117,6 +117,9 @@ def _by_iterations(run: Run) -> list[Block]:
             "The numbers of the figure at some iterations: accuracy (%), ± standard error over "
             "folds and seeds.",
             {x: f"{x:,g}" for x in shown},
+            note="The last column may differ a little from the other tables: as in Caffe, one more "
+            "batch passes through the network between the last snapshot and the last test, and "
+            "moves the averages of batch normalization.",
         ),
     ]
 
