@@ -80,8 +80,8 @@ def _usage() -> str:
     return "\n".join([_USAGE, *lines])
 
 
-def _exit(number: int, _frame: object) -> None:
-    """End by way of the `finally`s, so that scratch files go."""
+def exit_by_finally(number: int, _frame: object) -> None:
+    """Handle a signal: end by way of the `finally`s, so that scratch files go."""
     sys.exit(128 + number)
 
 
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv = sys.argv[1:]
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
-                signal.signal(number, _exit)
+                signal.signal(number, exit_by_finally)
     if argv[:1] in (["-h"], ["--help"]):
         print(_usage())
         return 0

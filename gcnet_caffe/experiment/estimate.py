@@ -1,13 +1,14 @@
 """`gcnet run --dry-run`: which jobs are left, and how long they take.
 
-A probe trains each kind of network for 20 iterations on random images, as many at the same time as
-the run will, and measures how long the start and an iteration take.
+A probe trains each kind of network for a few iterations on random images, as many at the same time
+as the run will, and measures how long the start and an iteration take.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import re
 import shlex
 import statistics
@@ -15,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,10 +37,14 @@ from gcnet_caffe.nets import NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.real_caffe.tool import mounted
 
-ITERATIONS = 20
-_WARM = 5  # iterations left out of the measurement
-#: The options of a solver that a probe changes.
-_SHORT = f"--max-iter {ITERATIONS} --snapshot {ITERATIONS} --display 1 --test-interval 1000000"
+#: Iterations of a probe, and how many of them, besides the first, are not measured.
+_ON_CPU, _ON_GPU = (3, 0), (20, 5)  # a GPU's first ones load kernels and capture graphs
+#: Options of a net whose values do not change its time; 0 does, it leaves out a layer.
+_WEIGHTS = re.compile(
+    r"--(lambda-\w+|margin|decoder-lr-mult|moving-average-fraction) (?!0(\.0*)?( |$))\S+"
+)
+#: The options of a solver that change the time of an iteration.
+_RULE = r"--(?:type|clip-gradients) \S+"
 
 
 def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()) -> None:
@@ -88,64 +92,92 @@ def estimate(plan: Plan, waiting: Sequence[str], machine: Machine) -> float:
         Folders of the trainings, as the plan has them.
     machine : Machine
     """
-    kinds = Counter(_kind(plan["training"][folder]) for folder in waiting)
+    jobs = [plan["training"][folder] for folder in waiting]
+    kinds = {kind_of(job): job for job in jobs}
+    start, iterations = _probe(list(kinds.values()), machine)
+    iteration = dict(zip(kinds, iterations))
     seconds = 0.0
-    for kind, count in tqdm(kinds.items(), desc="probing", unit="net", disable=None):
-        start, iteration, max_iter = _probe(kind, machine)
+    for job in jobs:
+        max_iter = _number(job["solver"], "--max-iter", SolverOptions.max_iter)
         # the training, the evaluation, and two short processes that write the net and the solver
-        seconds += count * (2.5 * start + iteration * max_iter)
+        seconds += 2.5 * start + iteration[kind_of(job)] * max_iter
     return seconds / machine.at_once
 
 
-class _Kind(NamedTuple):
-    """What the time of a training depends on: all but the seed."""
+class Kind(NamedTuple):
+    """What the time of an iteration depends on.
+
+    Attributes
+    ----------
+    variant, engine : str
+    net, rule : str
+        Options of make-net and make-solver.
+    """
 
     variant: str
     net: str
-    solver: str
+    rule: str
     engine: str
 
 
-def _kind(job: Training) -> _Kind:
-    solver = re.sub(r"--random-seed \d+", "", job["solver"]).strip()
-    return _Kind(job["variant"], job["net"], solver, job["engine"])
+def kind_of(job: Training) -> Kind:
+    """Return the kind of net that a training has: those of one kind are probed once."""
+    net = " ".join(_WEIGHTS.sub("", job["net"]).split())
+    return Kind(job["variant"], net, " ".join(re.findall(_RULE, job["solver"])), job["engine"])
 
 
-def _probe(job: _Kind, machine: Machine) -> tuple[float, float, int]:
-    """Train `job` for a few iterations; return (seconds to start, of an iteration, max_iter)."""
+def _probe(jobs: Sequence[Training], machine: Machine) -> tuple[float, list[float]]:
+    """Train `jobs` for a few iterations; return the seconds to start, and of an iteration of each.
+
+    As many processes as the run has at the same time do that, each one job after another.
+    """
+    length, warm = _ON_GPU if machine.gpus else _ON_CPU
     # among the system's temporary files: after SIGKILL nothing is left among the user's
     with tempfile.TemporaryDirectory(prefix="gcnet-") as folder:
         scratch = Path(folder)
         env = {**environment(), **mounted(scratch), "OMP_NUM_THREADS": str(machine.threads)}
-        data = scratch / "data"
-        batch = _number(job.net, "--batch-size", NetOptions.batch_size)
-        _write_data(data, job.variant, 2 * batch)
-        trained = [ResultFolder(scratch / str(number)) for number in range(machine.at_once)]
-        target = ["--variant", job.variant, "--name", "probe", "--data", str(data), "--short-names"]
-        net = [*target, *shlex.split(job.net)]
-        solver = [*target, *shlex.split(job.solver), *shlex.split(_SHORT)]
-        slots = ["--gpu-slots", ",".join(map(str, machine.gpu_slots))] if machine.gpus else []
-        train = ["train-folder", "--engine", job.engine, *slots]
-        _run(job, env, [["make-net", "-o", str(each.path), *net] for each in trained])
-        _run(job, env, [["make-solver", *_files(each), *solver] for each in trained])
+        slots: list[list[ResultFolder]] = []
+        for place in range(machine.at_once):
+            names = (f"{place}-{number}-{job['variant']}" for number, job in enumerate(jobs))
+            slots.append([ResultFolder(scratch / name) for name in names])
+        datas = [scratch / f"data-{number}" for number in range(len(jobs))]
+        for job, data in zip(jobs, datas):
+            batch = _number(job["net"], "--batch-size", NetOptions.batch_size)
+            _write_data(data, job["variant"], 2 * batch)
         begin = time.monotonic()
-        _run(job, env, [[*train, str(each.path)] for each in trained])
-        wall = time.monotonic() - begin
-        iteration = statistics.mean(_iteration_seconds(each.log) for each in trained)
-        max_iter = _number(job.solver, "--max-iter", SolverOptions.max_iter)
-        return max(0.0, wall - ITERATIONS * iteration), iteration, max_iter
+        processes = [
+            [_verbs(*each, machine, length) for each in zip(jobs, datas, folders)]
+            for folders in slots
+        ]
+        ended = _run(env, processes)
+        seconds = [[_iteration_seconds(each.log, warm) for each in folders] for folders in slots]
+        iterations = list(map(statistics.mean, zip(*seconds)))
+        # a process imports with its first job what a training's process imports
+        start = statistics.mean(ended[0]) - begin - length * iterations[0]
+        return max(0.0, start), iterations
+
+
+def _verbs(
+    job: Training, data: Path, folder: ResultFolder, machine: Machine, length: int
+) -> list[list[str]]:
+    """The three verbs that train a job for `length` iterations."""
+    target = ["--variant", job["variant"], "--name", "probe", "--data", str(data), "--short-names"]
+    target += ["-o", str(folder.path)]
+    prefix = str(folder.snapshots / "net")
+    files = ["--net", str(folder.train_test), "--snapshot-prefix", prefix]
+    short = f"--max-iter {length} --snapshot {length} --display 1 --test-interval 1000000"
+    slots = ["--gpu-slots", ",".join(map(str, machine.gpu_slots))] if machine.gpus else []
+    return [
+        ["make-net", *target, *shlex.split(job["net"])],
+        ["make-solver", *target, *files, *shlex.split(job["solver"]), *shlex.split(short)],
+        ["train-folder", str(folder.path), "--engine", job["engine"], *slots],
+    ]
 
 
 def _number(flags: str, flag: str, default: int) -> int:
     """The value of an option, as a job has it."""
     found = re.search(rf"{flag} (\d+)", flags)
     return int(found[1]) if found else default
-
-
-def _files(folder: ResultFolder) -> list[str]:
-    """The options of make-solver for the files of a training."""
-    prefix = str(folder.snapshots / "net")
-    return ["-o", str(folder.path), "--net", str(folder.train_test), "--snapshot-prefix", prefix]
 
 
 def _write_data(folder: Path, variant: str, count: int) -> None:
@@ -162,23 +194,39 @@ def _write_data(folder: Path, variant: str, count: int) -> None:
                 writer.put(f"{index:08d}", datum.SerializeToString())
 
 
-def _run(job: _Kind, env: dict[str, str], commands: Sequence[Sequence[str]]) -> None:
-    """Run commands of `gcnet` at the same time, each to its end."""
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    gcnet = [sys.executable, "-m", "gcnet_caffe.cli"]
+def _run(
+    env: dict[str, str], processes: Sequence[Sequence[Sequence[Sequence[str]]]]
+) -> list[list[float]]:
+    """Run the jobs, lists of verbs, of each of some processes; return when each job ended.
+
+    Returns
+    -------
+    list of list of float
+        A list per job, a number per process: seconds of the monotonic clock.
+    """
+    command = [sys.executable, "-m", "gcnet_caffe.cli._one_after_another"]
     with contextlib.ExitStack() as stack:
-        processes = [
-            ends_with_parent.start(stack, [*gcnet, *words], env=env, **pipes) for words in commands
-        ]
-        for process in processes:
-            error = process.communicate()[1]
-            if process.returncode:
-                raise GcnetError(f"the probe of {job.variant} failed: {error.strip()[-300:]}")
+        started, said = [], []
+        for jobs in processes:
+            given, errors = (stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
+            given.write(json.dumps(jobs))
+            given.seek(0)
+            pipes = {"stdin": given, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
+            started.append(ends_with_parent.start(stack, command, env=env, **pipes))
+            said.append(errors)
+        lines = zip(*(process.stdout or () for process in started))
+        bar = tqdm(lines, "probing", len(processes[0]), unit="net", disable=None)
+        ended = [list(map(float, each)) for each in bar]
+        for process, errors in zip(started, said):
+            if process.wait():
+                errors.seek(0)
+                raise GcnetError(f"a probe failed: {errors.read().strip()[-300:]}")
+        return ended
 
 
-def _iteration_seconds(log: Path) -> float:
-    """Median seconds of an iteration, from the log's times."""
-    found = display_times(log.read_text())[_WARM:]
+def _iteration_seconds(log: Path, warm: int) -> float:
+    """Median seconds of an iteration, from the log's times but the first `warm`."""
+    found = display_times(log.read_text())[warm:]
     times = [datetime.datetime.strptime(text, "%H:%M:%S.%f") for text in found]
     gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
     return statistics.median(gap % 86400 for gap in gaps)

@@ -1,4 +1,4 @@
-"""`gcnet run --dry-run`: what is left when it is killed while it probes."""
+"""`gcnet run --dry-run`: which nets it probes, and what is left when it is killed meanwhile."""
 
 import os
 import signal
@@ -8,6 +8,11 @@ import time
 
 import pytest
 
+from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.experiment.config import read_experiment
+from gcnet_caffe.experiment.estimate import estimate, kind_of
+from gcnet_caffe.experiment.plan import make_plan
+from gcnet_caffe.experiment.snakemake import Machine
 from tests import processes
 from tests.experiment.small_run import write_experiment
 
@@ -36,7 +41,9 @@ def killed(tmp_path_factory):
     found = {}
     while waiting:
         for number, process in list(waiting.items()):
-            if process.poll() is not None or processes.found(folders[number], "*/*/data/test_lmdb"):
+            if process.poll() is not None or processes.found(
+                folders[number], "*/*/data-0/test_lmdb"
+            ):
                 process.send_signal(number)
                 process.communicate()
                 del waiting[number]
@@ -55,3 +62,26 @@ def test_a_killed_probe_leaves_nothing_among_the_user_s_files(killed, number, st
 
 def test_a_probe_that_is_asked_to_end_leaves_nothing_anywhere(killed):
     assert killed[signal.SIGTERM][2] == []
+
+
+def kinds(folder, **changes):
+    """How many nets are probed, of how many that are trained."""
+    path = write_experiment(folder, pretrain=None, sequences=None, **changes)
+    jobs = make_plan(read_experiment(path))["training"].values()
+    return len(set(map(kind_of, jobs))), len(jobs)
+
+
+def test_a_net_is_probed_once_for_all_folds_seeds_and_weights_of_its_losses(tmp_path):
+    sweep = {"lambda_s": [0.1, 0.5, 1.0], "base_lr": [0.001, 0.01]}
+    assert kinds(tmp_path, variants=["S1R1"], seeds=[1, 2], sweep=sweep) == (1, 24)
+
+
+@pytest.mark.parametrize("sweep", [{"lambda_s": [0, 0.5]}, {"batch_size": [4, 8]}])
+def test_what_changes_the_time_is_another_kind_of_net(sweep, tmp_path):
+    assert kinds(tmp_path, variants=["S1R1"], sweep=sweep) == (2, 4)
+
+
+def test_a_probe_that_fails_says_why():
+    job = {"variant": "cnn", "net": "--batch-size 0", "solver": "", "engine": "torch"}
+    with pytest.raises(GcnetError, match=r"a probe failed: .*--batch-size: found 0, wanted at lea"):
+        estimate({"training": {"one": job}}, ["one"], Machine(1))
