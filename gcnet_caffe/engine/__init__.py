@@ -6,7 +6,10 @@ below this one, not by this one.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+from collections.abc import Iterator
 
 from gcnet_caffe.errors import extra
 
@@ -28,5 +31,17 @@ def import_torch(what: str = "the engine") -> None:
     UsageError
         It is not installed; the message has the command that installs it.
     """
-    with extra("torch", what):
+    with extra("torch", what), _without_garbage_collection():
         import torch  # noqa: F401
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage in the block: a tenth of the time of an import of so many objects."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

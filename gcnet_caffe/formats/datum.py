@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from gcnet_caffe.errors import LmdbError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 #: (channels, height, width)
 Shape = tuple[int, int, int]
 
-_FLAGS = {True: cv2.IMREAD_COLOR, False: cv2.IMREAD_GRAYSCALE, None: cv2.IMREAD_UNCHANGED}
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 #: PNG colour type -> channels, of those that OpenCV leaves as they are.
 _PNG_CHANNELS = {0: 1, 2: 3, 6: 4}
@@ -68,8 +66,11 @@ def decode(datum: Any, color: bool | None, origin: str) -> NDArray[Any]:
         The sizes do not fit the data, or an encoded image cannot be decoded.
     """
     if datum.encoded:
+        import cv2  # only here: most databases need no decoder, and it takes 0.1 s
+
+        flags = {True: cv2.IMREAD_COLOR, False: cv2.IMREAD_GRAYSCALE, None: cv2.IMREAD_UNCHANGED}
         bytes_ = np.frombuffer(datum.data, np.uint8)
-        image = cv2.imdecode(bytes_, _FLAGS[color]) if len(bytes_) else None
+        image = cv2.imdecode(bytes_, flags[color]) if len(bytes_) else None
         if image is None or image.dtype != np.uint8:
             raise LmdbError(f"{origin}: an encoded image that cannot be decoded")
         return image[None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(2, 0, 1))

@@ -9,7 +9,6 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from gcnet_caffe.errors import ImageError
@@ -52,6 +51,8 @@ def read_image(path: str, color: bool, name: str) -> NDArray[np.uint8]:
     ImageError
         It is missing, or cannot be decoded.
     """
+    import cv2  # as in formats/datum.py
+
     data = read_bytes(path, name)
     flag = cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE
     try:
@@ -163,6 +164,8 @@ class ImageRules(TransformRules):
         param, name = self._image, images.name(index)
         image: Any = read_image(images.paths[index], param.is_color, name)
         if param.new_height:
+            import cv2
+
             image = cv2.resize(image, (param.new_width, param.new_height))
         planes = in_planes(image)
         self.output_shape(planes.shape, name)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -176,6 +175,8 @@ class WindowData(_Images):
 
     def _cut(self, window: Window, mirrored: bool, out: NDArray[np.float32]) -> None:
         """Put the pixels of `window`, less the mean and times the scale, into `out`, of zeros."""
+        import cv2  # as in formats/datum.py
+
         image = self._image(window)
         (x1, x2, width, left), (y1, y2, height, top) = self._places(window, mirrored, image)
         self.check(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -80,6 +79,8 @@ class DenseImageData(Layer):
 
     def _read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return image (C, H, W) and labels (1, H, W) of a line, in the new size."""
+        import cv2  # as in formats/datum.py
+
         param = self.param.dense_image_data_param
         found = []
         for path, color, how in (
@@ -100,6 +101,8 @@ class DenseImageData(Layer):
         return image, labels
 
     def _decoded(self, path: str, flag: int) -> NDArray[np.uint8]:
+        import cv2
+
         try:
             data = np.fromfile(path, np.uint8)
             pixels = cv2.imdecode(data, flag) if data.size else None
