@@ -3,8 +3,8 @@
 Speed is compared on the same encoded images, one process each.
 
 convert_imageset decodes, makes grey, resizes to 66x66 and writes an LMDB. `make_lmdb.py identity`
-decodes, makes grey, aligns, equalises and writes one; it should reach at least half the speed.
-Wall-clock time of the whole command, the best of some rounds in which the commands take turns.
+decodes, makes grey, aligns, equalises and writes one. Wall-clock time and CPU time (user and
+system) of the whole command, each the best of some rounds in which the commands take turns.
 Images of the sizes of CASIA-WebFace and CK+, and the LMDBs, are made in a temporary folder.
 """
 
@@ -51,17 +51,18 @@ def main():
 
 
 def _beside_caffe(rounds):
-    print(
-        f"{'images':36} {'convert_imageset':>17} {'make-lmdb':>10} {'ratio':>6} {'2 workers':>10}"
-    )
+    columns = "images", "convert_imageset", "make-lmdb", "ratio", "2 workers"
+    print("{:36} {:>23} {:>23} {:>15} {:>10}".format(*columns))
     for name, width, height, side, suffix, count in _SETS:
         with tempfile.TemporaryDirectory() as folder:
             _make_images(Path(folder), width, height, side, suffix, count)
             commands = [_convert_imageset(), _make_lmdb(workers=1), _make_lmdb(workers=2)]
             times = [[_seconds(command, folder) for command in commands] for _ in range(rounds)]
-        caffe, one, two = (count / best for best in np.min(times, axis=0))
+        times = np.min(times, axis=0) / count
+        caffe, one, two = (f"{1 / wall:.0f}/s, CPU {1e3 * cpu:.2f} ms" for wall, cpu in times)
+        ratio = "{:.2f}, CPU {:.2f}".format(*times[0] / times[1])
         what = f"{count} {name}, {width}x{height} {suffix[1:].upper()}"
-        print(f"{what:36} {caffe:15.0f}/s {one:8.0f}/s {one / caffe:6.2f} {two:8.0f}/s", flush=True)
+        print(f"{what:36} {caffe:>23} {one:>23} {ratio:>15} {two.split(',')[0]:>10}", flush=True)
 
 
 def _make_images(folder, width, height, side, suffix, count):
@@ -94,14 +95,16 @@ def _make_lmdb(workers):
 
 
 def _seconds(command, folder):
-    start = time.perf_counter()
+    """Wall-clock and CPU seconds of a command."""
+    start, before = time.perf_counter(), os.times()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, os.times()
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stderr}")
     shutil.rmtree(Path(folder) / "out")
-    return seconds
+    user, system = (after[i] - before[i] for i in (2, 3))  # of the processes that have ended
+    return seconds, user + system
 
 
 if __name__ == "__main__":

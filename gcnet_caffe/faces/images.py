@@ -10,7 +10,9 @@ import contextlib
 import io
 import os
 import stat
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,8 +200,11 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
     """Raise an ImageError unless Pillow finds the image whole, and it is not too large.
 
     OpenCV refuses what is cut off in every format but one: before 4.12 it fills the rest of a JPEG
-    with grey. Pillow decodes JPEGs at an eighth of their size for that.
+    with grey. Pillow decodes JPEGs at an eighth of their size for that. Of a JPEG or PNG that is
+    whole by its segments or chunks, Pillow is not asked: it would take as long as the decoding.
     """
+    if _is_whole_jpeg(data) or _is_whole_png(data):
+        return
     if data.startswith((b"II", b"MM")):
         _check_tiff(data, name)
     try:
@@ -224,6 +229,40 @@ def _check(data: bytes, kind: Kind | None, name: str | Path) -> None:
             raise ImageError(f"{name}: the image is cut off after {len(data)} bytes") from None
         what = kind.words.partition(" ")[2]
         raise ImageError(f"{name}: not a whole image: cut off or damaged {what}") from None
+
+
+#: The markers of the frames that are common, and of the scan, which the image's data follow.
+_FRAMES, _SCAN = (0xC0, 0xC1, 0xC2), 0xDA
+
+
+def _is_whole_jpeg(data: bytes) -> bool:
+    """Return whether this is a common JPEG, not too large, with its end behind its scan."""
+    at, pixels = 2, 0
+    while data.startswith(b"\xff\xd8") and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        marker = data[at + 1]
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            pixels = height * width
+        if marker == _SCAN:  # in the data of an image 0xff is followed by 0
+            ends = data.endswith(b"\xff\xd9", at) or data.find(b"\xff\xd9", at) > 0
+            return ends and 0 < pixels <= MAX_PIXELS
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
+
+
+def _is_whole_png(data: bytes) -> bool:
+    """Return whether this is a PNG, not too large, whose chunks are whole and have their CRCs."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") or len(data) < 24:
+        return False
+    width, height = struct.unpack_from(">II", data, 16)
+    at, kind, view = 8, b"", memoryview(data)
+    while kind != b"IEND" and at + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + size
+        if data[end : end + 4] != zlib.crc32(view[at + 4 : end]).to_bytes(4, "big"):
+            return False
+        at = end + 4
+    return kind == b"IEND" and width * height <= MAX_PIXELS
 
 
 @contextlib.contextmanager
