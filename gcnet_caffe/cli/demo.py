@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from gcnet_caffe.cli._options import add_engine_flag
-from gcnet_caffe.experiment.training import ENGINES
+from gcnet_caffe.experiment import ENGINES
 from gcnet_caffe.parallel import cores
 
 

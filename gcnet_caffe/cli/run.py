@@ -11,8 +11,15 @@ import shlex
 from pathlib import Path
 
 from gcnet_caffe.cli._caffe_flags import gpu_numbers
-from gcnet_caffe.cli._options import add_cores_flag, check_least
+from gcnet_caffe.cli._options import (
+    add_cores_flag,
+    add_option_flags,
+    check_least,
+    given_options,
+)
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.experiment import TRAINING_OPTIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-gpu", "--gpu", default="", help="GPU numbers separated by ',', or 'all'; default: the CPU"
     )
+    add_option_flags(parser, EngineOptions, EngineOptions(), only=TRAINING_OPTIONS)
     parser.add_argument("--per-gpu", type=int, default=1, help="trainings at the same time per GPU")
     parser.add_argument(
         "--profile",
@@ -73,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
         args.per_gpu,
         args.profile,
         tuple(shlex.split(args.snakemake)),
+        EngineOptions(**given_options(args, EngineOptions)),
     )
     out = args.output or str(Path("runs") / Path(args.experiment).stem)
     if args.dry_run:

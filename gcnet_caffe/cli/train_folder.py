@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 
-from gcnet_caffe.cli._options import add_engine_flag
-from gcnet_caffe.experiment.training import ENGINES, train_folder
+from gcnet_caffe.cli._options import add_engine_flag, add_option_flags, given_options
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.experiment import ENGINES, TRAINING_OPTIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="folder with the net and its solver", metavar="DIR")
     add_engine_flag(parser, ENGINES)
+    add_option_flags(parser, EngineOptions, EngineOptions(), only=TRAINING_OPTIONS)
     parser.add_argument("--weights", nargs="*", default=[], help=".caffemodel files to start from")
     parser.add_argument(
         "--data",
@@ -30,5 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gcnet_caffe.experiment.training import train_folder
+
     slots = [int(word) for word in filter(None, args.gpu_slots.split(","))]
-    train_folder(args.folder, args.engine, args.weights, args.data, slots)
+    options = EngineOptions(**given_options(args, EngineOptions))
+    train_folder(args.folder, args.engine, args.weights, args.data, slots, options)

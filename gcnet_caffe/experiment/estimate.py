@@ -29,6 +29,7 @@ from gcnet_caffe.evaluation.run_folder import ResultFolder
 from gcnet_caffe.experiment.config import check_data, read_experiment
 from gcnet_caffe.experiment.plan import Plan, Training, make_plan
 from gcnet_caffe.experiment.snakemake import Machine, environment, find_pending
+from gcnet_caffe.experiment.training import training_flags
 from gcnet_caffe.faces.align import SIZE
 from gcnet_caffe.formats import caffe_pb
 from gcnet_caffe.formats.lmdb_file import LmdbWriter
@@ -63,13 +64,14 @@ def show_plan(path: str, out: str, machine: Machine, changes: Sequence[str] = ()
     Raises
     ------
     UsageError
-        The experiment is wrong, or its data are missing.
+        The experiment or `machine` is wrong, or its data are missing.
     GcnetError
         Snakemake or the probe failed.
     """
     experiment = read_experiment(path, changes)
     check_data(experiment, path)
     plan = make_plan(experiment)
+    machine.check(plan)
     pending = find_pending(plan, out, machine)
     print(pending.stats)
     waiting = [folder for folder in plan["training"] if folder in pending.trainings]
@@ -165,12 +167,13 @@ def _verbs(
     target += ["-o", str(folder.path)]
     prefix = str(folder.snapshots / "net")
     files = ["--net", str(folder.train_test), "--snapshot-prefix", prefix]
+    more = shlex.split(training_flags(machine.options))
     short = f"--max-iter {length} --snapshot {length} --display 1 --test-interval 1000000"
     slots = ["--gpu-slots", ",".join(map(str, machine.gpu_slots))] if machine.gpus else []
     return [
         ["make-net", *target, *shlex.split(job["net"])],
         ["make-solver", *target, *files, *shlex.split(job["solver"]), *shlex.split(short)],
-        ["train-folder", str(folder.path), "--engine", job["engine"], *slots],
+        ["train-folder", str(folder.path), "--engine", job["engine"], *slots, *more],
     ]
 
 

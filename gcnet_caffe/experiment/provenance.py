@@ -45,6 +45,7 @@ def write_provenance(out: str | Path, start: float, machine: Machine) -> None:
         "command": shlex.join(["gcnet", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {machine.cores} cores, {machine.threads} threads per job"
         + (f", GPUs {', '.join(map(str, machine.gpus))}" if machine.gpus else ""),
+        "precision": machine.options.precision + (", CUDA graphs" * machine.options.cuda_graphs),
         "started": before.get("started", started),
         "seconds": round(before.get("seconds", 0) + time.time() - start, 1),
         "commands": _commands(folder),

@@ -77,7 +77,8 @@ def run(
     Raises
     ------
     UsageError
-        The experiment is wrong, its data are missing, or `out` is the folder of something else.
+        The experiment or `machine` is wrong, data are missing, or `out` is the folder of something
+        else.
     GcnetError
         Snakemake failed, or another `gcnet run` uses the folder.
     """
@@ -85,6 +86,7 @@ def run(
     experiment = read_experiment(path, changes)
     check_data(experiment, path)
     plan = make_plan(experiment)
+    machine.check(plan)
     if out.exists() and not RunFolder(out).plan_file.is_file() and any(out.iterdir()):
         raise UsageError(f"{out}: exists, and is not the folder of a run; give another folder")
     out.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gcnet_caffe.datasets.protocols import PROTOCOLS
 from gcnet_caffe.datasets.readers import READERS
-from gcnet_caffe.experiment.training import ENGINES
+from gcnet_caffe.experiment import ENGINES
 from gcnet_caffe.nets import ALL_VARIANTS, NetOptions, SolverOptions
 from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.rendering.trees import KINDS

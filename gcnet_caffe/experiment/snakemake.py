@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gcnet_caffe import ends_with_parent
-from gcnet_caffe.errors import GcnetError, check_python, extra
+from gcnet_caffe.engine import import_torch
+from gcnet_caffe.engine.options import EngineOptions
+from gcnet_caffe.errors import GcnetError, UsageError, check_python, extra
 from gcnet_caffe.experiment.plan import Plan
+from gcnet_caffe.experiment.training import training_flags
 
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 #: What a run needs, beside the engine.
@@ -38,6 +41,8 @@ class Machine(NamedTuple):
         Folder of a Snakemake profile, for clusters.
     more : tuple of str
         Further words for Snakemake.
+    options : EngineOptions
+        How the torch engine trains: its `precision` and `cuda_graphs`.
     """
 
     cores: int
@@ -46,6 +51,7 @@ class Machine(NamedTuple):
     per_gpu: int = 1
     profile: str = ""
     more: tuple[str, ...] = ()
+    options: EngineOptions = EngineOptions()
 
     @property
     def gpu_slots(self) -> list[int]:
@@ -57,6 +63,27 @@ class Machine(NamedTuple):
         """How many trainings run at the same time."""
         return len(self.gpu_slots) or max(1, self.cores // self.threads)
 
+    def check(self, plan: Plan) -> None:
+        """Check that the trainings of a plan can have the options of the engine.
+
+        Raises
+        ------
+        UsageError
+            They are trained in real Caffe, in turns, or not on a GPU.
+        """
+        words, jobs = training_flags(self.options), plan["training"].values()
+        if words and any(job["engine"] != "torch" for job in jobs):
+            raise UsageError(f"{words}: found engine: caffe in the experiment, wanted torch")
+        if self.options.cuda_graphs and any("--generator dcgan" in job["net"] for job in jobs):
+            raise UsageError("--cuda-graphs: cannot be used with generator: dcgan, of two solvers")
+        if (self.options.cuda_graphs or self.options.precision == "tf32") and not self.gpus:
+            raise UsageError(f"{words}: wanted GPUs, give -gpu")
+        if self.options.cuda_graphs and not self.profile:  # else other machines train
+            import_torch("--cuda-graphs")
+            from gcnet_caffe.engine.device import choose_device
+
+            choose_device(max(self.gpus))
+
 
 def snakemake_command(
     out: str | Path, machine: Machine, *words: str, **config: object
@@ -65,6 +92,8 @@ def snakemake_command(
     config["threads"] = machine.threads
     config["workers"] = 1 if machine.profile else machine.cores  # set-threads gives more
     resources, jobs = [], ["--cores", str(machine.cores)]
+    if training_flags(machine.options):
+        config["training"] = training_flags(machine.options)
     if machine.gpus:
         config["gpu_slots"] = ",".join(map(str, machine.gpu_slots))
         resources = ["--resources", f"gpu={len(machine.gpu_slots)}"]

@@ -18,18 +18,36 @@ from pathlib import Path
 from typing import Any
 
 from gcnet_caffe import files
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import NO_FILE, GcnetError, SchemaError, UsageError
 from gcnet_caffe.evaluation.run_folder import ResultFolder
+from gcnet_caffe.experiment import TRAINING_OPTIONS
+from gcnet_caffe.experiment.settings import flags
 from gcnet_caffe.formats import caffe_pb, read_binary, read_solver
 from gcnet_caffe.formats.log import text_before
 from gcnet_caffe.formats.snapshots import iteration_of, snapshot_files, snapshot_folder, states_of
 from gcnet_caffe.packing.provenance import PACKED
 from gcnet_caffe.real_caffe import tool as caffe_tool
 
-#: Names of what trains a net.
-ENGINES = ("torch", "caffe")
 _ORIGIN = "made_with.json"
 _PATIENCE = 60  # seconds that a killed training may take to end
+
+
+def training_flags(options: EngineOptions) -> str:
+    """Return the options of `TRAINING_OPTIONS` as `gcnet train-folder` takes them.
+
+    Parameters
+    ----------
+    options : EngineOptions
+
+    Returns
+    -------
+    str
+        Empty where all are as by default.
+    """
+    default = EngineOptions()
+    given = {name: getattr(options, name) for name in TRAINING_OPTIONS}
+    return flags({name: value for name, value in given.items() if value != getattr(default, name)})
 
 
 def train_folder(
@@ -38,6 +56,7 @@ def train_folder(
     weights: Sequence[str] = (),
     data: str | None = None,
     gpu_slots: Sequence[int] = (),
+    options: EngineOptions | None = None,
 ) -> None:
     """Train the net of a folder, or resume its training from the last snapshot.
 
@@ -46,21 +65,27 @@ def train_folder(
     folder : str
         A training folder; the paths in its solver are relative to the current folder.
     engine : str
-        One of `ENGINES`: ``torch`` or ``caffe``.
+        One of `experiment.ENGINES`: ``torch`` or ``caffe``.
     weights : sequence of str
         .caffemodel files to start from.
     data : str, optional
         Folder of the LMDBs; if its packed.json changes, training starts again.
     gpu_slots : sequence of int
         A GPU number per training that may run at the same time; the first free one is used.
+    options : EngineOptions, optional
+        Of the torch engine; snapshots of other ones are not resumed.
 
     Raises
     ------
     GcnetError
         Training failed, or another process trains here.
     UsageError
-        The solver does not write binary snapshots in snapshots/, the last one at the end.
+        `options` are given for real Caffe; or the solver does not write binary snapshots in
+        snapshots/, the last one at the end.
     """
+    options = options or EngineOptions()
+    if engine != "torch" and training_flags(options):
+        raise UsageError(f"{training_flags(options)}: wanted --engine torch, found {engine}")
     job = ResultFolder(Path(folder))
     solvers = job.solvers
     params = [read_solver(path) for path in solvers]
@@ -68,12 +93,12 @@ def train_folder(
         _check_solver(job, path, param)
     trains = GcnetError(f"{folder}: another process trains here")
     with files.alone(job.path / ".lock", trains, _PATIENCE), _gpu(gpu_slots) as gpu:
-        _forget_others(job.snapshots, _origin(job, engine, weights, data))
+        _forget_others(job.snapshots, _origin(job, engine, weights, data, options))
         snapshots = _newest(engine, [param.snapshot_prefix for param in params])
         if snapshots and job.log.is_file():  # what comes after them is done and logged again
             text = job.log.read_text(encoding="utf-8")
             files.write_text(job.log, text_before(text, iteration_of(snapshots[0]) or 0))
-        _start(engine, solvers, job.log, () if snapshots else weights, snapshots, gpu)
+        _start(engine, solvers, job.log, () if snapshots else weights, snapshots, gpu, options)
         param = params[0]
         last = snapshot_files(param, param.max_iter).model
         if not Path(last).is_file():
@@ -109,6 +134,7 @@ def _start(
     weights: Sequence[str],
     snapshots: Sequence[str],
     gpu: int | None,
+    options: EngineOptions,
 ) -> None:
     """Train by `solvers`, the second a discriminator's, from `weights` or from `snapshots`."""
     first, *second = map(str, solvers)
@@ -121,7 +147,8 @@ def _start(
     from gcnet_caffe.engine.commands import train
 
     gpus = None if gpu is None else [gpu]
-    train(first, weights, snapshots, gpus, discriminator_solver="".join(second), log=str(log))
+    other = "".join(second)
+    train(first, weights, snapshots, gpus, options, discriminator_solver=other, log=str(log))
 
 
 def _newest(engine: str, prefixes: Sequence[str]) -> list[str]:
@@ -146,9 +173,14 @@ def _is_whole(engine: str, path: str) -> bool:
 
 
 def _origin(
-    folder: ResultFolder, engine: str, weights: Sequence[str], data: str | None
+    folder: ResultFolder,
+    engine: str,
+    weights: Sequence[str],
+    data: str | None,
+    options: EngineOptions,
 ) -> dict[str, str]:
-    """What the snapshots are made with: the engine, and the SHA-256 of each file."""
+    """What the snapshots are made with: the engine, its options, and the SHA-256 of each file."""
+    engine = f"{engine} {training_flags(options)}".strip()
     made_with: list[str | Path] = [*folder.nets, *folder.solvers, *weights]
     made_with += [Path(data) / PACKED] if data else []
     try:

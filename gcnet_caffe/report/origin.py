@@ -69,6 +69,7 @@ def origin(run: Run) -> list[Block]:
         "seeds": asked.get("seeds"),
         "versions": made.get("versions"),
         "machine": made.get("machine"),
+        "precision": made.get("precision"),
         "started": made.get("started"),
         "duration (h:mm:ss)": None if seconds is None else timedelta(seconds=round(seconds)),
         "network options": asked.get("net"),

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from gcnet_caffe import cli
+from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.errors import GcnetError, UsageError
 from gcnet_caffe.experiment import training
 from gcnet_caffe.experiment.training import train_folder
@@ -76,6 +77,24 @@ def test_snapshots_of_another_solver_are_forgotten(folder):
     write_solver(folder, 60, base_lr=0.01)
     train_folder("run")
     assert (folder / "weights.caffemodel").read_bytes() == wanted
+
+
+def test_snapshots_of_another_precision_are_forgotten(folder):
+    train_folder("run", options=EngineOptions(precision="bf16"))
+    other = (folder / "weights.caffemodel").read_bytes()
+    train_folder("run")
+    wanted = (folder / "weights.caffemodel").read_bytes()
+    assert other != wanted
+    (folder / "train.log").unlink()
+    (folder / "weights.caffemodel").unlink()
+    kill_at(folder, 30, "--precision", "bf16")
+    train_folder("run")
+    assert (folder / "weights.caffemodel").read_bytes() == wanted
+
+
+def test_real_caffe_has_no_precision(folder):
+    with pytest.raises(UsageError, match="^--precision bf16: wanted --engine torch, found caffe$"):
+        train_folder("run", "caffe", options=EngineOptions(precision="bf16"))
 
 
 def start_again(folder, iteration):
