@@ -17,12 +17,12 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("words, data", [([], "data/ck7/fold0"), (["--data", "mine"], "mine")])
 def test_fit_test_counts_the_test_images(words, data, here):
-    write_lmdb(here / data / "test_lmdb", [0] * 131, 2)
+    write_lmdb(here / data / "test_lmdb", [0] * 133, 2)
     for verb in ("make-net", "make-solver"):
         assert main([verb, "--fit-test", "--short-names", "-o", "out", *words]) == 0
     net = read_net("out/train_test.prototxt")
-    assert net.layer[1].data_param.batch_size == 1
-    assert read_solver("out/solver.prototxt").test_iter == [131]
+    assert net.layer[1].data_param.batch_size == 19
+    assert read_solver("out/solver.prototxt").test_iter == [7]
 
 
 def test_fit_test_without_an_lmdb_is_one_line(here, capsys):
