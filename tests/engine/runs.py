@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from gcnet_caffe import nets
-from gcnet_caffe.engine.caffe_order import compiled
+from gcnet_caffe.engine import loops
 from gcnet_caffe.engine.log import Log
 from gcnet_caffe.engine.options import EngineOptions
 from gcnet_caffe.engine.solver import Solver
@@ -83,7 +83,7 @@ def threads(count):
     torch.set_num_threads(count)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(compiled, "_WORTH", 1)
+            patch.setattr(loops, "_WORTH", 1)
             yield
     finally:
         torch.set_num_threads(before)

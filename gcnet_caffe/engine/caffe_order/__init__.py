@@ -24,11 +24,12 @@ from gcnet_caffe.engine.caffe_order import (
     products,
     recurrent,
 )
-from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, use_one_thread
+from gcnet_caffe.engine.caffe_order.compiled import use_one_thread
 from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
 from gcnet_caffe.engine.fusion import Step
 from gcnet_caffe.engine.layers.base import Layer, Tops
 from gcnet_caffe.engine.layers.convolution import Im2col
+from gcnet_caffe.engine.loops import HAS_NUMBA
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
 

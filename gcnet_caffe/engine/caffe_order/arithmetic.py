@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gcnet_caffe.engine.caffe_order.blas import Array, dot, power
-from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, compiled, share
+from gcnet_caffe.engine.loops import HAS_NUMBA, compiled, share
 
 _U = np.uint64
 

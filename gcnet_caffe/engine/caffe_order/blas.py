@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order import compiled as c
-from gcnet_caffe.engine.caffe_order.compiled import compiled, share
+from gcnet_caffe.engine.loops import compiled, share
 
 Array = NDArray[np.float32]
 Number = Union[float, np.float32]

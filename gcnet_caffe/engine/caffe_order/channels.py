@@ -19,10 +19,10 @@ from gcnet_caffe.engine.caffe_order.blas import (
     power,
     row_sums,
 )
-from gcnet_caffe.engine.caffe_order.compiled import share
 from gcnet_caffe.engine.caffe_order.images import add_to_bias
 from gcnet_caffe.engine.caffe_order.rows import affine, divided, normalized_back, summed_products
 from gcnet_caffe.engine.caffe_order.rule import Back, Top, gradient_of, values
+from gcnet_caffe.engine.loops import share
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.base import Layer

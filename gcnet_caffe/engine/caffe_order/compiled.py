@@ -1,9 +1,4 @@
-"""Loops that Numba compiles, the functions of C that they call, and the threads that share them.
-
-Compiled code calls OpenBLAS and the C library by their addresses and does not hold Python's lock,
-so that threads compute at the same time. Numba keeps the code beside the sources; it compiles a
-function anew when that function's own file has changed. Without Numba the same functions run as
-Python, slowly.
+"""The functions of C that compiled loops (engine/loops.py) call, by their addresses.
 
 OpenBLAS adds up in the order of the kernels that it chooses for the processor, or that
 OPENBLAS_CORETYPE gives when it is loaded. Each version chooses differently, so the kernels are
@@ -14,14 +9,13 @@ a compiler puts that (in other kernels: the remainders of 4 or 32) decides how n
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 
+from gcnet_caffe.engine.loops import HAS_NUMBA
 from gcnet_caffe.engine.options import KERNELS
 from gcnet_caffe.errors import UsageError
 
@@ -30,59 +24,9 @@ if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
 
 from scipy.linalg import _fblas  # noqa: E402
 
-try:
+if HAS_NUMBA:
     import numba
     from llvmlite import binding
-
-    HAS_NUMBA = True
-except ImportError:
-    HAS_NUMBA = False
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-#: How many numbers are worth a thread.
-_WORTH = 1 << 15
-
-
-def compiled(function: _Function) -> _Function:
-    """Decorator: Numba compiles `function`, which then runs without Python's lock."""
-    if not HAS_NUMBA:
-        return function
-    jit: Any = functools.partial(numba.njit, nogil=True, error_model="numpy")
-    try:
-        return cast(_Function, jit(cache=True)(function))
-    except RuntimeError:  # no folder where the code can be kept
-        return cast(_Function, jit()(function))
-
-
-def share(
-    function: Callable[..., object], count: int, size: int, *arguments: Any, step: int = 1
-) -> None:
-    """Call function(*arguments, start, stop) for parts of range(count), in PyTorch's threads.
-
-    Parameters
-    ----------
-    function : callable
-        `compiled`. Calls for several parts do what one call for all does.
-    count, size : int
-        How many things there are, and how many numbers are computed for each.
-    step : int
-        Parts begin at multiples of it.
-    """
-    steps = -(-count // step)
-    wanted = min(torch.get_num_threads(), count * size // _WORTH, steps) if HAS_NUMBA else 1
-    threads = max(wanted, 1)
-    edges = [min(steps * index // threads * step, count) for index in range(threads + 1)]
-    parts = list(zip(edges, edges[1:]))
-    others = [_pool(threads - 1).submit(function, *arguments, *part) for part in parts[1:]]
-    function(*arguments, *parts[0])
-    for other in others:
-        other.result()
-
-
-@functools.cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers)
 
 
 def _openblas() -> tuple[ctypes.CDLL, str]:

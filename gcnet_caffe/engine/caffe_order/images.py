@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gcnet_caffe.engine.caffe_order.blas import Array, product, sums
-from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, compiled
+from gcnet_caffe.engine.loops import HAS_NUMBA, compiled
 
 Three = tuple[int, int, int]
 _U = np.uint64

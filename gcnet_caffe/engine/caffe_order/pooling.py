@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order.blas import Array
-from gcnet_caffe.engine.caffe_order.compiled import compiled, share
 from gcnet_caffe.engine.caffe_order.rule import Back, Top, by_torch
+from gcnet_caffe.engine.loops import compiled, share
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.pooling import SPP, Pooling

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from gcnet_caffe.engine.caffe_order import images
 from gcnet_caffe.engine.caffe_order.blas import ROWS, Array, column_sums, gemm
-from gcnet_caffe.engine.caffe_order.compiled import compiled, share
 from gcnet_caffe.engine.caffe_order.images import Three, Windows
 from gcnet_caffe.engine.caffe_order.rule import Back, Top, gradient_of, numbered, values
+from gcnet_caffe.engine.loops import compiled, share
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.layers.convolution import Convolution, Deconvolution, Im2col

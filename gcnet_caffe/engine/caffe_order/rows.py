@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcnet_caffe.engine.caffe_order.blas import ROWS, Array, Number, row_sums, sums
-from gcnet_caffe.engine.caffe_order.compiled import HAS_NUMBA, compiled, share
+from gcnet_caffe.engine.loops import HAS_NUMBA, compiled, share
 
 #: So many numbers of a product are summed while they are in the cache.
 _BLOCK = 1 << 14
