@@ -18,7 +18,7 @@ def tree(tmp_path_factory):
 
 
 def opened(what="S1R1"):
-    return open_net(f"prototxt/ck_fold0_{what}_train_test.prototxt", TRAIN, CaffeRng(1))
+    return open_net(f"prototxt/ck_fold0_{what}_train_test.prototxt", TRAIN, CaffeRng(3))
 
 
 def gradients(net, run):
@@ -128,7 +128,7 @@ layer {{ name: "loss2" type: "Reduction" bottom: "t" top: "loss2" loss_weight: 1
     from tests.engine.small import NET
 
     write_small(tmp_path, net=NET + threshold)
-    net = open_net("net.prototxt", TRAIN, CaffeRng(1))
+    net = open_net("net.prototxt", TRAIN, CaffeRng(3))
     loss, _ = net()
     with pytest.raises(NetError, match=r"layer 't' \(Threshold\): has no backward"):
         loss.backward()

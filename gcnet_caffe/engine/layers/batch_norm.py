@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,15 +40,25 @@ class BatchNorm(Layer):
             spec.lr_mult = 0
 
     def forward(self, bottom: torch.Tensor) -> torch.Tensor:
-        return self.normalize(bottom)
+        top: torch.Tensor = self.normalize(bottom)
+        return top
+
+    def uses_batch(self, bottom: torch.Tensor) -> bool:
+        """Whether mean and variance are those of the batch `bottom`, of more than one value."""
+        return not self.use_global and bottom.numel() > self.channels
 
     def normalize(
         self,
         bottom: torch.Tensor,
         weight: torch.Tensor | None = None,
         bias: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Return the top, times `weight` plus `bias` (C) if they are given; update the blobs."""
+        function: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Return the top, times `weight` plus `bias` (C) if they are given; update the blobs.
+
+        With `function`, return what it makes of BatchNormFunction's arguments: only where the layer
+        `uses_batch`.
+        """
         mean_sum, variance_sum, factor = (self.blobs[i].detach() for i in range(3))
         eps = self.param.batch_norm_param.eps
         if self.use_global:
@@ -55,8 +66,9 @@ class BatchNorm(Layer):
             mean, variance = mean_sum * scale, variance_sum * scale
             return F.batch_norm(bottom, mean, variance, weight, bias, False, 0.0, eps)
         mean, variance = torch.zeros_like(mean_sum), torch.zeros_like(mean_sum)
-        top: torch.Tensor
-        if bottom.numel() == self.channels:  # one value per channel, its own mean
+        if function is not None:
+            top = function(bottom, weight, bias, mean, variance, eps)
+        elif bottom.numel() == self.channels:  # one value per channel, its own mean
             mean = bottom.detach().reshape(-1)
             ones = torch.ones_like(variance)
             top = F.batch_norm(bottom - bottom, variance, ones, weight, bias, False, 0.0, 0.0)
