@@ -12,7 +12,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from gcnet_caffe.engine.layers.base import Shape, Tops, Weighted, register
+from gcnet_caffe.engine.layers.base import TRAIN, Shape, Tops, Weighted, register
+from gcnet_caffe.engine.loops import HAS_NUMBA, channels_last_array, share
 from gcnet_caffe.formats.shapes import per_axis
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -114,6 +115,18 @@ class _Filters(_Windows):
         few = len(self.kernel) == 2 and self.group == 1 and math.prod(self.kernel) <= 2 * others
         return few and single == 1
 
+    def _is_of_one_map(self, bottom: torch.Tensor) -> bool:
+        """Whether it goes with stride 1 from or to one channel, on a CPU: _OneMap is faster."""
+        return (
+            bottom.dim() == 4
+            and self.channel_axis == 1
+            and bottom.device.type == "cpu"
+            and self.blob(0).shape[1] == 1
+            and self.group == 1
+            and self.stride == self.dilation == (1, 1)
+            and self.padding[1] < self.kernel[1]
+        )
+
     def forward(self, *bottoms: torch.Tensor) -> Tops:
         function = self.functions[len(self.kernel)]
         tops = tuple(self._run(function, bottom) for bottom in bottoms)
@@ -204,19 +217,50 @@ def _autocast(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
 
 
+def _one_map(bottom: torch.Tensor, weight: torch.Tensor, padding: Shape) -> torch.Tensor | None:
+    """Return a deconvolution with stride 1 into one channel, or None where no loop can make it.
+
+    Parameters
+    ----------
+    bottom : (N, C, H, W) tensor
+    weight : (C, 1, kernel_h, kernel_w) tensor
+    padding : pair of int
+    """
+    images, channels, height, width = bottom.shape
+    rows, columns = weight.shape[2:]
+    sizes = height + rows - 1 - 2 * padding[0], width + columns - 1 - 2 * padding[1]
+    usable = HAS_NUMBA and bottom.dtype in (torch.float32, torch.bfloat16)
+    if not usable or channels % 16 or min(width, sizes[1]) < 16 or torch.compiler.is_compiling():
+        return None
+    from gcnet_caffe.engine import one_map_loops
+
+    bottom = bottom.contiguous(memory_format=torch.channels_last)
+    missing = -rows * columns % one_map_loops.TOGETHER
+    taps = F.pad(weight.detach().float().flatten(1), (0, missing)).flatten().numpy()
+    top = torch.empty(images, 1, *sizes, dtype=bottom.dtype)
+    numbers = channels_last_array(bottom), channels, height, width, taps, rows, columns, padding
+    size = channels * height * width
+    share(one_map_loops.deconvolve, images, size, *numbers, channels_last_array(top))
+    return top
+
+
 class _OneMap(torch.autograd.Function):
     """Deconvolution with stride 1 into one channel.
 
-    oneDNN computes 16 output channels where one is wanted. Here each row of the kernel becomes an
-    output channel of a convolution along the rows. The tops, each moved down by its row, add up.
+    oneDNN computes 16 output channels where one is wanted. Where we have no loop for it, each row
+    of the kernel becomes an output channel of a convolution along the rows. The tops, each moved
+    down by its row, add up.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, bottom: torch.Tensor, weight: torch.Tensor, padding: Shape
+        ctx: Any, bottom: torch.Tensor, weight: torch.Tensor, padding: Shape, loops: bool
     ) -> torch.Tensor:
         ctx.save_for_backward(bottom, weight)
         ctx.padding = padding
+        by_loop = _one_map(_autocast(bottom), weight, padding) if loops else None
+        if by_loop is not None:
+            return by_loop
         height, (rows, columns) = bottom.shape[2], weight.shape[2:]
         taps = weight[:, 0].permute(1, 0, 2).flip(2).unsqueeze(2)  # rows x C x 1 x columns
         made = F.conv2d(bottom, taps, padding=(0, columns - 1 - padding[1]))
@@ -227,22 +271,53 @@ class _OneMap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        bottom, weight = (saved.to(gradient.dtype) for saved in ctx.saved_tensors)
-        needed = [*ctx.needs_input_grad[:2], False]
-        to_bottom, to_weight, _ = torch.ops.aten.convolution_backward(
-            gradient,
-            bottom,
-            weight,
-            None,
-            (1, 1),
-            ctx.padding,
-            (1, 1),
-            True,
-            (0, 0),
-            1,
-            needed,
-        )
-        return to_bottom, to_weight, None
+        wanted = [*ctx.needs_input_grad[:2], False]
+        bottom, weight = ctx.saved_tensors
+        found = _gradients(gradient, bottom, weight, None, ctx.padding, True, wanted)
+        return *found[:2], None, None
+
+
+class _FromOneMap(torch.autograd.Function):
+    """Convolution with stride 1 of one channel; the gradient of the bottom is a `_one_map`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        bottom: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: Shape,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(bottom, weight)
+        ctx.padding, ctx.biases = padding, None if bias is None else list(bias.shape)
+        return F.conv2d(bottom, weight, bias, padding=padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        (bottom, weight), padding = ctx.saved_tensors, ctx.padding
+        wanted = list(ctx.needs_input_grad[:3])
+        by_loop = _one_map(gradient, weight, padding) if wanted[0] else None
+        if by_loop is not None:
+            wanted[0] = False
+        found = _gradients(gradient, bottom, weight, ctx.biases, padding, False, wanted)
+        return found[0] if by_loop is None else by_loop, *found[1:], None
+
+
+def _gradients(
+    gradient: torch.Tensor,
+    bottom: torch.Tensor,
+    weight: torch.Tensor,
+    biases: list[int] | None,
+    padding: Shape,
+    transposed: bool,
+    wanted: list[bool],
+) -> Any:
+    """Return the gradients of bottom, weight and bias of a convolution with stride 1."""
+    bottom, weight = (saved.to(gradient.dtype) for saved in (bottom, weight))
+    one = (1, 1)
+    return torch.ops.aten.convolution_backward(
+        gradient, bottom, weight, biases, one, padding, one, transposed, (0, 0), 1, wanted
+    )
 
 
 @register("Convolution")
@@ -251,6 +326,13 @@ class Convolution(_Filters):
 
     functions = _CONVOLVE
     by_products = staticmethod(convolve_by_products)
+
+    def forward(self, *bottoms: torch.Tensor) -> Tops:
+        bottom = bottoms[0]
+        if len(bottoms) == 1 and bottom.requires_grad and self._is_of_one_map(bottom):
+            top: torch.Tensor = _FromOneMap.apply(bottom, self.blob(0), self.bias, self.padding)
+            return top
+        return super().forward(*bottoms)
 
 
 @register("Deconvolution")
@@ -261,22 +343,12 @@ class Deconvolution(_Filters):
     by_products = staticmethod(deconvolve_by_products)
 
     def forward(self, *bottoms: torch.Tensor) -> Tops:
-        if len(bottoms) == 1 and self._makes_one_map(bottoms[0]):
-            top: torch.Tensor = _OneMap.apply(bottoms[0], self.blob(0), self.padding)
+        # as a decoder's last
+        if len(bottoms) == 1 and self._is_of_one_map(bottoms[0]):
+            trains = self.phase == TRAIN  # for one picture, compiled code takes longer to load
+            top: torch.Tensor = _OneMap.apply(bottoms[0], self.blob(0), self.padding, trains)
             return top if self.bias is None else top + self.bias
         return super().forward(*bottoms)
-
-    def _makes_one_map(self, bottom: torch.Tensor) -> bool:
-        """Whether its top has one channel, as a decoder's last: _OneMap is faster on a CPU."""
-        return (
-            bottom.dim() == 4
-            and self.channel_axis == 1
-            and bottom.device.type == "cpu"
-            and self.param.convolution_param.num_output == 1
-            and self.group == 1
-            and self.stride == self.dilation == (1, 1)
-            and self.padding[1] < self.kernel[1]
-        )
 
 
 @register("Im2col")
