@@ -35,6 +35,8 @@ bench: setup image
 	$(BIN)/python benchmarks/rendering.py
 	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python -m benchmarks.step_parts
+	$(BIN)/python -m benchmarks.step_parts --precision bf16
 	$(BIN)/python -m benchmarks.caffes_order
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python -m benchmarks.live_camera

@@ -1,7 +1,8 @@
 """One training step of S1R1 with the batch of 64 that it is committed with, engine beside engine.
 
 Contestants: real Caffe (OpenBLAS), the torch engine, and the hand-written module of the same net
-(handwritten_s1r1.py), the last two plain and compiled. Each is a process of its own that is told
+(handwritten_s1r1.py), the last two plain, compiled and in bfloat16, the module also without the
+allocator setting of the engine. Each is a process of its own that is told
 when to step, so that they take turns, two steps each; the median of the second steps counts. Peak
 memory is the process's, less what it had after its imports. The last line says how fast the data
 come.
@@ -32,7 +33,7 @@ def main():
         _work(args.worker)
         return
     with tempfile.TemporaryDirectory() as folder:
-        _make_tree(Path(folder))
+        make_tree(Path(folder))
         workers = [_Worker(name, folder, args.threads) for name in _CONTESTANTS]
         for _ in range(args.rounds):
             for worker in workers:
@@ -43,14 +44,19 @@ def main():
             worker.close()
 
 
-#: name -> the words of its worker: engine, and whether compiled.
+#: name -> the words of its worker: engine, and how it runs.
 _CONTESTANTS = {
     "real Caffe": ("caffe", ""),
     "engine": ("engine", ""),
     "engine --compile": ("engine", "compiled"),
+    "engine --precision bf16": ("engine", "bf16"),
     "hand-written": ("hand", ""),
     "hand-written, torch.compile": ("hand", "compiled"),
+    "hand-written, bf16": ("hand", "bf16"),
+    "hand-written, malloc as it is": ("hand", "malloc"),
 }
+#: How it runs -> whom it is held against.
+_RIVALS = {words[1]: name for name, words in _CONTESTANTS.items() if words[0] == "hand"}
 
 
 class _Worker:
@@ -105,9 +111,7 @@ def _print_table(workers):
     print(f"{'S1R1, batch 64':30} {'ms/step':>9} {'x Caffe':>8} {'x hand':>7} {'peak MiB':>9}")
     for worker in workers:
         median = medians[worker.name]
-        hand = medians[
-            "hand-written, torch.compile" if "compile" in worker.name else "hand-written"
-        ]
+        hand = medians[_RIVALS[_CONTESTANTS[worker.name][1]]]
         print(
             f"{worker.name:30} {median * 1e3:9.0f} {medians['real Caffe'] / median:8.2f} "
             f"{median / hand:7.2f} {worker.memory:9.0f}",
@@ -121,7 +125,7 @@ def _print_feed(workers):
     print(f"data: {batch * 1e3:.2f} ms a batch, {step / batch:.0f} times faster than the net")
 
 
-def _make_tree(folder):
+def make_tree(folder):
     """The committed files over LMDBs of the demo's kind: smooth pairs of 66x66."""
     import numpy as np
 
@@ -153,7 +157,7 @@ def _work(words):
 
         import gcnet_caffe.engine.commands  # noqa: F401
     before = _peak_memory()
-    step, feed = {"caffe": _caffe, "engine": _engine, "hand": _hand}[kind](how == "compiled")
+    step, feed = {"caffe": _caffe, "engine": _engine, "hand": _hand}[kind](how)
     for line in sys.stdin:
         start = time.perf_counter()
         feed() if line.strip() == "feed" else step()
@@ -174,7 +178,8 @@ def _caffe(_):
     return (lambda: solver.step(1)), None
 
 
-def _engine(compiled):
+def open_solver(**options):
+    """Return the engine's Solver of the committed S1R1 with EngineOptions of `options`."""
     import io
 
     from gcnet_caffe.engine.device import choose_device, prepare_torch
@@ -183,16 +188,25 @@ def _engine(compiled):
     from gcnet_caffe.engine.solver import Solver
     from gcnet_caffe.formats import read_solver
 
-    options = EngineOptions(compile=compiled)
-    prepare_torch(options, choose_device(None))
-    solver = Solver(read_solver(_SOLVER), _SOLVER, options=options, log=Log(io.StringIO()))
+    given = EngineOptions(**options)
+    prepare_torch(given, choose_device(None))
+    return Solver(read_solver(_SOLVER), _SOLVER, options=given, log=Log(io.StringIO()))
+
+
+def _engine(how):
+    precision = "bf16" if how == "bf16" else "fp32"
+    solver = open_solver(compile=how == "compiled", precision=precision)
     return (lambda: solver.step(1)), solver.net.next_batch
 
 
-def _hand(compiled):
+def _hand(how):
     from handwritten_s1r1 import make_step
 
-    return make_step(compiled=compiled), None
+    from gcnet_caffe.engine.device import keep_freed_memory
+
+    if how != "malloc":
+        keep_freed_memory()
+    return make_step(compiled=how == "compiled", bf16=how == "bf16"), None
 
 
 if __name__ == "__main__":
