@@ -34,7 +34,7 @@ class _Vector(types.Type):
 @register_model(_Vector)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, vector: _Vector) -> None:
-        element: Any = _of(_ELEMENTS[vector.kind])
+        element: Any = vector_of(_ELEMENTS[vector.kind])
         super().__init__(manager, vector, element)  # type: ignore[no-untyped-call]
 
 
@@ -49,12 +49,14 @@ _STORED = {
 }
 
 
-def _of(element: Any) -> Any:
+def vector_of(element: Any) -> Any:
+    """Return the LLVM type of a vector of `element`s."""
     return ir.VectorType(element, WIDTH)
 
 
-def _all(element: Any, value: Any) -> Any:
-    return ir.Constant(_of(element), [value] * WIDTH)
+def all_equal(element: Any, value: Any) -> Any:
+    """Return the constant of 16 times `value`."""
+    return ir.Constant(vector_of(element), [value] * WIDTH)
 
 
 def _lowered(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,11 +79,11 @@ def _ternary(result: Callable[..., Any], make: Callable[..., Any]) -> Any:
     return intrinsic(lambda _typing, a, b, c: (result(a, b, c)(a, b, c), _lowered(make)))
 
 
-def _place(context: Any, builder: Any, array: Any, kind: Any, index: Any) -> Any:
+def address(context: Any, builder: Any, array: Any, kind: Any, index: Any) -> Any:
     """Return the address of 16 elements of an array, as a pointer to a vector."""
     data = context.make_array(kind)(context, builder, array).data
     pointer = builder.gep(data, [index])
-    return builder.bitcast(pointer, _of(_STORED[kind.dtype][0]).as_pointer())
+    return builder.bitcast(pointer, vector_of(_STORED[kind.dtype][0]).as_pointer())
 
 
 @intrinsic
@@ -89,18 +91,19 @@ def load(_typing: Any, array: Any, index: Any) -> Any:
     """Return the 16 elements of `array` from `index` on: f, d, or i of uint8."""
 
     def lower(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return _loaded(context, builder, values[0], array, values[1])
+        return loaded(context, builder, values[0], array, values[1])
 
     return _STORED[array.dtype][1](array, types.intp), lower
 
 
-def _loaded(context: Any, builder: Any, array: Any, kind: Any, index: Any) -> Any:
-    place = _place(context, builder, array, kind, index)
+def loaded(context: Any, builder: Any, array: Any, kind: Any, index: Any) -> Any:
+    """Return the value of `load`, of an array's value and type."""
+    place = address(context, builder, array, kind, index)
     found = builder.load(place, align=kind.dtype.bitwidth // 8)
     if kind.dtype == types.int16:
-        bits = builder.shl(builder.zext(found, _of(_I32)), _all(_I32, 16))
-        return builder.bitcast(bits, _of(ir.FloatType()))
-    return builder.zext(found, _of(_I32)) if kind.dtype == types.uint8 else found
+        bits = builder.shl(builder.zext(found, vector_of(_I32)), all_equal(_I32, 16))
+        return builder.bitcast(bits, vector_of(ir.FloatType()))
+    return builder.zext(found, vector_of(_I32)) if kind.dtype == types.uint8 else found
 
 
 @intrinsic
@@ -109,12 +112,16 @@ def spread(_typing: Any, array: Any, index: Any) -> Any:
 
     def lower(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         data = context.make_array(array)(context, builder, values[0]).data
-        number = builder.load(builder.gep(data, [values[1]]))
-        nothing = ir.Constant(_of(ir.FloatType()), ir.Undefined)
-        alone = builder.insert_element(nothing, number, ir.Constant(_I32, 0))
-        return builder.shuffle_vector(alone, nothing, _all(_I32, 0))
+        return broadcast(builder, builder.gep(data, [values[1]]))
 
     return _F(array, types.intp), lower
+
+
+def broadcast(builder: Any, pointer: Any) -> Any:
+    """Return the vector of 16 times the float32 at an address."""
+    nothing = ir.Constant(vector_of(ir.FloatType()), ir.Undefined)
+    alone = builder.insert_element(nothing, builder.load(pointer), ir.Constant(_I32, 0))
+    return builder.shuffle_vector(alone, nothing, all_equal(_I32, 0))
 
 
 @intrinsic
@@ -129,7 +136,7 @@ def turn(_typing: Any, array: Any, index: Any, step: Any, turned: Any, place: An
         vectors = []
         for number in range(WIDTH):
             at = builder.add(first, builder.mul(apart, ir.Constant(apart.type, number)))
-            vectors.append(_loaded(context, builder, array_value, array, at))
+            vectors.append(loaded(context, builder, array_value, array, at))
         for half in (1, 2, 4, 8):
             for number in range(WIDTH):
                 if not number & half:
@@ -137,7 +144,7 @@ def turn(_typing: Any, array: Any, index: Any, step: Any, turned: Any, place: An
                     vectors[number], vectors[number + half] = _exchanged(builder, *pair, half)
         for number, vector in enumerate(vectors):
             at = builder.add(place_value, builder.mul(row_value, ir.Constant(first.type, number)))
-            builder.store(vector, _place(context, builder, to, turned, at), align=4)
+            builder.store(vector, address(context, builder, to, turned, at), align=4)
         return context.get_dummy_value()
 
     given = (array, types.intp, types.intp, turned, types.intp, types.intp)
@@ -148,7 +155,7 @@ def _exchanged(builder: Any, a: Any, b: Any, half: int) -> list[Any]:
     """Return a and b after the odd runs of `half` numbers of a and the even ones of b swapped."""
     lanes = [[lane if not lane & half else lane - half + WIDTH for lane in range(WIDTH)]]
     lanes += [[lane + half if not lane & half else lane + WIDTH for lane in range(WIDTH)]]
-    return [builder.shuffle_vector(a, b, ir.Constant(_of(_I32), order)) for order in lanes]
+    return [builder.shuffle_vector(a, b, ir.Constant(vector_of(_I32), order)) for order in lanes]
 
 
 @intrinsic
@@ -160,8 +167,8 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
         if array.dtype == types.int16:
             value = _bfloat16(builder, value)
         elif array.dtype == types.uint8:
-            value = builder.trunc(value, _of(ir.IntType(8)))
-        place = _place(context, builder, values[0], array, values[1])
+            value = builder.trunc(value, vector_of(ir.IntType(8)))
+        place = address(context, builder, values[0], array, values[1])
         builder.store(value, place, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -169,16 +176,17 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 def _bfloat16(builder: Any, value: Any) -> Any:
-    bits = builder.bitcast(value, _of(_I32))
-    odd = builder.and_(builder.lshr(bits, _all(_I32, 16)), _all(_I32, 1))
-    rounded = builder.add(builder.add(bits, odd), _all(_I32, 0x7FFF))
+    bits = builder.bitcast(value, vector_of(_I32))
+    odd = builder.and_(builder.lshr(bits, all_equal(_I32, 16)), all_equal(_I32, 1))
+    rounded = builder.add(builder.add(bits, odd), all_equal(_I32, 0x7FFF))
     is_nan = builder.fcmp_unordered("uno", value, value)
-    rounded = builder.select(is_nan, _all(_I32, 0x7FC00000), rounded)
-    return builder.trunc(builder.lshr(rounded, _all(_I32, 16)), _of(_I16))
+    rounded = builder.select(is_nan, all_equal(_I32, 0x7FC00000), rounded)
+    return builder.trunc(builder.lshr(rounded, all_equal(_I32, 16)), vector_of(_I16))
 
 
-def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    kind = "f32" if a.type == _of(ir.FloatType()) else "f64"
+def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return the value of a * b + c, rounded once."""
+    kind = "f32" if a.type == vector_of(ir.FloatType()) else "f64"
     signature = ir.FunctionType(a.type, [a.type] * 3)
     name = f"llvm.fma.v{WIDTH}{kind}"
     tools: Any = cgutils
@@ -200,9 +208,9 @@ def _rectify(builder: Any, a: Any) -> Any:
 
 add = _binary(lambda a, b: a, lambda builder, a, b: builder.fadd(a, b))
 #: a * b + c, rounded once.
-multiply_add = _ternary(lambda a, b, c: a, _fused)
+multiply_add = _ternary(lambda a, b, c: a, fused)
 #: f as d.
-widen = _unary(lambda a: _D, lambda builder, a: builder.fpext(a, _of(ir.DoubleType())))
+widen = _unary(lambda a: _D, lambda builder, a: builder.fpext(a, vector_of(ir.DoubleType())))
 #: max(a, 0); what is not a number stays.
 rectify = _unary(lambda a: a, _rectify)
 is_zero = _unary(lambda a: _B, lambda builder, a: builder.fcmp_ordered("==", a, _zero(a)))
@@ -220,10 +228,10 @@ choose = _ternary(lambda a, b, c: b, lambda builder, a, b, c: builder.select(a, 
 @intrinsic(prefer_literal=True)
 def whole(_typing: Any, value: Any) -> Any:
     """Return 16 times the literal integer `value`: i."""
-    return _I(value), lambda *_: _all(_I32, value.literal_value)
+    return _I(value), lambda *_: all_equal(_I32, value.literal_value)
 
 
 @intrinsic
 def zeros(_typing: Any) -> Any:
     """Return 16 zeros: f."""
-    return _F(), lambda *_: ir.Constant(_of(ir.FloatType()), None)
+    return _F(), lambda *_: ir.Constant(vector_of(ir.FloatType()), None)
