@@ -3,7 +3,7 @@
 A chain reads its bottom twice in each direction and writes its top or gradient once; what lies
 between is never in memory. Layers one by one take about three times as long. Sums are in float64,
 in pieces whose order does not depend on the number of threads. A mask is a byte, the `codes` of
-batch_norm_loops.
+batch_norm_loops. Blobs are as that module wants them.
 """
 
 from __future__ import annotations
@@ -16,23 +16,10 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from gcnet_caffe.engine import batch_norm_loops as loops
-from gcnet_caffe.engine import vectors
 from gcnet_caffe.engine.loops import channels_last_array as _array
 from gcnet_caffe.engine.loops import share
 
 _Array = NDArray[Any]
-
-
-def suits(blob: torch.Tensor) -> bool:
-    """Whether the loops can run on `blob`."""
-    return (
-        blob.device.type == "cpu"
-        and blob.dim() == 4
-        and blob.dtype in (torch.float32, torch.bfloat16)
-        and blob.shape[1] % vectors.WIDTH == 0
-        and blob.is_contiguous(memory_format=torch.channels_last)
-        and blob.numel() > 0
-    )
 
 
 def _empty(

@@ -20,7 +20,7 @@ from gcnet_caffe.engine.layers.base import Layer, Tops
 from gcnet_caffe.engine.layers.batch_norm import BatchNorm
 from gcnet_caffe.engine.layers.pooling import MaxUnpool, Pooling
 from gcnet_caffe.engine.layers.scale import Scale
-from gcnet_caffe.engine.loops import HAS_NUMBA
+from gcnet_caffe.engine.loops import has_numba
 
 if TYPE_CHECKING:
     from gcnet_caffe.engine.net import Blobs, Loss
@@ -177,11 +177,19 @@ def _last(step: Step) -> Layer:
 
 def _chains(blob: torch.Tensor) -> ModuleType | None:
     """Return batch_norm_chains if its loops can run on `blob`."""
-    if torch.compiler.is_compiling() or blob.device.type != "cpu" or not HAS_NUMBA:
+    if torch.compiler.is_compiling() or blob.device.type != "cpu" or blob.dim() != 4:
+        return None
+    suits = (
+        blob.dtype in (torch.float32, torch.bfloat16)
+        and blob.shape[1] % 16 == 0
+        and blob.numel() > 0
+        and blob.is_contiguous(memory_format=torch.channels_last)
+    )
+    if not suits or not has_numba():
         return None
     from gcnet_caffe.engine import batch_norm_chains
 
-    return batch_norm_chains if batch_norm_chains.suits(blob) else None
+    return batch_norm_chains
 
 
 def _unpool(layer: Layer, pooled: torch.Tensor, mask: torch.Tensor) -> Tops:

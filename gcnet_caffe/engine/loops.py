@@ -15,23 +15,28 @@ from typing import Any, TypeVar, cast
 import torch
 from numpy.typing import NDArray
 
-try:
-    import numba
-
-    HAS_NUMBA = True
-except ImportError:
-    HAS_NUMBA = False
-
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: How many numbers are worth a thread.
 _WORTH = 1 << 15
 
 
+@functools.cache
+def has_numba() -> bool:
+    """Whether Numba is there; the first call imports it, which takes a while."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def compiled(function: _Function) -> _Function:
     """Decorator: Numba compiles `function`, which then runs without Python's lock."""
-    if not HAS_NUMBA:
+    if not has_numba():
         return function
+    import numba
+
     jit: Any = functools.partial(numba.njit, nogil=True, error_model="numpy")
     try:
         return cast(_Function, jit(cache=True)(function))
@@ -54,7 +59,7 @@ def share(
         Parts begin at multiples of it.
     """
     steps = -(-count // step)
-    wanted = min(torch.get_num_threads(), count * size // _WORTH, steps) if HAS_NUMBA else 1
+    wanted = min(torch.get_num_threads(), count * size // _WORTH, steps) if has_numba() else 1
     threads = max(wanted, 1)
     edges = [min(steps * index // threads * step, count) for index in range(threads + 1)]
     parts = list(zip(edges, edges[1:]))

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from gcnet_caffe.engine import winograd_loops
-from gcnet_caffe.engine.loops import channels_last_array, share
+from gcnet_caffe.engine.loops import channels_last_array, has_numba, share
 
 #: How a kernel of 3x3, in rows, becomes one of 4x4: of the matrix G in winograd_loops.
 _G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
@@ -41,6 +40,7 @@ def suits(bottom: torch.Tensor, channels: int, outputs: int, pad: int) -> bool:
         and pad <= 2
         and len(bottom) > 0
         and bottom.is_contiguous(memory_format=torch.channels_last)
+        and has_numba()
     )
 
 
@@ -85,6 +85,8 @@ def _turned(weight: torch.Tensor) -> torch.Tensor:
 
 def _correlated(bottom: torch.Tensor, weight: torch.Tensor, pad: int) -> torch.Tensor:
     """Return F.conv2d(bottom, weight, padding=pad), channels-last."""
+    from gcnet_caffe.engine import winograd_loops
+
     images, channels, height, width = bottom.shape
     outputs = len(weight)
     flat = weight.detach().double().permute(1, 0, 2, 3).reshape(-1, 9)
@@ -99,6 +101,8 @@ def _correlated(bottom: torch.Tensor, weight: torch.Tensor, pad: int) -> torch.T
 
 def _to_weight(bottom: torch.Tensor, gradient: torch.Tensor, pad: int) -> torch.Tensor:
     """Return the gradient of the (O, C, 3, 3) weight of `_correlated`."""
+    from gcnet_caffe.engine import winograd_loops
+
     images, channels, height, width = bottom.shape
     outputs = gradient.shape[1]
     pieces = min(_PIECES, images * gradient.shape[2] // 2)
@@ -106,6 +110,6 @@ def _to_weight(bottom: torch.Tensor, gradient: torch.Tensor, pad: int) -> torch.
     numbers = channels_last_array(bottom), height, width, channels, pad
     given = *numbers, channels_last_array(gradient), outputs, pieces, sums
     share(winograd_loops.weight_gradients, pieces, bottom.numel() // pieces, *given)
-    added = torch.from_numpy(sums).view(pieces, 16, -1).double().sum(0)  # 16 x C O
+    added = torch.from_numpy(sums).view(pieces, 16, -1).sum(0, dtype=torch.float64)  # 16 x C O
     found = (_KERNEL.t() @ added).float()
     return found.view(3, 3, channels, outputs).permute(3, 2, 0, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gcnet_caffe.engine import fusion
+from gcnet_caffe.engine import fusion, winograd
 from gcnet_caffe.engine.device import to_device
 from gcnet_caffe.engine.fillers import _FILLERS
 from gcnet_caffe.engine.layers import TRAIN, Context, convolution
@@ -54,8 +54,8 @@ def test_every_filler_takes_the_numbers_of_a_device(kind: str) -> None:
 def test_a_net_compiles_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where no layer is left out; this backend makes no kernels of what it sees."""
     monkeypatch.setattr(fusion, "_OWN_KERNELS", ())
-    for module in (fusion, convolution):  # our loops are a CPU's
-        monkeypatch.setattr(module, "HAS_NUMBA", False)
+    for module in (fusion, convolution, winograd):  # our loops are a CPU's
+        monkeypatch.setattr(module, "has_numba", lambda: False)
     make_tree(tmp_path, batch_size=2)
     monkeypatch.chdir(tmp_path)
     path = runs.solver_of(tmp_path, "S1R1", max_iter=1)

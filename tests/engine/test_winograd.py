@@ -93,6 +93,6 @@ def test_only_in_training_and_in_float32() -> None:
     net, x = net_of("Convolution", *CASES[0], phase=TEST)
     assert run(net, x)[1] != "ConvolvedBackward"
     net, _ = net_of("Convolution", *CASES[0])
-    assert (run(net, x)[1] == "ConvolvedBackward") == loops.HAS_NUMBA
+    assert (run(net, x)[1] == "ConvolvedBackward") == loops.has_numba()
     with torch.autocast("cpu", torch.bfloat16):
         assert net.run(net.next_batch({"x": x}))[1]["y"].dtype == torch.bfloat16

@@ -29,7 +29,7 @@ from gcnet_caffe.engine.caffe_order.rule import Rule, Ruled, Splitting
 from gcnet_caffe.engine.fusion import Step
 from gcnet_caffe.engine.layers.base import Layer, Tops
 from gcnet_caffe.engine.layers.convolution import Im2col
-from gcnet_caffe.engine.loops import HAS_NUMBA
+from gcnet_caffe.engine.loops import has_numba
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.formats import caffe_pb
 
@@ -86,7 +86,7 @@ def prepare(device: torch.device, log: Callable[[str], None]) -> None:
         raise UsageError("--summation caffe: this is Caffe's order on a CPU; leave -gpu out")
     kernels = use_one_thread()
     log(f"Adding up as Caffe does with OPENBLAS_CORETYPE={kernels} OPENBLAS_NUM_THREADS=1")
-    if not HAS_NUMBA:
+    if not has_numba():
         log("Numba is not there, so this takes long: pip install 'gcnet-caffe[torch]'")
 
 
@@ -99,7 +99,7 @@ def op_of(layer: Layer) -> Callable[..., Tops]:
 def _is_unruled(layer: Layer) -> bool:
     """Whether `layer`, with its parameters, is computed as usual, which gives Caffe's numbers."""
     if layer.layer_type == "Pooling":
-        return not HAS_NUMBA or layer.param.pooling_param.pool != caffe_pb.PoolingParameter.MAX
+        return not has_numba() or layer.param.pooling_param.pool != caffe_pb.PoolingParameter.MAX
     if layer.layer_type == "Eltwise":
         param = layer.param.eltwise_param
         return param.operation != param.PROD and set(param.coeff) <= {1}

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from gcnet_caffe.engine.caffe_order.blas import Array, dot, power
-from gcnet_caffe.engine.loops import HAS_NUMBA, compiled, share
+from gcnet_caffe.engine.loops import compiled, has_numba, share
 
 _U = np.uint64
 
 
 def axpy(alpha: float, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """y += alpha x, in place, alpha x rounded first; returns `y`."""
-    if not HAS_NUMBA:
+    if not has_numba():
         return y.add_(x * alpha)
     flat = [tensor.detach().view(-1).numpy() for tensor in (x, y)]
     share(_axpy, x.numel(), 1, np.float32(alpha), *flat)

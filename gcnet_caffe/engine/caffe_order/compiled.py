@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import torch
 
-from gcnet_caffe.engine.loops import HAS_NUMBA
+from gcnet_caffe.engine.loops import has_numba
 from gcnet_caffe.engine.options import KERNELS
 from gcnet_caffe.errors import UsageError
 
@@ -24,7 +24,7 @@ if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
 
 from scipy.linalg import _fblas  # noqa: E402
 
-if HAS_NUMBA:
+if has_numba():
     import numba
     from llvmlite import binding
 
@@ -61,7 +61,7 @@ def _c_function(name: str, signature: str, blas: bool = False) -> Callable[..., 
     """
     library, prefix = _openblas() if blas else (ctypes.CDLL(None), "")
     found = getattr(library, f"{prefix}{name}")
-    if not HAS_NUMBA:
+    if not has_numba():
         kinds: dict[str, Any] = {
             "v": None,
             "i": ctypes.c_int,

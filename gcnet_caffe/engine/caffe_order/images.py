@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gcnet_caffe.engine.caffe_order.blas import Array, product, sums
-from gcnet_caffe.engine.loops import HAS_NUMBA, compiled
+from gcnet_caffe.engine.loops import compiled, has_numba
 
 Three = tuple[int, int, int]
 _U = np.uint64
@@ -104,7 +104,9 @@ def _slices(image: Array, matrix: Array, start: int, windows: Windows, back: boo
         image += middle.reshape(-1)
 
 
-_move = compiled(_loops) if HAS_NUMBA else _slices
+# a constant for compiled code
+_HAS_NUMBA = has_numba()
+_move = compiled(_loops) if _HAS_NUMBA else _slices
 
 
 @compiled
@@ -123,7 +125,7 @@ def _add_bias(blob: Array, bias: Array, start: int, stop: int) -> None:
     for image in range(start, stop):
         for channel in range(len(bias)):
             line, number = blob[image, channel * pixels : (channel + 1) * pixels], bias[channel]
-            if HAS_NUMBA:
+            if _HAS_NUMBA:
                 for index in range(pixels):
                     line[index] += number
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcnet_caffe.engine.caffe_order.blas import ROWS, Array, Number, row_sums, sums
-from gcnet_caffe.engine.loops import HAS_NUMBA, compiled, share
+from gcnet_caffe.engine.loops import compiled, has_numba, share
 
 #: So many numbers of a product are summed while they are in the cache.
 _BLOCK = 1 << 14
@@ -16,7 +16,7 @@ _BLOCK = 1 << 14
 
 def affine(x: Array, factors: Array, shifts: Array | None = None) -> Array:
     """Return x * factors (by channel), rounded, + shifts."""
-    if not HAS_NUMBA:
+    if not has_numba():
         top: Array = x * factors[:, None]
         return top if shifts is None else top + shifts[:, None]
     out = np.empty_like(x)
@@ -48,7 +48,7 @@ def _affine(x: Array, factors: Array, shifts: Array, out: Array, start: int, sto
 
 def divided(x: Array, divisors: Array) -> Array:
     """Return x / divisors (by channel)."""
-    if not HAS_NUMBA:
+    if not has_numba():
         quotient: Array = x / divisors[:, None]
         return quotient
     out = np.empty_like(x)
@@ -67,7 +67,7 @@ def _divided(x: Array, divisors: Array, out: Array, start: int, stop: int) -> No
 
 def summed_products(a: Array, b: Array, alpha: float = 1.0) -> Array:
     """Return alpha times the sum of a b in each row: of outer x channels."""
-    if not HAS_NUMBA:
+    if not has_numba():
         return row_sums((a * b).reshape(-1, a.shape[2]), alpha).reshape(a.shape[:2])
     out = np.zeros(a.shape[:2], np.float32)
     flat = a.reshape(-1, a.shape[2]), b.reshape(-1, a.shape[2]), np.float32(alpha)
@@ -95,7 +95,7 @@ def normalized_back(
     top: Array, gradient: Array, along: Array, total: Array, factor: Number, deviation: Array
 ) -> Array:
     """Return ((top * along + total) * factor + gradient) / deviation, the 1-d ones by channel."""
-    if not HAS_NUMBA:
+    if not has_numba():
         found = (top * along[:, None] + total[:, None]) * factor + gradient
         quotient: Array = found / deviation[:, None]
         return quotient

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import TRAIN, Shape, Tops, Weighted, register
-from gcnet_caffe.engine.loops import HAS_NUMBA, channels_last_array, share
+from gcnet_caffe.engine.loops import channels_last_array, has_numba, share
 from gcnet_caffe.formats.shapes import per_axis
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -131,7 +131,7 @@ class _Filters(_Windows):
         """Return the top by our loops for 3x3 with stride 1, in training on a CPU; or None."""
         plain = self.stride == self.dilation == (1, 1) and self.group == 1
         plain = plain and self.kernel == (3, 3) and self.padding[0] == self.padding[1]
-        if not (plain and HAS_NUMBA and self.phase == TRAIN and bottom.device.type == "cpu"):
+        if not (plain and self.phase == TRAIN and bottom.device.type == "cpu"):
             return None
         if self.channel_axis != 1 or torch.compiler.is_compiling():
             return None
@@ -250,8 +250,9 @@ def _one_map(bottom: torch.Tensor, weight: torch.Tensor, padding: Shape) -> torc
     images, channels, height, width = bottom.shape
     rows, columns = weight.shape[2:]
     sizes = height + rows - 1 - 2 * padding[0], width + columns - 1 - 2 * padding[1]
-    usable = HAS_NUMBA and bottom.dtype in (torch.float32, torch.bfloat16)
-    if not usable or channels % 16 or min(width, sizes[1]) < 16 or torch.compiler.is_compiling():
+    usable = bottom.dtype in (torch.float32, torch.bfloat16) and channels % 16 == 0
+    usable = usable and min(width, sizes[1]) >= 16 and not torch.compiler.is_compiling()
+    if not usable or not has_numba():
         return None
     from gcnet_caffe.engine import one_map_loops
 
