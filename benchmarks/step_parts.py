@@ -4,7 +4,8 @@ Each row is a kind of work: milliseconds of a step, the smallest of several, and
 Convolutions are measured in GFLOP/s (a multiplication and an addition are two), loops over blobs in
 GB/s of the blobs that they read and write, each once. The last rows are what the processor can do:
 a product of matrices of 1024x1024, and a copy of 32 MB. With one thread the times are of the
-processor, so that other work beside it matters less; with more they are of the clock.
+processor, so that other work beside it matters less; with more they are of the clock. Winograd's
+way needs fewer operations than are counted: it can be faster than the processor's limit.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def _measured(solver, clock):
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from gcnet_caffe.engine import batch_norm_chains
+    from gcnet_caffe.engine import batch_norm_chains, winograd
     from gcnet_caffe.engine.layers import convolution
 
     parts = defaultdict(lambda: (0.0, 0.0, ""))
@@ -84,7 +85,7 @@ def _measured(solver, clock):
         what, work, unit = _loop(loop.__name__, size * count, arguments)
         add(what, clock() - start, work, unit)
 
-    modules = (batch_norm_chains, convolution)
+    modules = (batch_norm_chains, convolution, winograd)
     before = [module.share for module in modules]
     try:
         for module in modules:
@@ -116,6 +117,10 @@ def _loop(name, numbers, arguments):
     if name == "deconvolve":
         taps = arrays[1]
         return "our loop into one channel", 2 * numbers * taps.size / arguments[1], "GFLOP/s"
+    if name in ("convolve", "weight_gradients"):
+        channels, tops = arguments[3], arrays[-1] if name == "convolve" else arrays[1]
+        which = "forward and data" if name == "convolve" else "weights"
+        return f"Winograd's way, {which}", 2 * 9 * channels * tops.size, "GFLOP/s"
     kind = "sums" if name in ("moments", "gradient_sums", "pooled_sums") else "blobs written"
     return f"our loops, {kind}", sum(array.nbytes for array in arrays), "GB/s"
 
