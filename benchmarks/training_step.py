@@ -152,10 +152,10 @@ def _work(words):
     kind, _, how = words.partition("-")
     if kind == "caffe":
         import caffe  # noqa: F401
+    elif kind == "engine":  # first of all, as in gcnet: it says how OpenMP's threads wait
+        import gcnet_caffe.engine.commands  # noqa: F401
     else:
         import handwritten_s1r1  # noqa: F401
-
-        import gcnet_caffe.engine.commands  # noqa: F401
     before = _peak_memory()
     step, feed = {"caffe": _caffe, "engine": _engine, "hand": _hand}[kind](how)
     for line in sys.stdin:
