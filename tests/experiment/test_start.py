@@ -52,8 +52,8 @@ def test_a_fold_has_the_weights_of_the_start(finished):
     folder, _, err = finished
     before, after = weights(folder / BEFORE), weights(folder / AFTER)
     assert before.keys() == after.keys() and len(before) > 3
-    for name in before:
-        np.testing.assert_allclose(after[name], before[name], atol=1e-6, err_msg=name)
+    for name in before:  # an iteration at a rate of 1e-12 moves a weight by less than 1e-9
+        np.testing.assert_allclose(after[name], before[name], rtol=0, atol=1e-9, err_msg=name)
     last = {
         place: max(read_log(folder / place / "train.log")["Train", "total loss"])[0]
         for place in (BEFORE, AFTER)

@@ -242,8 +242,9 @@ def test_images_are_prepared_as_pycaffes_classifier_does() -> None:
     net = Setting("net.prototxt").open()
     how = Preparation(mean="1,2,3", input_scale=0.5)
     found = image_input(net, ["a.png", "a.png"], how)["data"]
+    near = 1e-4  # grey levels: pycaffe divides them by 255 and multiplies by it, in float32
     assert found.shape == (2, 3, 12, 12)
-    assert np.allclose(found[1], np.array([4.5, 9, 13.5]).reshape(3, 1, 1), atol=1e-4)
+    assert np.allclose(found[1], np.array([4.5, 9, 13.5]).reshape(3, 1, 1), atol=near)
     mean = np.arange(3 * 144, dtype=np.float32).reshape(3, 12, 12)
     np.save("mean.npy", mean)
     Path("mean.binaryproto").write_bytes(
@@ -251,7 +252,7 @@ def test_images_are_prepared_as_pycaffes_classifier_does() -> None:
     )
     for name in ("mean.npy", "mean.binaryproto"):
         made = image_input(net, ["a.png"], Preparation(mean=name))["data"]
-        assert np.allclose(made[0, 2], 30 - mean[2], atol=1e-4)
+        assert np.allclose(made[0, 2], 30 - mean[2], atol=near)
     text = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }'
     Path("flat.prototxt").write_text(text)
     with pytest.raises(UsageError, match="has the inputs \\['x'\\]; wanted one of N x C x H x W"):
