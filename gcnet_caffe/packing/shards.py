@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -223,11 +222,9 @@ class Crops(NamedTuple):
         shard = np.searchsorted(self.starts, index, "right") - 1
         kind = _record_type(self.channels)
         path, offset = self.shards[shard], (index - self.starts[shard]) * kind.itemsize
-        file = os.open(path, os.O_RDONLY)  # in an eighth of the time of np.fromfile
-        try:
-            found = os.pread(file, kind.itemsize, int(offset))  # less at the file's end
-        finally:
-            os.close(file)
+        with open(path, "rb", buffering=0) as file:  # much faster than np.fromfile
+            file.seek(int(offset))
+            found = file.read(kind.itemsize)  # less at the file's end
         if len(found) == kind.itemsize:
             record = np.frombuffer(found, kind)[0]
             if zlib.crc32(record["pixels"]) == record["crc"]:

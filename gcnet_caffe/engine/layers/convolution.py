@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from gcnet_caffe.engine.layers.base import TRAIN, Shape, Tops, Weighted, register
 from gcnet_caffe.engine.loops import channels_last_array, has_numba, share
-from gcnet_caffe.formats.shapes import per_axis
+from gcnet_caffe.formats.shapes import convolved_size, deconvolved_size, per_axis
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _DECONVOLVE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -183,10 +183,7 @@ def convolve_by_products(
     windows = F.unfold(_autocast(bottom), kernel, dilation, padding, stride).transpose(1, 2)
     extra = -windows.shape[2] % _ALIGNED
     made = F.linear(F.pad(windows, (0, extra)), F.pad(weight.flatten(1), (0, extra)), bias)
-    sizes = [
-        (size + 2 * pad - gap * (side - 1) - 1) // step + 1
-        for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
-    ]
+    sizes = tuple(map(convolved_size, bottom.shape[2:], kernel, stride, padding, dilation))
     top: torch.Tensor = made.transpose(1, 2).unflatten(2, sizes)
     return top
 
@@ -219,10 +216,7 @@ def deconvolve_by_products(
     count = math.prod(kernel)
     taps = F.pad(weight.flatten(1), (0, -count % _ALIGNED))
     made = bottom.permute(0, 2, 3, 1).flatten(1, 2) @ taps
-    sizes = tuple(
-        (size - 1) * step - 2 * pad + gap * (side - 1) + 1
-        for size, side, step, pad, gap in zip(bottom.shape[2:], kernel, stride, padding, dilation)
-    )
+    sizes = tuple(map(deconvolved_size, bottom.shape[2:], kernel, stride, padding, dilation))
     windows = made[..., :count].transpose(1, 2)
     top = F.fold(windows, sizes, kernel, dilation, padding, stride)
     return top if bias is None else top + bias
