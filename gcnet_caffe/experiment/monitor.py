@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from gcnet_caffe.errors import GcnetError
@@ -108,6 +107,8 @@ class _Training:
         total = read_solver(folder.solver).max_iter
         self._bar = tqdm(total=total, desc=name, unit="it", leave=False, disable=None)
         shutil.rmtree(board, ignore_errors=True)  # of a part of the run before
+        from tensorboardX import SummaryWriter  # imports PyTorch
+
         self._writer = SummaryWriter(str(board))
         self._written: dict[tuple[str, str], int] = {}  # the last iteration
 

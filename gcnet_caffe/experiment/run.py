@@ -93,10 +93,11 @@ def run(
     with files.alone(out / ".lock", GcnetError(f"{out}: another `gcnet run` is running here")):
         _write_plan(RunFolder(out), experiment, plan)
         start = time.time()
-        pending = find_pending(plan, out, machine)
-        if pending.folders:
-            _snakemake(out, plan, machine, pending.folders)
-        failed = mark_failures(out, plan, find_pending(plan, out, machine).folders)
+        pending = find_pending(plan, out, machine).folders
+        if pending:
+            done = _snakemake(out, plan, machine, pending)
+            pending = set() if done else find_pending(plan, out, machine).folders
+        failed = mark_failures(out, plan, pending)
         write_provenance(out, start, machine)
         return _summarize(out), failed
 
@@ -113,8 +114,14 @@ def _summarize(out: Path) -> Results:
     return results
 
 
-def _snakemake(out: Path, plan: Plan, machine: Machine, waiting: Collection[str]) -> None:
-    """Run the workflow, and show the progress of the trainings `waiting`."""
+def _snakemake(out: Path, plan: Plan, machine: Machine, waiting: Collection[str]) -> bool:
+    """Run the workflow, and show the progress of the trainings `waiting`.
+
+    Returns
+    -------
+    bool
+        Whether all is done, for certain: the user's own options may leave jobs out.
+    """
     log = RunFolder(out).snakemake_log
     log.parent.mkdir(exist_ok=True)
     command = snakemake_command(out, machine, "--keep-going", "--printshellcmds")
@@ -134,6 +141,7 @@ def _snakemake(out: Path, plan: Plan, machine: Machine, waiting: Collection[str]
                     process.wait(1)
             monitor.update()
     _refuse_a_broken_plan(log, process.returncode)
+    return process.returncode == 0 and not machine.more and not machine.profile
 
 
 def _refuse_a_broken_plan(log: Path, status: int) -> None:

@@ -41,6 +41,16 @@ print("imported:", *sorted(set({SLOW!r}) & set(sys.modules)))
     assert imported == "imported:"
 
 
+def test_a_run_that_has_nothing_to_train_imports_nothing_slow():
+    code = f"""
+import sys
+import gcnet_caffe.experiment.run, gcnet_caffe.evaluation.results_table, gcnet_caffe.report
+print(*sorted(set({SLOW!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("skimage\n", "")  # its parts are imported when needed
+
+
 def test_help_shows_a_default_of_one(capsys):
     with pytest.raises(SystemExit):
         main(["run", "--help"])

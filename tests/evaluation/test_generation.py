@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from skimage.metrics import peak_signal_noise_ratio
 
 from gcnet_caffe.evaluation.generation import MAX_PSNR, image_scores, others
 
@@ -23,6 +24,13 @@ def test_a_shift_in_brightness():
     assert scores["psnr"] == pytest.approx(20, abs=1e-3)  # 10 log10(1 / 0.1 ** 2)
     assert scores["gain"] == pytest.approx(scores["mse_mean_image"] / scores["mse"])
     assert (scores["mse_query"], scores["psnr_query"]) == (0, MAX_PSNR)
+
+
+def test_psnr_is_scikit_images():
+    answers = np.random.default_rng(1).uniform(0, 1, TARGETS.shape).astype(np.float32)
+    wanted = [peak_signal_noise_ratio(*pair, data_range=1.0) for pair in zip(TARGETS, answers)]
+    scores = image_scores(answers, TARGETS, {"mean_image": MEAN})
+    assert scores["psnr"] == np.mean(wanted)
 
 
 def test_ssim_of_flat_images_is_that_of_their_means():
