@@ -63,12 +63,18 @@ def solver_of(tree, what, **changes):
     return write_solver(tree, "ck_fold0", **changes)
 
 
-def record(caffe, tree, solver, iterations, how="", threads=1, out="recorded.npz"):
+def record(caffe, tree, solver, iterations, how="", threads=1):
     """Train in real Caffe; return what record_in_caffe.py saves."""
-    arguments = [solver, str(iterations), out, *how.split()]
-    caffe.run_python(RECORD, tree, arguments, threads=threads)
-    with np.load(tree / out) as found:
-        return dict(found)
+    (found,) = record_all(caffe, tree, solver, iterations, [how], threads)
+    return found
+
+
+def record_all(caffe, tree, solver, iterations, hows, threads=1):
+    """Train in real Caffe once for each of `hows`, in one process; return what each saves."""
+    outs = [f"recorded_{place}.npz" for place in range(len(hows))]
+    arguments = [word for pair in zip(outs, hows) for word in pair]
+    caffe.run_python(RECORD, tree, [solver, str(iterations), *arguments], threads=threads)
+    return [dict(np.load(tree / out)) for out in outs]
 
 
 def make_solver(solver, **options):
@@ -155,11 +161,11 @@ def measure(caffe, tree, what, iterations, orders=("engine",), two_threads=False
         `weights` at the end. `curve`: Caffe's losses.
     """
     path = solver_of(tree, what)
-    one = record(caffe, tree, path, iterations, "snapshots", out="one.npz")
-    forced = record(caffe, tree, path, iterations, "forced ulp", threads=2, out="forced.npz")
-    others = {"one ulp": record(caffe, tree, path, iterations, "ulp", out="ulp.npz")}
+    one, ulp = record_all(caffe, tree, path, iterations, ["snapshots", "ulp"])
+    forced = record(caffe, tree, path, iterations, "forced ulp", threads=2)
+    others = {"one ulp": ulp}
     if two_threads:
-        others["two threads"] = record(caffe, tree, path, iterations, threads=2, out="two.npz")
+        others["two threads"] = record(caffe, tree, path, iterations, threads=2)
     here = os.getcwd()
     os.chdir(tree)
     try:
