@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -29,14 +30,21 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 #: The longest files come first, so that two processes end at the same time.
 LONGEST = (
-    "tests/engine/test_run_parity.py",
     "tests/experiment/test_run.py",
+    "tests/engine/test_run_parity.py",
     "tests/experiment/test_generators.py",
-    "tests/engine/test_interop.py",
-    "tests/engine/test_caffes_order.py",
     "tests/experiment/test_demo.py",
+    "tests/engine/test_caffes_order.py",
+    "tests/web/test_page.py",
     "tests/engine/test_distributed.py",
+    "tests/engine/test_interop.py",
+    "tests/test_gpu_script.py",
     "tests/onnx/test_export.py",
+    "tests/experiment/test_run_options.py",
+    "tests/experiment/test_start.py",
+    "tests/recognition/test_agreement.py",
+    "tests/web/test_live.py",
+    "tests/evaluation/test_evaluation.py",
 )
 
 
@@ -44,6 +52,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the longest files first."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported, and the tests, out of garbage collections: they stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
