@@ -69,9 +69,9 @@ def results_text(results: Results) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(f"{c:{w}}" for c, w in zip(row, widths)).rstrip() for row in rows]
-    data = "synthetic faces" if results["synthetic"] else "real faces"
+    data = ", synthetic faces" if results["synthetic"] else ""
     chance = "-" if results["chance"] is None else f"{results['chance']:.4f}"
-    title = f"{results['name']}: {results['protocol']}, {data}, largest class {chance}"
+    title = f"{results['name']}: {results['protocol']}{data}, largest class {chance}"
     notes = dict.fromkeys(note_of(m["method"], results["classes"]) for m in results["methods"])
     return "\n".join([title, *lines, *filter(None, notes), *_missing_lines(results)])
 

@@ -36,7 +36,7 @@ class Experiment(NamedTuple):
     ----------
     name, protocol : str
     synthetic : bool
-        Whether any image is rendered.
+        Whether every image is rendered.
     classes : list of str
         Expressions in the order of their labels.
     variants, baselines : list of str

@@ -186,10 +186,12 @@ def fold_names(experiment: Mapping[str, Any]) -> list[str]:
 
 
 def is_synthetic(experiment: Mapping[str, Any]) -> bool:
-    """Return whether any image of the experiment is rendered."""
+    """Return whether every image of the folds, and of a set to test on, is rendered."""
     data = experiment["data"]
-    sources = [*(data if isinstance(data, list) else [data]), experiment.get("test", {})]
-    return any("synthetic" in source for source in sources)
+    sources = data if isinstance(data, list) else [data]
+    if "test" in experiment:
+        sources = [*sources, experiment["test"]]
+    return all("synthetic" in source for source in sources)
 
 
 def _add_sources(plan: Plan, name: str, sources: Sequence[dict[str, Any]]) -> str:

@@ -106,7 +106,7 @@ class Run:
         provenance.json.
     name, protocol : str
     synthetic : bool
-        Whether its faces are synthetic: one file that says so is enough.
+        Whether all its faces are synthetic: one file that says so is enough.
     classes : list of str
         Expressions in the order of their labels.
     chance : float or None
@@ -138,6 +138,11 @@ class Run:
             return ()
         with open(path, newline="", encoding="utf-8", errors="replace") as stream:
             return tuple(sorted({row.get("source") or "" for row in csv.DictReader(stream)}))
+
+    @property
+    def partly_synthetic(self) -> bool:
+        """Whether some of its faces are synthetic, and others are not."""
+        return not self.synthetic and "synthetic" in self.sources
 
     @property
     def pictures(self) -> bool:

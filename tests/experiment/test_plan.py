@@ -8,7 +8,7 @@ import pytest
 
 from gcnet_caffe.errors import UsageError
 from gcnet_caffe.experiment.config import read_experiment
-from gcnet_caffe.experiment.plan import make_plan
+from gcnet_caffe.experiment.plan import is_synthetic, make_plan
 from gcnet_caffe.experiment.settings import options_of, pretraining_setting, settings
 from gcnet_caffe.experiment.snakemake import Machine, find_pending
 from tests.experiment.small_run import SMALL, write_experiment
@@ -236,3 +236,13 @@ def test_packing_has_its_flags(tmp_path):
     test = {"manifest": str(tmp_path / "t.csv")}
     with pytest.raises(UsageError, match=r"pack.copies_of: only for protocols with folds"):
         planned(tmp_path, protocol="cross-raf", folds=None, test=test, pack=packing)
+
+
+def test_it_is_synthetic_if_every_source_is():
+    rendered, read = {"synthetic": {"subjects": 2}}, {"reader": "ck", "root": "/data/ck"}
+    assert is_synthetic({"data": rendered})
+    assert is_synthetic({"data": [rendered, rendered], "test": rendered})
+    assert is_synthetic({"data": rendered, "pretrain": {"data": read}})  # the folds count
+    for data in (read, [rendered, read]):
+        assert not is_synthetic({"data": data})
+    assert not is_synthetic({"data": rendered, "test": read})

@@ -79,6 +79,24 @@ def test_a_narrow_run_has_every_figure_and_says_it_is_synthetic(trained, page):
     assert lines[0].startswith("run,method,kind") and len(lines) == 3
 
 
+@pytest.mark.parametrize(
+    "synthetic, sources, wanted",
+    [
+        (True, ["synthetic"], "Synthetic faces."),
+        (False, ["London", "synthetic"], "Partly synthetic faces."),
+        (False, ["London"], None),
+    ],
+)
+def test_it_says_whether_all_or_some_faces_are_synthetic(tmp_path, synthetic, sources, wanted):
+    methods = [result("S1R1", [0.5, 0.6])]
+    run = write_results(tmp_path / "r", methods, synthetic=synthetic, sources=sources)
+    assert main(["report", str(run)]) == 0
+    found = re.findall(
+        r'<p class="synthetic"><strong>(.*?)</strong>', (run / "report.html").read_text()
+    )
+    assert found == [wanted] * (wanted is not None)
+
+
 def test_the_same_run_gives_the_same_page(trained, page):
     assert main(["report", str(trained), "-o", str(trained / "again.html")]) == 0
     again = (trained / "again.html").read_text().replace("again.", "report.")
