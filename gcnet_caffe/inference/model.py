@@ -31,7 +31,7 @@ FORMAT = 1
 _SUMMED = (NET, WEIGHTS, FACTS)
 
 #: The model folder that comes with this package: trained on synthetic faces.
-SYNTHETIC = Path(__file__).with_name("synthetic_model")
+SHIPPED = Path(__file__).with_name("shipped_model")
 
 #: The blobs that are of use, by Caffe's names, in the order of the network.
 OUTPUTS = (GENERATED_REFERENCE, DELTA, FEATURE, PROB)

@@ -13,8 +13,8 @@ from gcnet_caffe.formats import read_net, read_solver
 from gcnet_caffe.inference.model import (
     FACTS,
     NET,
+    SHIPPED,
     SUMS,
-    SYNTHETIC,
     WEIGHTS,
     TrainedModel,
     check_preprocessing,
@@ -40,7 +40,7 @@ def open_model(folder: str | Path | None = None) -> TrainedModel:
         See `read_model_folder` and `read_run_folder`.
     """
     check_name(folder, UsageError)
-    folder = SYNTHETIC if folder is None else Path(folder)
+    folder = SHIPPED if folder is None else Path(folder)
     if (folder / SUMS).exists() or (folder / FACTS).exists():
         return read_model_folder(folder)
     return read_run_folder(folder)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gcnet_caffe.inference.model import NET, SYNTHETIC, WEIGHTS
+from gcnet_caffe.inference.model import NET, SHIPPED, WEIGHTS
 from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.recognition.recognizer import Recognizer
 from tests.recognition.models import rendered
@@ -17,7 +17,7 @@ def test_real_caffe_gives_the_same(caffe):
     pictures = [rendered(seed, name) for seed in (900, 901) for name in recognizer.classes]
     faces = [found[0] for found in recognizer.predict_batch(pictures)]
     assert len({face.expression for face in faces}) > 3
-    real = open_network("caffe", SYNTHETIC / NET, SYNTHETIC / WEIGHTS, ["prob", "delta"])
+    real = open_network("caffe", SHIPPED / NET, SHIPPED / WEIGHTS, ["prob", "delta"])
     found = real.forward({"query": np.stack([face.query for face in faces])[:, None]})
     ours = np.array([list(face.probabilities.values()) for face in faces])
     difference = abs(found["prob"] - ours).max(1)

@@ -24,7 +24,7 @@ from gcnet_caffe.inference.layer_diff import (
     read_trace,
     save_trace,
 )
-from gcnet_caffe.inference.model import NET, SYNTHETIC, WEIGHTS
+from gcnet_caffe.inference.model import NET, SHIPPED, WEIGHTS
 from tests.scratch import ROOT
 
 SMALL = """
@@ -171,11 +171,11 @@ def test_the_example_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     example = re.search(r"\n\n((?:    .*\n)+)\n- A number", PAGE)
     commands = re.findall(r"^    \$ gcnet (.*)", example[1], re.M)
     lines = [line.strip() for line in example[1].splitlines() if line[4] != "$"]
-    text = (SYNTHETIC / NET).read_text()
+    text = (SHIPPED / NET).read_text()
     Path("deploy.prototxt").write_text(text)
     before, name, after = text.partition('name: "enc2_pool3"')
     Path("changed.prototxt").write_text(before + name + after.replace("MAX", "AVE", 1))
-    shutil.copy(SYNTHETIC / WEIGHTS, ".")
+    shutil.copy(SHIPPED / WEIGHTS, ".")
     assert [cli.main(command.split()) for command in commands] == [0, 1]
     printed = capsys.readouterr().out.splitlines()
     numbers = re.compile(r"\d+\.\d+(e-\d+)?|(?<= )\d,")

@@ -16,7 +16,7 @@ from gcnet_caffe.engine.rng import CaffeRng
 from gcnet_caffe.engine.weights import copy_weights, write_caffemodel
 from gcnet_caffe.errors import NetError
 from gcnet_caffe.formats import read_net
-from gcnet_caffe.inference.model import FACTS, NET, SUMS, SYNTHETIC, WEIGHTS
+from gcnet_caffe.inference.model import FACTS, NET, SHIPPED, SUMS, WEIGHTS
 from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.onnx.export import convert, onnx_model
 from gcnet_caffe.onnx.graph import OPSET
@@ -79,16 +79,14 @@ def synthetic(tmp_path_factory):
 @pytest.mark.parametrize("count", [1, 3, 64])
 def test_trained_weights_give_the_engines_numbers(synthetic, count):
     inputs = {"query": images(count)}
-    assert_close(
-        run_onnx(synthetic, inputs), by_engine(SYNTHETIC / NET, SYNTHETIC / WEIGHTS, inputs)
-    )
+    assert_close(run_onnx(synthetic, inputs), by_engine(SHIPPED / NET, SHIPPED / WEIGHTS, inputs))
 
 
 @pytest.mark.caffe
 def test_trained_and_random_weights_give_real_caffes_numbers(caffe, tmp_path):
     """But where a maximum is one by rounding only, and its value moves to another pixel."""
     random = random_weights("ck_S1R1_deploy", tmp_path)
-    for net, weights in (random, (SYNTHETIC / NET, SYNTHETIC / WEIGHTS)):
+    for net, weights in (random, (SHIPPED / NET, SHIPPED / WEIGHTS)):
         masks = [top for layer in read_net(net).layer for top in layer.top if "mask" in top]
         blobs = ["generated_reference", "delta", "feature", "prob", *masks]
         model, real = onnx_model(net, weights, blobs), open_network("caffe", net, weights, blobs)
@@ -106,12 +104,12 @@ def test_trained_and_random_weights_give_real_caffes_numbers(caffe, tmp_path):
 
 def test_what_the_file_tells(synthetic):
     assert synthetic.opset_import[0].version == OPSET
-    facts = json.loads((SYNTHETIC / FACTS).read_text())
+    facts = json.loads((SHIPPED / FACTS).read_text())
     told = {item.key: item.value for item in synthetic.metadata_props}
     for key in ("classes", "preprocessing", "training"):
         assert json.loads(told[key]) == facts[key]
     assert told["network"] == facts["network"]
-    sums = dict(line.split("  ")[::-1] for line in (SYNTHETIC / SUMS).read_text().splitlines())
+    sums = dict(line.split("  ")[::-1] for line in (SHIPPED / SUMS).read_text().splitlines())
     assert told["weights_sha256"] == sums[WEIGHTS] and told["net_sha256"] == sums[NET]
     batched = [*synthetic.graph.input, *synthetic.graph.output]
     assert {blob.type.tensor_type.shape.dim[0].dim_param for blob in batched} == {"batch"}
@@ -130,7 +128,7 @@ def test_a_layer_that_has_no_converter_is_refused_by_name(tmp_path, capsys):
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }\n'
         'layer { name: "pick" type: "ArgMax" bottom: "x" top: "y" }\n'
     )
-    words = ["--net", f"{tmp_path}/a.prototxt", "--weights", str(SYNTHETIC / WEIGHTS)]
+    words = ["--net", f"{tmp_path}/a.prototxt", "--weights", str(SHIPPED / WEIGHTS)]
     assert main(["export-onnx", *words, "-o", f"{tmp_path}/a.onnx"]) == 1
     err = capsys.readouterr().err
     assert "a.prototxt: layer 'pick': type 'ArgMax' cannot be written as ONNX" in err

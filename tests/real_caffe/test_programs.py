@@ -17,7 +17,7 @@ from gcnet_caffe import cli, pycaffe
 from gcnet_caffe.engine import caffe_name
 from gcnet_caffe.errors import GcnetError, NetError
 from gcnet_caffe.formats import read_weights
-from gcnet_caffe.inference.model import NET, SYNTHETIC, WEIGHTS
+from gcnet_caffe.inference.model import NET, SHIPPED, WEIGHTS
 from gcnet_caffe.inference.network import open_network
 from gcnet_caffe.real_caffe import import_caffe, two_players
 from tests.engine.two_players import write_players
@@ -39,7 +39,7 @@ def test_the_worker_as_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     outputs = ("enc1_pool1", "generated_reference", "delta", "prob")
     engine, worker = (
-        open_network(engine, SYNTHETIC / NET, SYNTHETIC / WEIGHTS, outputs)
+        open_network(engine, SHIPPED / NET, SHIPPED / WEIGHTS, outputs)
         for engine in ("torch", "caffe")
     )
     query = np.random.default_rng(0).random((5, 1, 64, 64), np.float32)
