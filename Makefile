@@ -40,6 +40,7 @@ bench: setup image
 	$(BIN)/python -m benchmarks.caffes_order
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python -m benchmarks.live_camera
+	$(BIN)/python -m benchmarks.waiting
 
 setup: .venv/ready
 
