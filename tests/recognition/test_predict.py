@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from gcnet_caffe.cli import main
+from gcnet_caffe.inference.model import read_model_folder
 from gcnet_caffe.recognition.drawing import draw_faces
+from gcnet_caffe.recognition.package import package
 from gcnet_caffe.recognition.pictures import open_source
 from gcnet_caffe.recognition.recognizer import Recognizer
 from tests.recognition.models import CLASSES, rendered
@@ -57,6 +59,16 @@ def test_lines_for_people(predict, photograph, album):
         lines[2] == f"{album}/10.png: no face found" and lines[3] == f"{album}/more/2.png: 1 face"
     )
     assert len(lines) == 5
+
+
+def test_a_network_of_synthetic_faces_only_has_a_warning(
+    model_folder, photograph, tmp_path, capsys
+):
+    model = read_model_folder(model_folder)
+    model.facts["training"]["synthetic"] = True
+    package(model, tmp_path / "model")
+    assert main(["predict", str(photograph), "--model", str(tmp_path / "model")]) == 0
+    assert "this network knows synthetic faces only" in capsys.readouterr().err
 
 
 def test_json_is_a_line_a_picture(predict, album, model_folder):
