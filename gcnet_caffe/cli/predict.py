@@ -1,9 +1,9 @@
 """Recognise the expressions of faces in pictures, videos, folders of both, or standard input (-).
 
-The small network that comes with this package learnt from synthetic faces and from photographs of
-neutral and smiling people; docs/photographs.md says how often it is right. Give your own with
---model. A picture without a face is reported as "no face found". A picture that cannot be read is
-reported on standard error, the others follow, and the exit status is 1.
+The small network that comes with this package was trained on synthetic faces. It is a
+demonstration and is often wrong on photographs. Give your own with --model. A picture without a
+face is reported as "no face found". A picture that cannot be read is reported on standard error,
+the others follow, and the exit status is 1.
 """
 
 from __future__ import annotations
