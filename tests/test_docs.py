@@ -63,6 +63,26 @@ def test_the_augmentation_table_tells_the_ranges_of_the_code():
         ("rotation", "{:g} to {:g} degrees".format(*augment.ANGLE_RANGE)),
         ("intensity", "{} to {}".format(*augment.GAIN_RANGE)),
         ("CLAHE", f"clip limit {align.CLAHE_CLIP_LIMIT}, {tiles} tiles"),
+        ("gamma", "exponent {} to {}".format(*augment.GAMMA_RANGE)),
+        (
+            "light from one side",
+            f"a plane, 1 in the middle, at an edge up to {augment.SLOPE_RANGE[1]} more or less",
+        ),
+        ("contrast", "{} to {}, about the mean".format(*augment.CONTRAST_RANGE)),
+        (
+            "blur, of half of the copies",
+            "sigma {:g} to {:g} pixels of the crop".format(*augment.BLUR_RANGE),
+        ),
+        (
+            "unsharp mask, of the others",
+            "amount {:g} to {:g}, sigma 1 pixel".format(*augment.SHARPENING_RANGE),
+        ),
+        ("noise", "sigma {:g} to {:g} grey values".format(*augment.NOISE_RANGE)),
+        (
+            f"hidden rectangle, of {augment.PATCH_PROBABILITY:.0%}".replace("%", " %")
+            + " of the copies",
+            "sides of {} to {} pixels, its mean grey".format(*augment.PATCH_SIDES),
+        ),
     ):
         assert re.search(rf"^\| {step} \|.*\| {re.escape(told)} \|$", page, re.M), step
 

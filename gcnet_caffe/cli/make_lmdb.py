@@ -157,6 +157,12 @@ def _add_packing(parser: argparse.ArgumentParser, copies: int) -> None:
 def _add_common(parser: argparse.ArgumentParser, what: str, copies: int) -> None:
     parser.add_argument("--copies", type=int, default=copies, help=what)
     parser.add_argument("--seed", type=int, default=0, help="random seed of order and augmentation")
+    parser.add_argument(
+        "--photometric",
+        action="store_true",
+        help="vary also light, contrast, sharpness and noise of the augmented records, and hide a "
+        "part of some: for rendered faces, which are cleaner than photographs",
+    )
     add_detector_flag(parser, "for images without landmarks", dest="detector")
 
 

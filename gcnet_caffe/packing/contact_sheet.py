@@ -16,7 +16,7 @@ import numpy as np
 
 from gcnet_caffe.datasets.manifest import Row, read_manifest
 from gcnet_caffe.errors import ImageError, UsageError
-from gcnet_caffe.faces.augment import draw, face_crop
+from gcnet_caffe.faces.augment import Draw, draw, face_crop
 from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.packing.crops import load_face
 from gcnet_caffe.packing.detection import complete_landmarks
@@ -45,6 +45,7 @@ def write_contact_sheet(
     copies: int = 6,
     seed: int = 0,
     detector: str | Path | None = None,
+    photometric: bool = False,
 ) -> None:
     """Draw the contact sheet of a manifest.
 
@@ -61,6 +62,8 @@ def write_contact_sheet(
         Seed of the random rows and of the augmentation.
     detector : str or Path, optional
         Model file of the face detector, for images without landmarks.
+    photometric : bool
+        Whether light, sharpness and noise of the augmented copies vary too.
 
     Raises
     ------
@@ -79,7 +82,10 @@ def write_contact_sheet(
     for i, failure in failures.items():
         raise ImageError(f"{manifest}: row {i + 1}: {failure.reason}")
     titles = ["photograph", "not augmented", *(f"copy {copy}" for copy in range(1, copies))]
-    blocks = [_block(listed[i], i, seed, copies) for i in chosen]
+    blocks = []
+    for i in chosen:
+        draws = [draw(seed, i, copy, photometric) for copy in range(copies)]
+        blocks.append(_block(listed[i], i, draws))
     save(np.vstack([_header(titles), *blocks]), path)
 
 
@@ -132,16 +138,16 @@ def _picture(path: str | Path) -> Path:
     return path
 
 
-def _block(row: Row, number: int, seed: int, copies: int) -> NDArray[np.uint8]:
+def _block(row: Row, number: int, draws: Sequence[Draw]) -> NDArray[np.uint8]:
     """The lines of one manifest row, as a (height, width, 3) BGR picture."""
     lines = [(row.path, row.landmarks, [f"row {number + 1}", row.subject, row.expression])]
     if row.reference:
         lines.append((row.reference, row.reference_landmarks, ["", "reference"]))
     pictures = []
-    for path, points, text in lines:
+    for place, (path, points, text) in enumerate(lines):
         assert points is not None  # complete_landmarks found them
         image = load_face(path, points)
-        crops = [face_crop(image, points, draw(seed, number, copy)) for copy in range(copies)]
+        crops = [face_crop(image, points, drawn, place) for drawn in draws]
         cells = [photograph(image, points), *(photograph(crop, None) for crop in crops)]
         pictures.append(np.hstack([caption(text, _CAPTION), *cells]))
     return np.vstack(pictures)

@@ -66,25 +66,25 @@ def faces_digest(rows: Iterable[RowFaces]) -> str:
     return digest.hexdigest()
 
 
-def make_shard(task: tuple[int, int, Sequence[RowFaces]]) -> bytes:
+def make_shard(task: tuple[int, bool, int, Sequence[RowFaces]]) -> bytes:
     """Make the crops of some rows; an image that neighbours share is read once.
 
     Parameters
     ----------
-    task : (int, int, sequence of RowFaces)
-        The seed, the number of channels, and the rows.
+    task : (int, bool, int, sequence of RowFaces)
+        The seed, whether light and sharpness vary too, the number of channels, and the rows.
 
     Returns
     -------
     bytes
         The content of their shard.
     """
-    seed, channels, rows = task
+    seed, photometric, channels, rows = task
     read = functools.lru_cache(maxsize=2)(read_grey)
     crops: list[NDArray[np.uint8] | None] = []
     failures: dict[int, Failure] = {}
     for row in rows:
-        made = _crops(row, seed, read)
+        made = _crops(row, seed, photometric, read)
         if isinstance(made, Failure):
             failures[row.row] = made
             crops += [None] * row.copies
@@ -93,7 +93,9 @@ def make_shard(task: tuple[int, int, Sequence[RowFaces]]) -> bytes:
     return crops_to_bytes(crops, channels, failures)
 
 
-def _crops(row: RowFaces, seed: int, read: _Read) -> list[NDArray[np.uint8]] | Failure:
+def _crops(
+    row: RowFaces, seed: int, photometric: bool, read: _Read
+) -> list[NDArray[np.uint8]] | Failure:
     """The crops (channels, 66, 66) of one row, or why there are none."""
     faces = []
     for path, points in row.images:
@@ -101,8 +103,11 @@ def _crops(row: RowFaces, seed: int, read: _Read) -> list[NDArray[np.uint8]] | F
             faces.append((load_face(path, points, read), points))
         except ImageError as error:
             return Failure(path, str(error))
-    draws = [draw(seed, row.row, copy) for copy in range(row.copies)]
-    return [np.stack([face_crop(*face, drawn) for face in faces]) for drawn in draws]
+    draws = [draw(seed, row.row, copy, photometric) for copy in range(row.copies)]
+    return [
+        np.stack([face_crop(*face, drawn, place) for place, face in enumerate(faces)])
+        for drawn in draws
+    ]
 
 
 def load_face(path: str, points: NDArray[np.float64], read: _Read = read_grey) -> NDArray[np.uint8]:

@@ -247,11 +247,12 @@ def _make_crops(
     starts = np.append(first[wanted[::step]], kept.sum())
     channels = 2 if plan.paired else 1
 
-    def tasks() -> Iterator[tuple[int, str, tuple[int, int, list[RowFaces]]]]:
+    def tasks() -> Iterator[tuple[int, str, tuple[int, bool, int, list[RowFaces]]]]:
         for at in range(0, len(wanted), step):
             group = wanted[at : at + step].tolist()
             faces = [_faces_of(i, rows[i], plan.paired, int(kept[i])) for i in group if kept[i]]
-            yield int(copies[group].sum()), faces_digest(faces), (plan.seed, channels, faces)
+            task = plan.seed, plan.photometric, channels, faces
+            yield int(copies[group].sum()), faces_digest(faces), task
 
     total = int(copies.sum())
     with tqdm(total=total, desc="making crops", unit="face", smoothing=0, disable=None) as bar:

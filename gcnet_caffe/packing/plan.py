@@ -84,6 +84,8 @@ class Plan:
         Whether the reference is packed too.
     seed : int
         Seed of the augmentation.
+    photometric : bool
+        Whether light, sharpness and noise of the augmented copies vary too.
     options : dict
         For packed.json.
     fold_table : str
@@ -98,6 +100,7 @@ class Plan:
     targets: list[Target]
     paired: bool
     seed: int
+    photometric: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     fold_table: str = ""
     test_manifest: str | Path | None = None
@@ -142,6 +145,7 @@ def plan_pairs(
     detect: bool = False,
     people: Sequence[int] = (),
     test_only: bool = False,
+    photometric: bool = False,
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -178,6 +182,8 @@ def plan_pairs(
         LMDB is that of ``fold<k>/``.
     test_only : bool
         Whether to leave the train LMDBs out.
+    photometric : bool
+        Whether light, sharpness and noise of the augmented copies vary too.
 
     Returns
     -------
@@ -234,6 +240,7 @@ def plan_pairs(
         targets,
         paired=True,
         seed=seed,
+        photometric=photometric,
         options={
             "classes": list(classes),
             "folds": folds,
@@ -255,6 +262,7 @@ def plan_cross(
     drop: Sequence[str] = (),
     copies: int = 10,
     seed: int = 0,
+    photometric: bool = False,
 ) -> Plan:
     """Plan a test on another data set.
 
@@ -273,6 +281,8 @@ def plan_cross(
         Records per train query, the first of them not augmented.
     seed : int
         Seed of the shuffle and of the augmentation, 0 or more.
+    photometric : bool
+        As of `plan_pairs`.
 
     Returns
     -------
@@ -308,6 +318,7 @@ def plan_cross(
         _train_and_test("", train, tested, copies, [seed, 0]),
         paired=True,
         seed=seed,
+        photometric=photometric,
         options={
             "classes": list(classes),
             "dropped": {name: sum(row.expression == name for row in rows) for name in drop},
@@ -320,7 +331,11 @@ def plan_cross(
 
 
 def plan_identities(
-    manifest: str | Path, held_out: float = 0.1, copies: int = 1, seed: int = 0
+    manifest: str | Path,
+    held_out: float = 0.1,
+    copies: int = 1,
+    seed: int = 0,
+    photometric: bool = False,
 ) -> Plan:
     """Plan single faces labelled by identity, for ``train_lmdb`` and ``test_lmdb``.
 
@@ -336,6 +351,8 @@ def plan_identities(
         Records per train image, the first of them not augmented.
     seed : int
         Seed of the share, the shuffle and the augmentation, 0 or more.
+    photometric : bool
+        As of `plan_pairs`.
 
     Returns
     -------
@@ -366,6 +383,7 @@ def plan_identities(
         _train_and_test("", train, test, copies, [seed, 0]),
         paired=False,
         seed=seed,
+        photometric=photometric,
         options={"identities": len(ranks), "held_out": held_out, "copies": copies},
     )
 

@@ -115,7 +115,7 @@ def provenance_text(
         "lmdbs": {name: _lmdb(facts) for name, facts in sorted(lmdbs.items())},
         "landmarks": routes,
         "left_out": left_out,
-        **_settings(),
+        **_settings(plan.photometric),
     }
     return json.dumps(facts, indent=2) + "\n"
 
@@ -136,7 +136,7 @@ def plan_digest(plan: Plan) -> str:
         **_inputs(plan),
         "lmdbs": [target.path for target in plan.targets],
         "folds": plan.fold_table,
-        **_settings(),
+        **_settings(plan.photometric),
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -145,11 +145,25 @@ def _inputs(plan: Plan) -> dict[str, Any]:
     return {
         "manifest": _file(plan.manifest),
         **({"test_manifest": _file(plan.test_manifest)} if plan.test_manifest else {}),
-        "options": {**plan.options, "seed": plan.seed},
+        "options": {
+            **plan.options,
+            **({"photometric": True} if plan.photometric else {}),
+            "seed": plan.seed,
+        },
     }
 
 
-def _settings() -> dict[str, Any]:
+def _settings(photometric: bool) -> dict[str, Any]:
+    more = {
+        "gamma_range": augment.GAMMA_RANGE,
+        "slope_range": augment.SLOPE_RANGE,
+        "contrast_range": augment.CONTRAST_RANGE,
+        "blur_range_pixels": augment.BLUR_RANGE,
+        "sharpening_range": augment.SHARPENING_RANGE,
+        "noise_range_grey": augment.NOISE_RANGE,
+        "patch_probability": augment.PATCH_PROBABILITY,
+        "patch_sides_pixels": augment.PATCH_SIDES,
+    }
     return {
         "crop": {
             "size": align.SIZE,
@@ -159,6 +173,7 @@ def _settings() -> dict[str, Any]:
             "scale_range": augment.SCALE_RANGE,
             "angle_range_degrees": augment.ANGLE_RANGE,
             "gain_range": augment.GAIN_RANGE,
+            **(more if photometric else {}),
         },
         "versions": {
             "gcnet-caffe": __version__,

@@ -27,6 +27,12 @@ def test_it_shows_the_faces_as_they_are_packed(tmp_path):
         assert shows(sheet, face_crop(face, POINTS, draw(4, 2, copy)))
         assert shows(sheet, face_crop(reference, POINTS, draw(4, 2, copy)))
     assert not shows(sheet, face_crop(face, POINTS, draw(4, 2, 3)))
+    assert main([*command, "--rows", "6", "--copies", "3", "--photometric"]) == 0
+    varied, lit = cv2.imread(out, cv2.IMREAD_GRAYSCALE), draw(4, 2, 2, photometric=True)
+    assert shows(varied, face_crop(face, POINTS, lit, 0)) and not shows(
+        sheet, face_crop(face, POINTS, lit)
+    )
+    assert shows(varied, face_crop(reference, POINTS, lit, 1))
     colours = cv2.imread(out).astype(int)
     assert (np.ptp(colours, axis=2) > 100).sum() > 6 * 2 * 5  # the landmarks, in green
 

@@ -21,7 +21,7 @@ def written(tmp_path):
     rows[4] = rows[4]._replace(images=((str(tmp_path / "none.png"), POINTS),))
     shards = [tmp_path / "first", tmp_path / "second"]
     for path, some in zip(shards, (rows[:3], rows[3:])):
-        path.write_bytes(make_shard((0, 1, some)))
+        path.write_bytes(make_shard((0, False, 1, some)))
     crops = Crops(shards, np.array([0, 6, 12]), np.arange(6) * 2, channels=1)
     target = Target("train_lmdb", range(6), 2, np.random.default_rng(0))
     path = tmp_path / "scratch/train_lmdb"

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import skimage.data
 from gcnet_caffe.cli import main
 from gcnet_caffe.datasets.manifest import read_manifest
 from gcnet_caffe.errors import GcnetError
+from gcnet_caffe.faces import augment
 from gcnet_caffe.faces.augment import draw, face_crop
 from gcnet_caffe.faces.images import read_grey
 from gcnet_caffe.formats.lmdb_file import describe, read_datums
@@ -92,6 +94,81 @@ def test_records_do_not_depend_on_the_number_of_workers(packed, tmp_path, worker
     )
     for path, facts in again.lmdbs.items():
         assert facts == describe(packed / "out" / path.relative_to(tmp_path / "out"))
+
+
+@pytest.fixture(scope="module")
+def lit(packed, tmp_path_factory):
+    """The same, with light and sharpness varied."""
+    folder = tmp_path_factory.mktemp("lit")
+    pack_pairs(packed / "pairs.csv", folder, CLASSES, photometric=True, **OPTIONS)
+    return folder
+
+
+def test_light_varies_on_request(packed, lit):
+    rows = read_manifest(packed / "pairs.csv")
+    plain = dict(read_datums(packed / "out/fold0/train_lmdb"))
+    equal = Counter()
+    for key, datum in read_datums(lit / "fold0/train_lmdb"):
+        number, copy = (int(part) for part in key.split(b"_")[1:])
+        row, drawn = rows[number - 1], draw(5, number - 1, copy, photometric=True)
+        query, reference = channels(datum)
+        np.testing.assert_array_equal(query, face_crop(read_grey(row.path), POINTS, drawn))
+        np.testing.assert_array_equal(
+            reference, face_crop(read_grey(row.reference), POINTS, drawn, 1)
+        )
+        equal[copy, datum.data == plain[key].data] += 1
+        if row.expression == "neutral" and copy:  # its own reference: only the noise differs
+            assert (query != reference).any()
+            assert np.abs(query.astype(int) - reference).mean() < 2 * drawn.light.noise
+    assert equal == {(0, True): 6, (1, False): 6, (2, False): 6}
+    test = "fold0/test_lmdb"
+    assert describe(lit / test) == describe(packed / "out" / test)
+
+
+def test_varied_records_do_not_depend_on_the_number_of_workers(packed, lit, tmp_path):
+    options = {**OPTIONS, "workers": 2, "photometric": True}
+    again = pack_pairs(packed / "pairs.csv", tmp_path, CLASSES, **options)
+    for path, facts in again.lmdbs.items():
+        assert facts == describe(lit / path.relative_to(tmp_path))
+
+
+def test_packed_json_tells_the_ranges_of_the_light(packed, lit):
+    plain, varied = (
+        json.loads((folder / "fold0/packed.json").read_text()) for folder in (packed / "out", lit)
+    )
+    assert varied["options"] == {**plain["options"], "photometric": True}
+    more = {
+        "gamma_range": list(augment.GAMMA_RANGE),
+        "slope_range": list(augment.SLOPE_RANGE),
+        "contrast_range": list(augment.CONTRAST_RANGE),
+        "blur_range_pixels": list(augment.BLUR_RANGE),
+        "sharpening_range": list(augment.SHARPENING_RANGE),
+        "noise_range_grey": list(augment.NOISE_RANGE),
+        "patch_probability": augment.PATCH_PROBABILITY,
+        "patch_sides_pixels": list(augment.PATCH_SIDES),
+    }
+    assert varied["crop"] == {**plain["crop"], **more}
+    assert not more.keys() & plain["crop"].keys()
+
+
+@pytest.mark.parametrize("kind", ["cross", "identity"])
+def test_light_varies_in_the_other_kinds(packed, tmp_path, kind):
+    manifest = str(packed / "pairs.csv")
+    if kind == "cross":
+        test = pair_rows(tmp_path, subjects=1)
+        more = ["--test", str(write_rows(tmp_path / "test.csv", test))]
+    else:
+        more = []
+    digests = []
+    for flags in ([], ["--photometric"]):
+        out = tmp_path / f"out{len(flags)}"
+        command = ["make-lmdb", kind, manifest, *more, "-o", str(out), "--copies", "2", *flags]
+        assert main([*command, "--workers", "1"]) == 0
+        facts = json.loads((out / "packed.json").read_text())
+        assert ("photometric" in facts["options"]) == bool(flags)
+        digests.append([facts["lmdbs"][name]["sha256"] for name in ("train_lmdb", "test_lmdb")])
+    (train, test), (varied, same) = digests
+    assert train != varied and test == same
 
 
 def test_one_fold_at_a_time_gives_the_same_records(packed, tmp_path):
