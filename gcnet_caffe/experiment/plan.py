@@ -40,7 +40,12 @@ _WITH_SEQUENCES = ("ck", "oulu", "mmi")
 #: The share of the people of `start` that are tested on.
 _HELD_OUT = 0.05
 #: Values of options for which make-lmdb has no flag.
-_WITHOUT_A_FLAG = {"neutral_queries": True, "skip_failures": False, "detect": False}
+_WITHOUT_A_FLAG = {
+    "neutral_queries": True,
+    "skip_failures": False,
+    "detect": False,
+    "photometric": False,
+}
 
 
 class Manifest(TypedDict):

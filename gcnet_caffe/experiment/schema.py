@@ -34,6 +34,7 @@ PACKING = {
     "skip_failures": _FLAG,
     "neutral_queries": _FLAG,
     "detect": _FLAG,
+    "photometric": _FLAG,
 }
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 

@@ -206,10 +206,11 @@ def test_each_variant_setting_and_seed_starts_from_a_training_of_its_own(tmp_pat
 
 
 def test_a_start_is_packed_with_the_classes_of_the_experiment_and_one_fold_held_out(tmp_path):
-    start = {"data": {"manifest": "/x/many.csv"}, "held_out": 0.3, "copies": 2, "detect": True}
+    start = {"data": {"manifest": "/x/many.csv"}, "held_out": 0.3, "copies": 2}
+    start.update(detect=True, photometric=True)
     plan = planned(tmp_path, start=start, protocol="mmi6", pretrain=None, folds=2)
     classes = "anger,disgust,fear,happy,sad,surprise"
-    flags = f"--copies 2 --detect --classes {classes} --folds 3 --fold 0"
+    flags = f"--copies 2 --detect --photometric --classes {classes} --folds 3 --fold 0"
     assert plan["start"] == {"manifest": "manifests/start.csv", "flags": flags}
     assert plan["manifests"]["manifests/start.csv"]["inputs"] == ["/x/many.csv"]
     assert plan["training"]["start/default/cnn/seed1"]["weights"] == []
@@ -231,11 +232,15 @@ def test_packing_has_its_flags(tmp_path):
     assert "--copies-of London=20 --copies-of 'two words=3' --detect" in plan["pairs"]["flags"]
     assert plan["faces"] == {"train1": "--kind 3d --pairs 3 --seed 4", "pretrain": ANY}
     assert plan["manifests"]["manifests/train1.csv"]["arguments"].endswith("/manifest.csv")
-    plain = planned(tmp_path, pack={"copies": 2, "detect": False})["pairs"]["flags"]
-    assert "copies-of" not in plain and "detect" not in plain
+    off = {"copies": 2, "detect": False, "photometric": False}
+    plain = planned(tmp_path, pack=off)["pairs"]["flags"]
+    assert not any(flag in plain for flag in ("copies-of", "detect", "photometric"))
     test = {"manifest": str(tmp_path / "t.csv")}
+    across = {"protocol": "cross-raf", "folds": None, "test": test, "sequences": False}
+    plan = planned(tmp_path, **across, pack={"photometric": True})
+    assert plan["pairs"]["flags"].endswith("--photometric")
     with pytest.raises(UsageError, match=r"pack.copies_of: only for protocols with folds"):
-        planned(tmp_path, protocol="cross-raf", folds=None, test=test, pack=packing)
+        planned(tmp_path, **across, pack=packing)
 
 
 def test_it_is_synthetic_if_every_source_is():
