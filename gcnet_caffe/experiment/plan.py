@@ -310,6 +310,8 @@ def _add_pretraining(plan: Plan, experiment: Mapping[str, Any], setting: Setting
 def _sequences(plan: Plan, experiment: Mapping[str, Any]) -> Sequences:
     """Plan the evaluation of every frame: of all folds and classifying nets of one setting."""
     source = experiment["data"]
+    if plan["folds"] == ["cross"]:
+        raise UsageError("sequences: only for protocols with folds")
     if isinstance(source, list) or not (
         "synthetic" in source or source.get("reader") in _WITH_SEQUENCES
     ):

@@ -243,6 +243,12 @@ def test_packing_has_its_flags(tmp_path):
         planned(tmp_path, **across, pack=packing)
 
 
+def test_sequences_are_for_protocols_with_folds(tmp_path):
+    test = {"manifest": str(tmp_path / "t.csv")}
+    with pytest.raises(UsageError, match="sequences: only for protocols with folds"):
+        planned(tmp_path, protocol="cross-raf", folds=None, test=test, sequences=True)
+
+
 def test_it_is_synthetic_if_every_source_is():
     rendered, read = {"synthetic": {"subjects": 2}}, {"reader": "ck", "root": "/data/ck"}
     assert is_synthetic({"data": rendered})
