@@ -25,11 +25,11 @@ ANGLE_RANGE = (-10.0, 10.0)  # degrees, about the centre of the crop
 GAIN_RANGE = (0.8, 1.2)  # factor on the equalised grey values, clipped at 255
 
 #: The same of `Light`, which the paper does not have.
-GAMMA_RANGE = (0.6, 1.6)  # exponent on grey / 255; its logarithm is uniform
 SLOPE_RANGE = (0.0, 0.5)  # of the light's plane, from the middle of the crop to an edge
-CONTRAST_RANGE = (0.7, 1.3)  # factor on the distance from the mean
 BLUR_RANGE = (0.0, 1.2)  # sigma in pixels of the crop; half of the faces are blurred ...
 SHARPENING_RANGE = (0.0, 1.0)  # ... and half are sharpened by an unsharp mask of this amount
+GAMMA_RANGE = (0.5, 2.0)  # exponent on grey / 255; its logarithm is uniform
+CONTRAST_RANGE = (0.7, 1.4)  # factor on the distance from the mean
 NOISE_RANGE = (0.0, 6.0)  # sigma in grey values
 PATCH_PROBABILITY = 0.3
 PATCH_SIDES = (6, 14)  # pixels, both included; the mouth is 17 wide
@@ -43,16 +43,16 @@ class Light(NamedTuple):
 
     Attributes
     ----------
-    gamma : float
-        Exponent on grey / 255: above 1 darkens.
     slope : (float, float)
         The grey values are multiplied by 1 + a x + b y, where x and y are -1..1 in the crop.
-    contrast : float
-        Factor on the distance from the mean grey value.
     blur : float
         Sigma of a Gaussian in pixels of the crop; 0 for none.
     sharpening : float
         Amount of an unsharp mask; 0 for none.
+    gamma : float
+        Exponent on the equalised grey / 255: above 1 darkens.
+    contrast : float
+        Factor on the distance from the mean of the equalised grey values.
     noise : float
         Sigma in grey values. Query and reference differ in their noise.
     noise_seed : int
@@ -60,11 +60,11 @@ class Light(NamedTuple):
         Left, top, width, height of the rectangle that is hidden.
     """
 
-    gamma: float = 1.0
     slope: tuple[float, float] = (0.0, 0.0)
-    contrast: float = 1.0
     blur: float = 0.0
     sharpening: float = 0.0
+    gamma: float = 1.0
+    contrast: float = 1.0
     noise: float = 0.0
     noise_seed: int = 0
     patch: tuple[int, int, int, int] | None = None
@@ -120,11 +120,11 @@ def _draw_light(rng: np.random.Generator) -> Light:
     width, height = rng.integers(*PATCH_SIDES, size=2, endpoint=True).tolist()
     left, top = rng.integers(SIZE - np.array([width, height]), endpoint=True).tolist()
     return Light(
-        gamma=math.exp(rng.uniform(*np.log(GAMMA_RANGE))),
         slope=(slope.real, slope.imag),
-        contrast=rng.uniform(*CONTRAST_RANGE),
         blur=blur if blurred else 0.0,
         sharpening=0.0 if blurred else sharpening,
+        gamma=math.exp(rng.uniform(*np.log(GAMMA_RANGE))),
+        contrast=rng.uniform(*CONTRAST_RANGE),
         noise=rng.uniform(*NOISE_RANGE),
         noise_seed=int(rng.integers(2**32)),
         patch=(left, top, width, height) if hidden else None,
@@ -139,8 +139,9 @@ def face_crop(
 ) -> NDArray[np.uint8]:
     """Align, augment and equalise one face.
 
-    Alignment, scaling and rotation are one warp of the photograph. The intensity is multiplied
-    after the equalisation, which would undo it. Noise and the hidden patch come last.
+    Alignment, scaling and rotation are one warp of the photograph. The intensity, gamma and
+    contrast change after the equalisation, which would undo them. Noise and the hidden patch come
+    last.
 
     Parameters
     ----------
@@ -163,11 +164,11 @@ def face_crop(
     crop = equalise(crop)
     if drawn.gain != 1:
         crop = _grey(crop * drawn.gain)
-    return worn(crop, drawn.light, place) if drawn.light else crop
+    return worn(toned(crop, drawn.light), drawn.light, place) if drawn.light else crop
 
 
 def relit(crop: NDArray[np.uint8], light: Light) -> NDArray[np.uint8]:
-    """Return a crop in another light, with another contrast and sharpness, before CLAHE.
+    """Return a crop in light from one side, with another sharpness, before CLAHE.
 
     Parameters
     ----------
@@ -179,15 +180,29 @@ def relit(crop: NDArray[np.uint8], light: Light) -> NDArray[np.uint8]:
     (66, 66) ndarray of uint8
     """
     a, b = light.slope
-    grey = (255 * np.linspace(0, 1, 256) ** light.gamma)[crop]
-    grey *= 1 + a * _ACROSS + b * _ACROSS[:, None]
-    mean = grey.mean()
-    crop = _grey(mean + light.contrast * (grey - mean))
+    crop = _grey(crop * (1 + a * _ACROSS + b * _ACROSS[:, None]))
     if light.blur:
         return _blurred(crop, light.blur)
     if light.sharpening:
         return _grey(crop + light.sharpening * (crop - _blurred(crop, 1.0).astype(float)))
     return crop
+
+
+def toned(crop: NDArray[np.uint8], light: Light) -> NDArray[np.uint8]:
+    """Return a crop with another brightness and contrast, after CLAHE.
+
+    Parameters
+    ----------
+    crop : (66, 66) ndarray of uint8
+    light : Light
+
+    Returns
+    -------
+    (66, 66) ndarray of uint8
+    """
+    grey = (255 * np.linspace(0, 1, 256) ** light.gamma)[crop]
+    mean = grey.mean()
+    return _grey(mean + light.contrast * (grey - mean))
 
 
 def worn(crop: NDArray[np.uint8], light: Light, place: int) -> NDArray[np.uint8]:

@@ -155,11 +155,11 @@ def _inputs(plan: Plan) -> dict[str, Any]:
 
 def _settings(photometric: bool) -> dict[str, Any]:
     more = {
-        "gamma_range": augment.GAMMA_RANGE,
         "slope_range": augment.SLOPE_RANGE,
-        "contrast_range": augment.CONTRAST_RANGE,
         "blur_range_pixels": augment.BLUR_RANGE,
         "sharpening_range": augment.SHARPENING_RANGE,
+        "gamma_range": augment.GAMMA_RANGE,
+        "contrast_range": augment.CONTRAST_RANGE,
         "noise_range_grey": augment.NOISE_RANGE,
         "patch_probability": augment.PATCH_PROBABILITY,
         "patch_sides_pixels": augment.PATCH_SIDES,

@@ -22,6 +22,7 @@ from gcnet_caffe.faces.augment import (
     face_crop,
     mirrored,
     relit,
+    toned,
     worn,
 )
 from gcnet_caffe.faces.landmarks import points_fault
@@ -138,13 +139,14 @@ def face():
 def test_light_that_changes_nothing(face):
     np.testing.assert_array_equal(face_crop(drawn_face(), POINTS), equalise(face))
     np.testing.assert_array_equal(relit(face, Light()), face)
+    np.testing.assert_array_equal(toned(face, Light()), face)
     np.testing.assert_array_equal(worn(face, Light(), 0), face)
 
 
 def test_gamma_above_1_darkens():
     crop = np.array([[0, 64, 128, 255]] * SIZE, np.uint8).repeat(17, axis=1)[:, :SIZE]
-    assert relit(crop, Light(gamma=2.0))[0, [0, 20, 40, 60]].tolist() == [0, 16, 64, 255]
-    assert relit(crop, Light(gamma=0.5))[0, [0, 20, 40, 60]].tolist() == [0, 128, 181, 255]
+    assert toned(crop, Light(gamma=2.0))[0, [0, 20, 40, 60]].tolist() == [0, 16, 64, 255]
+    assert toned(crop, Light(gamma=0.5))[0, [0, 20, 40, 60]].tolist() == [0, 128, 181, 255]
 
 
 def test_the_slope_brightens_one_side():
@@ -157,7 +159,7 @@ def test_the_slope_brightens_one_side():
 
 def test_contrast_is_about_the_mean(face):
     for factor in (0.7, 1.3):
-        changed = relit(face, Light(contrast=factor))
+        changed = toned(face, Light(contrast=factor))
         assert changed.std() / face.std() == pytest.approx(factor, rel=0.02)
         assert changed.mean() == pytest.approx(face.mean(), abs=0.5)
 
@@ -189,9 +191,10 @@ def test_a_patch_has_its_own_mean(face):
     np.testing.assert_array_equal(face, before)
 
 
-def test_light_comes_before_the_equalisation_and_noise_after_the_gain(face):
-    light = Light(1.4, (0.3, -0.2), 0.8, 0.7, 0.0, 4.0, 9, (10, 20, 8, 12))
+def test_light_comes_before_the_equalisation_and_tones_and_noise_after_the_gain(face):
+    light = Light((0.3, -0.2), 0.7, 0.0, 1.4, 0.8, 4.0, 9, (10, 20, 8, 12))
     bright = np.clip(np.rint(equalise(relit(face, light)) * 1.2), 0, 255).astype(np.uint8)
+    bright = toned(bright, light)
     found = face_crop(drawn_face(), POINTS, Draw(1.0, 0.0, 1.2, light), 1)
     np.testing.assert_array_equal(found, worn(bright, light, 1))
     noise = bright.astype(int) - worn(bright, light._replace(patch=None), 1)

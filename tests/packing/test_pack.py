@@ -138,11 +138,11 @@ def test_packed_json_tells_the_ranges_of_the_light(packed, lit):
     )
     assert varied["options"] == {**plain["options"], "photometric": True}
     more = {
-        "gamma_range": list(augment.GAMMA_RANGE),
         "slope_range": list(augment.SLOPE_RANGE),
-        "contrast_range": list(augment.CONTRAST_RANGE),
         "blur_range_pixels": list(augment.BLUR_RANGE),
         "sharpening_range": list(augment.SHARPENING_RANGE),
+        "gamma_range": list(augment.GAMMA_RANGE),
+        "contrast_range": list(augment.CONTRAST_RANGE),
         "noise_range_grey": list(augment.NOISE_RANGE),
         "patch_probability": augment.PATCH_PROBABILITY,
         "patch_sides_pixels": list(augment.PATCH_SIDES),
