@@ -87,6 +87,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the manifest; may be repeated",
     )
     pairs.add_argument(
+        "--partial",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="this data set, the column source of the manifest, has some of the classes only: the "
+        "network compares its faces with these alone; may be repeated",
+    )
+    pairs.add_argument(
         "--people",
         type=int,
         action="append",

@@ -60,4 +60,5 @@ def _classes_of(data: str) -> dict[str, Any]:
         "num_classes": len(packed["classes"]),
         "neutral_class": packed["classes"][-1] == NEUTRAL,
         "neutral_queries": packed.get("neutral_queries", True),
+        "partial_labels": ",".join(map(str, packed.get("partial_labels", ()))),
     }

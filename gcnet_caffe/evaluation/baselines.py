@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import hog, local_binary_pattern
 
+from gcnet_caffe.datasets.expressions import NEUTRAL
 from gcnet_caffe.errors import LmdbError, extra
 from gcnet_caffe.evaluation.classification import classification
 from gcnet_caffe.inference.images import CROP, Records, read_images
@@ -114,7 +115,8 @@ def baseline(kind: str, data: str | Path) -> tuple[dict[str, Any], dict[str, Any
     classes = read_classes(data)
     if not classes:
         raise LmdbError(f"{data}: no packed.json with classes; wanted what make-lmdb pairs writes")
-    images, labels = training_images(data / "train_lmdb", len(classes))
+    count = len(classes) + (NEUTRAL not in classes)
+    images, labels = training_images(data / "train_lmdb", len(classes), count)
     test = read_images(data / "test_lmdb")
     about: dict[str, Any] = {"classes": classes, "records": read_test_records(data, test.keys)}
     score = svm_scores(features(images), labels, features(_pixels(test)), len(classes))
@@ -123,7 +125,9 @@ def baseline(kind: str, data: str | Path) -> tuple[dict[str, Any], dict[str, Any
     return scores, {"records": test, "about": about, "score": score}
 
 
-def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def training_images(
+    path: Path, classes: int, count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return what a baseline trains on: the copies of an LMDB that are not augmented.
 
     Parameters
@@ -133,6 +137,9 @@ def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArra
     classes : int
         How many there are. Images with a label from `classes` on are left out: neutral queries,
         where neutral is no class.
+    count : int
+        How many labels there are, with that of neutral. Those of `make-lmdb --partial` are raised
+        by it, and count as what they were.
 
     Returns
     -------
@@ -146,10 +153,11 @@ def training_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArra
         The LMDB cannot be read, or its images have fewer than two of the classes.
     """
     records = read_images(path, suffix="_000")
-    kept = records.labels < classes
-    if len(set(records.labels[kept])) < 2:
+    labels = records.labels % count
+    kept = labels < classes
+    if len(set(labels[kept])) < 2:
         raise LmdbError(f"{path}: the images have fewer than two of the {classes} classes")
-    return _pixels(records)[kept], records.labels[kept]
+    return _pixels(records)[kept], labels[kept]
 
 
 def _pixels(records: Records) -> NDArray[np.uint8]:

@@ -187,7 +187,7 @@ def _check_meaning(experiment: dict[str, Any], protocol: Protocol, path: str | P
             raise UsageError(f"{path}: {key}: protocol {experiment['protocol']} has no folds")
     if across and "people" in experiment["sweep"]:
         raise UsageError(f"{path}: sweep.people: only for protocols with folds")
-    for key in ("copies_of", "detect"):
+    for key in ("copies_of", "detect", "partial"):
         if across and key in experiment["pack"]:
             raise UsageError(f"{path}: pack.{key}: only for protocols with folds")
     before = (with_own(experiment, key) for key in ("pretrain", "start") if experiment[key])

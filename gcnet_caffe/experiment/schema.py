@@ -15,7 +15,10 @@ from gcnet_caffe.nets.pretrain import PRETRAININGS
 from gcnet_caffe.rendering.trees import KINDS
 
 #: Options that the workflow itself sets, from the data and the folder.
-_NET_OWN = ("num_classes", "neutral_class", "neutral_queries", "test_batch_size", "data")
+_NET_OWN = (
+    *("num_classes", "neutral_class", "neutral_queries", "partial_labels"),
+    *("test_batch_size", "data"),
+)
 _SOLVER_OWN = ("net", "snapshot_prefix", "test_iter", "random_seed")
 
 BASELINES = ("hog-svm", "lbp-svm")
@@ -79,7 +82,11 @@ def experiment_schema() -> _Schema:
                 }
             ),
             "pack": _mapping(
-                {**PACKING, "copies_of": {"type": "object", "additionalProperties": _COUNT}}
+                {
+                    **PACKING,
+                    "copies_of": {"type": "object", "additionalProperties": _COUNT},
+                    "partial": {**several, "items": _TEXT},
+                }
             ),
             "net": _mapping(net),
             "solver": _mapping(solver),

@@ -93,8 +93,12 @@ def build(
 
     if train:
         query, reference, label = pair_data(net, options)
+        if options.partial_labels and (options.classifier or has.contrastive):
+            label, partial = losses.whole_label(net, label, options)
+        else:
+            partial = ""
     else:
-        query, label = add_input(net, QUERY), ""
+        query, label, partial = add_input(net, QUERY), "", ""
         reference = add_input(net, REFERENCE) if has.compares and not has.generates else ""
 
     # Encoder 1 and decoder 1, the generator: the reference image X_r = G(X), eq. (3)
@@ -135,21 +139,32 @@ def build(
             losses.image_loss(net, LOSS_REFERENCE, image_r, reference, options.lambda_rr)
 
     if options.classifier:
-        _classify(net, delta, label, has, options, train)
+        _classify(net, delta, label, partial, has, options, train)
     if train:
-        net.silence(reference, label)
+        net.silence(*filter(None, (reference, label, partial)))
     return net
 
 
 def _classify(
-    net: NetWriter, delta: str, label: str, has: Variant, options: NetOptions, train: bool
+    net: NetWriter,
+    delta: str,
+    label: str,
+    partial: str,
+    has: Variant,
+    options: NetOptions,
+    train: bool,
 ) -> None:
-    """Add the classification layers, and in training their loss; otherwise `prob`."""
+    """Add the classification layers, and in training their loss; otherwise `prob`.
+
+    `partial` is 1 for the records that compete among `options.partial_labels`; "" without such.
+    """
     if has.compares and options.delta_scale == "root":
         scale = {"scale": latent_size(options) ** 0.5}
         delta = net.add("delta_scaled", "Power", delta, power_param=scale)
     score = classifier(net, delta, *FC_LAYERS, options.num_classes, options, train)
     if train:
+        if partial:
+            score = losses.among_own_classes(net, score, partial, options)
         losses.classification_loss(net, score, label, options.ignored_label)
     else:
         net.add(PROB, "Softmax", score)

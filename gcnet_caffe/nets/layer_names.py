@@ -52,6 +52,10 @@ SQUARE, NORM2, INVERSE_NORM, UNIT = "square", "norm2", "inverse_norm", "unit"
 SIMILAR, INSIDE_MARGIN, OUTSIDE_MARGIN = "similar", "inside_margin", "outside_margin"
 MARGIN_SCORE, DISSIMILAR_IN_MARGIN, PAIR = "margin_score", "dissimilar_in_margin", "pair"
 
+#: First word of the layers that tell the records of data sets that have some classes only; their
+#: labels as those of the others; the scores of their classes alone.
+PARTIAL, WHOLE_LABEL, OWN_SCORE = "partial", "whole_label", "own_score"
+
 #: The two FC layers, and those of the identity net, whose weights no other net adopts.
 FC_LAYERS, IDENTITY_FC_LAYERS = ("fc1", "fc2"), ("id_fc1", "id_fc2")
 
@@ -95,7 +99,8 @@ _PARTS = (
      Part("generative\nloss", (3, 0.2))),
     (LOSS_QUERY, Part("reconstruction\nloss (R)", (5.4, 3.7))),
     (LOSS_REFERENCE, Part("reconstruction\nloss (R) ", (5.4, 0.6))),
-    (rf"{LOSS_CLASSIFICATION}|{ACCURACY}|{PROB}", Part("cross\nentropy (C)", (6.3, 1.6))),
+    (rf"{LOSS_CLASSIFICATION}|{ACCURACY}|{PROB}|{PARTIAL}|{WHOLE_LABEL}|{OWN_SCORE}",
+     Part("cross\nentropy (C)", (6.3, 1.6))),
 )  # fmt: skip
 
 #: A net of ours has a layer of one of these parts.

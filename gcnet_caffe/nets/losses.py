@@ -16,18 +16,24 @@ from gcnet_caffe.nets.layer_names import (
     MARGIN_SCORE,
     NORM2,
     OUTSIDE_MARGIN,
+    OWN_SCORE,
     PAIR,
+    PARTIAL,
     QUERY,
     REFERENCE,
     SIMILAR,
     SQUARE,
     UNIT,
+    WHOLE_LABEL,
 )
 from gcnet_caffe.nets.options import NetOptions
 from gcnet_caffe.nets.writer import TEST_ONLY, Fields, NetWriter
 
 #: Added to the sum of squares under the root, so that a zero vector has a bounded gradient.
 NORM_EPSILON = 1e-6
+
+#: Taken from a score that shall not count: exp(-1000) is 0 in float32.
+_NO_SCORE = 1000.0
 
 _SQUARE: Fields = {"power": 2.0}
 _SUM_OVER_VALUES: Fields = {"operation": "SUM", "axis": 1}
@@ -46,6 +52,39 @@ def classification_loss(net: NetWriter, score: str, label: str, ignored: int | N
     ignore: Fields = {} if ignored is None else {"ignore_label": ignored}
     net.add(LOSS_CLASSIFICATION, "SoftmaxWithLoss", [score, label], loss_param=ignore)
     net.add(ACCURACY, "Accuracy", [score, label], accuracy_param=ignore, include=TEST_ONLY)
+
+
+def whole_label(net: NetWriter, label: str, options: NetOptions) -> tuple[str, str]:
+    """Add what takes a raised label apart: records of data sets that have some classes only.
+
+    Their labels are raised by the number of labels. Returns the labels as those of the other
+    records, and a blob that is 1 for these records and 0 for the others, both N.
+    """
+    count = options.neutral_label + 1
+    above = []
+    for name, shift in ((f"{PARTIAL}_reached", 1.0 - count), (f"{PARTIAL}_passed", -float(count))):
+        blob = net.add(name, "Power", label, power_param={"shift": shift})
+        above.append(net.add(f"{name}_relu", "ReLU", blob, blob))
+    minus = {"operation": "SUM", "coeff": [1.0, -1.0]}
+    partial = net.add(PARTIAL, "Eltwise", above, eltwise_param=minus)
+    lower = {"operation": "SUM", "coeff": [1.0, -float(count)]}
+    return net.add(WHOLE_LABEL, "Eltwise", [label, partial], eltwise_param=lower), partial
+
+
+def among_own_classes(net: NetWriter, score: str, partial: str, options: NetOptions) -> str:
+    """Add scores whose softmax is over `partial_labels` alone where `partial` is 1.
+
+    `score` is N x classes. The scores of the other classes become so low that they have neither
+    probability nor gradient.
+    """
+    own = options.own_labels
+    column = {"shape": {"dim": [-1, 1]}}
+    other = net.add(f"{PARTIAL}_other", "Reshape", partial, reshape_param=column)
+    none = net.add(f"{PARTIAL}_own", "Power", other, power_param={"scale": 0.0})
+    columns = [none if label in own else other for label in range(options.num_classes)]
+    others = net.add(f"{PARTIAL}_others", "Concat", columns, concat_param={"axis": 1})
+    lower = {"operation": "SUM", "coeff": [1.0, -_NO_SCORE]}
+    return net.add(OWN_SCORE, "Eltwise", [score, others], eltwise_param=lower)
 
 
 def image_loss(net: NetWriter, name: str, image: str, target: str, weight: float) -> None:

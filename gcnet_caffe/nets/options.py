@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
@@ -83,6 +84,12 @@ class NetOptions:
     neutral_queries: bool = option(
         True, "the LMDBs have neutral queries", negated="the LMDBs have no neutral queries"
     )
+    partial_labels: str = option(
+        "",
+        "classes of the data sets that have only some, such as 4,7: their records have the labels "
+        "of all classes and neutral plus 1, and compete among these classes only",
+        Rule(lambda value: bool(re.fullmatch(r"(\d+(,\d+)*)?", value)), "labels, such as 4,7"),
+    )
     generator: str = option(
         "ae",
         "what makes the reference: ae (figure 3), vae or dcgan (figure 7, section IV-E)",
@@ -143,12 +150,21 @@ class NetOptions:
         check(self)
         if self.neutral_class and not self.neutral_queries:
             raise UsageError("--neutral-class needs neutral queries; drop --no-neutral-queries")
+        if any(label >= self.num_classes for label in self.own_labels):
+            raise UsageError(
+                f"--partial-labels {self.partial_labels}: wanted labels below {self.num_classes}"
+            )
 
     @property
     def kind(self) -> str:
         """What a net's name says of the generator and the classifier: nothing, or words with _."""
         generator = f"_{self.generator}" if self.generator != "ae" else ""
         return generator if self.classifier else f"{generator}_no_classifier"
+
+    @property
+    def own_labels(self) -> list[int]:
+        """The labels of `partial_labels`."""
+        return [int(label) for label in self.partial_labels.split(",") if label]
 
     @property
     def ignored_label(self) -> int | None:

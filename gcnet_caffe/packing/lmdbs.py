@@ -45,7 +45,7 @@ class Assembly(NamedTuple):
         """Yield (key, label, row, copy) of the records, in the order of the keys."""
         for key, row, copy in self.target.records():
             if row not in self.failed:
-                yield key, int(self.labels[row]), row, copy
+                yield key, int(self.labels[row]) + self.target.raised.get(row, 0), row, copy
 
 
 def assemble(task: Assembly) -> LmdbFacts:

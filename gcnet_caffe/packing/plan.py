@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ class Target:
         Records per row.
     rng : numpy Generator, optional
         Shuffles the records; without it they keep the manifest's order.
+    raised : mapping of int to int, optional
+        Row -> what its label is raised by.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Target:
         rows: Sequence[int] | NDArray[np.int64],
         copies: int | NDArray[np.int64] = 1,
         rng: np.random.Generator | None = None,
+        raised: Mapping[int, int] | None = None,
     ) -> None:
+        self.raised = raised or {}
         self.path, self.rows = path, np.array(rows)
         self.copies = np.full(len(rows), copies)
         count = int(self.copies.sum())
@@ -146,6 +150,7 @@ def plan_pairs(
     people: Sequence[int] = (),
     test_only: bool = False,
     photometric: bool = False,
+    partial: Collection[str] = (),
 ) -> Plan:
     """Plan query-reference pairs for ``fold<k>/train_lmdb`` and ``fold<k>/test_lmdb``.
 
@@ -184,6 +189,10 @@ def plan_pairs(
         Whether to leave the train LMDBs out.
     photometric : bool
         Whether light, sharpness and noise of the augmented copies vary too.
+    partial : collection of str
+        The `source` of each data set that has some of the classes only. The labels of its train
+        records are raised by the number of labels; a net with `partial_labels` compares them with
+        its classes alone.
 
     Returns
     -------
@@ -198,7 +207,8 @@ def plan_pairs(
         An argument makes no sense, or a fold has no subject.
     """
     rows = read_manifest(manifest, Rows)
-    _check_sources(rows, copies_of or {}, manifest)
+    _check_sources(rows, "copies-of", copies_of or {}, manifest)
+    _check_sources(rows, "partial", partial, manifest)
     labels = labels_of(rows, classes, manifest)
     subjects = subjects_of(rows, manifest)
     dealt = read_fold_table(fold_table, subjects) if fold_table else assign_folds(subjects, folds)
@@ -210,6 +220,9 @@ def plan_pairs(
     kept = [i for i, row in enumerate(rows) if neutral_queries or row.expression != NEUTRAL]
     _check_references(rows, kept, manifest)
     per_row = np.array([(copies_of or {}).get(row.source, copies) for row in rows])
+    some = [i for i in kept if rows[i].source in partial]
+    labels_of_some = sorted({labels[i] for i in some if labels[i] < len(classes)})
+    raised = dict.fromkeys(some, len(classes) + (NEUTRAL not in classes))
     shuffled = np.random.default_rng(seed).permutation(ordered_subjects(subjects)).tolist()
     targets = list[Target]()
     for tested in _chosen(only, folds, together):
@@ -218,7 +231,7 @@ def plan_pairs(
         train = [i for i in kept if dealt[subjects[i]] not in tested]
         test = [i for i in kept if dealt[subjects[i]] in tested and labels[i] < len(classes)]
         _check_fold(rows, train, test, name, manifest)
-        targets += _train_and_test(f"{fold}/", train, test, per_row[train], [seed, *tested])
+        targets += _train_and_test(f"{fold}/", train, test, per_row[train], [seed, *tested], raised)
         trained = {subjects[i] for i in train}
         candidates = [subject for subject in shuffled if subject in trained]
         for count in sorted(set(people)):
@@ -230,7 +243,7 @@ def plan_pairs(
             chosen = set(candidates[:count])
             few = [i for i in train if subjects[i] in chosen]
             place = f"{folder_of(fold, count)}/"
-            targets += _train_and_test(place, few, test, per_row[few], [seed, *tested])
+            targets += _train_and_test(place, few, test, per_row[few], [seed, *tested], raised)
     if test_only:
         targets = [target for target in targets if target.path.endswith("/test_lmdb")]
     return Plan(
@@ -250,6 +263,7 @@ def plan_pairs(
             **({"detect": True} if detect else {}),
             **({"people": list(people)} if people else {}),
             **({"test_only": True} if test_only else {}),
+            **({"partial": sorted(partial), "partial_labels": labels_of_some} if partial else {}),
         },
         fold_table=fold_table_text(dealt),
     )
@@ -394,21 +408,24 @@ def _train_and_test(
     test: Sequence[int],
     copies: int | NDArray[np.int64],
     seed: Sequence[int],
+    raised: Mapping[int, int] | None = None,
 ) -> list[Target]:
     """The two LMDBs in a folder; only the train LMDB has copies, and is shuffled."""
     rng = np.random.default_rng(seed)
     return [
-        Target(f"{folder}train_lmdb", train, copies, rng),
+        Target(f"{folder}train_lmdb", train, copies, rng, raised),
         Target(f"{folder}test_lmdb", test),
     ]
 
 
-def _check_sources(rows: Sequence[Row], copies_of: Mapping[str, int], manifest: str | Path) -> None:
-    """Refuse a number of copies for a data set that the manifest does not have."""
-    known = {row.source for row in rows} if copies_of else set()
-    for source in copies_of.keys() - known:
+def _check_sources(
+    rows: Sequence[Row], flag: str, sources: Collection[str], manifest: str | Path
+) -> None:
+    """Refuse a data set that the manifest does not have."""
+    known = {row.source for row in rows} if sources else set()
+    for source in sorted(set(sources) - known):
         raise UsageError(
-            f"--copies-of {source}: found no such source in {manifest}, "
+            f"--{flag} {source}: found no such source in {manifest}, "
             f"only {', '.join(map(repr, sorted(known)))}"
         )
 

@@ -42,6 +42,17 @@ def test_it_beats_chance_and_knows_its_sequences(faces, tmp_path, kind, capsys):
         assert (again / name).read_bytes() == (out / name).read_bytes()
 
 
+def test_raised_labels_count_as_what_they_were(faces, tmp_path):
+    with LmdbWriter(tmp_path / "train_lmdb") as writer:
+        for number, (key, datum) in enumerate(read_datums(faces / "train_lmdb")):
+            datum.label += 8 * (number % 2)
+            writer.put(key.decode(), datum.SerializeToString())
+    images, labels = training_images(faces / "train_lmdb", 7, 8)
+    raised, found = training_images(tmp_path / "train_lmdb", 7, 8)
+    np.testing.assert_array_equal(raised, images)
+    np.testing.assert_array_equal(found, labels)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_shuffled_labels_it_falls_to_chance(faces, tmp_path, kind):
     records = list(read_datums(faces / "train_lmdb"))
@@ -61,7 +72,7 @@ def test_with_shuffled_labels_it_falls_to_chance(faces, tmp_path, kind):
 
 
 def test_it_trains_on_first_copies_of_the_classes(faces):
-    images, labels = training_images(faces / "train_lmdb", 7)
+    images, labels = training_images(faces / "train_lmdb", 7, 8)
     assert images.shape == (12 * 7 * 3, 64, 64) and set(labels) == set(range(7))
     every = read_images(faces / "train_lmdb")
     assert len(every.labels) == 2 * (12 * 7 * 3 + 12 * 7) and every.labels.max() == 7

@@ -228,8 +228,10 @@ def test_packing_has_its_flags(tmp_path):
     pairs = {"kind": "3d", "pairs": 3, "seed": 4}
     source = {"reader": "pattern", "root": str(tmp_path), "options": {"source": "London"}}
     packing = {"copies": 2, "copies_of": {"London": 20, "two words": 3}, "detect": True}
+    packing["partial"] = ["London"]
     plan = planned(tmp_path, data=[{"synthetic": pairs}, source], pack=packing, sequences=False)
     assert "--copies-of London=20 --copies-of 'two words=3' --detect" in plan["pairs"]["flags"]
+    assert "--partial London " in plan["pairs"]["flags"]
     assert plan["faces"] == {"train1": "--kind 3d --pairs 3 --seed 4", "pretrain": ANY}
     assert plan["manifests"]["manifests/train1.csv"]["arguments"].endswith("/manifest.csv")
     off = {"copies": 2, "detect": False, "photometric": False}
@@ -239,8 +241,9 @@ def test_packing_has_its_flags(tmp_path):
     across = {"protocol": "cross-raf", "folds": None, "test": test, "sequences": False}
     plan = planned(tmp_path, **across, pack={"photometric": True})
     assert plan["pairs"]["flags"].endswith("--photometric")
-    with pytest.raises(UsageError, match=r"pack.copies_of: only for protocols with folds"):
-        planned(tmp_path, **across, pack=packing)
+    for key in ("copies_of", "partial"):
+        with pytest.raises(UsageError, match=rf"pack.{key}: only for protocols with folds"):
+            planned(tmp_path, **across, pack={key: packing[key]})
 
 
 def test_sequences_are_for_protocols_with_folds(tmp_path):

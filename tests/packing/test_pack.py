@@ -12,6 +12,7 @@ from gcnet_caffe.errors import GcnetError
 from gcnet_caffe.faces import augment
 from gcnet_caffe.faces.augment import draw, face_crop
 from gcnet_caffe.faces.images import read_grey
+from gcnet_caffe.formats import read_net
 from gcnet_caffe.formats.lmdb_file import describe, read_datums
 from gcnet_caffe.packing.pack import pack_identities, pack_pairs
 from tests.packing.drawn_faces import POINTS, drawn_face, pair_manifest, pair_rows, row, write_rows
@@ -102,6 +103,25 @@ def lit(packed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lit")
     pack_pairs(packed / "pairs.csv", folder, CLASSES, photometric=True, **OPTIONS)
     return folder
+
+
+def test_raised_labels_reach_the_records_and_the_net(packed, tmp_path):
+    (source,) = {row.source for row in read_manifest(packed / "pairs.csv")}
+    options = {**OPTIONS, "partial": [source]}
+    pack_pairs(packed / "pairs.csv", tmp_path / "out", CLASSES, **options)
+    for name, more in (("train_lmdb", len(CLASSES) + 1), ("test_lmdb", 0)):
+        fold = f"fold0/{name}"
+        plain, found = (
+            {key: datum.label for key, datum in read_datums(folder / fold)}
+            for folder in (packed / "out", tmp_path / "out")
+        )
+        assert found == {key: label + more for key, label in plain.items()}
+    net = ["make-net", "--data", str(tmp_path / "out/fold0"), "--fit-classes"]
+    assert main([*net, "-o", str(tmp_path / "net")]) == 0
+    (path,) = (tmp_path / "net").glob("*train_test.prototxt")
+    layers = {layer.name: layer for layer in read_net(path).layer}
+    own = layers["partial_others"].bottom
+    assert [name == "partial_own" for name in own] == [True] * len(CLASSES)
 
 
 def test_light_varies_on_request(packed, lit):

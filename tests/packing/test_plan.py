@@ -81,6 +81,33 @@ def test_test_images_alone(tmp_path):
     assert np.flatnonzero(one.copies()).tolist() == [4, 5]  # no other image is looked at
 
 
+@pytest.mark.parametrize("classes", [CLASSES, (*CLASSES, "neutral")])
+def test_labels_of_data_sets_with_some_classes_are_raised_in_the_train_records(tmp_path, classes):
+    whole = [(s, e, "all") for s in "AC" for e in ("happy", "sad", "neutral")]
+    some = [(s, e, "London") for s in "BD" for e in ("happy", "neutral")]
+    rows = [
+        row(f"{s}{e}.png", s, e, f"{s}neutral.png", source=source) for s, e, source in whole + some
+    ]
+    manifest = write_rows(tmp_path / "m.csv", rows)
+    table = tmp_path / "folds.csv"
+    table.write_text("subject,fold\nA,0\nB,0\nC,1\nD,1\n")
+    plans = [
+        plan_pairs(manifest, classes, fold_table=table, copies=2, partial=partial)
+        for partial in ((), ["London"])
+    ]
+    for target in plans[1].targets:
+        train = target.path.endswith("train_lmdb")
+        raised = {at for _, at, _ in target.records() if target.raised.get(at)}
+        wanted = {at for at in target.rows if rows[at]["source"] == "London"} if train else set()
+        assert raised == wanted and (wanted or not train)
+        assert set(target.raised.values()) <= {3}  # two classes and neutral
+    plain, partial = (plan.options for plan in plans)
+    own = {"partial": ["London"], "partial_labels": [0, 2] if "neutral" in classes else [0]}
+    assert partial == {**plain, **own}
+    with pytest.raises(UsageError, match="--partial Paris: found no such source in .*m.csv"):
+        plan_pairs(manifest, classes, partial=["Paris"])
+
+
 def test_a_data_set_can_have_copies_of_its_own(tmp_path):
     rows = [
         row(f"{s}{e}.png", s, e, f"{s}neutral.png", source=source)
