@@ -3,12 +3,12 @@
     python -m benchmarks.photographs runs/photographs --london DIR [--yale DIR] [--fer PYTHON]
 
 The run is that of `experiments/photographs.yaml`, in which every network starts from one that
-learnt from 2,000 rendered people. A person of London, and one of the 400 other rendered people, is
-shown to the network of the fold that held the person out. Yale's nine people are shown to the
-network that ships (fold 10, or --model), which saw none of them. Each photograph is judged with the
-generated reference and, where there is one, with the person's own neutral photograph. --fer is a
-Python where the library fer is. The tables go to -o as Markdown, with the counts as JSON beside
-them.
+learnt from 2,000 rendered people; that one, which saw no photograph, is asked, too. A person of
+London, and one of the 400 other rendered people, is shown to the network of the fold that held the
+person out. Yale's nine people are shown to the network that ships (fold 10, or --model), which saw
+none of them. Each photograph is shown with the generated reference and, where there is one, with
+the person's own neutral photograph. --fer is a Python where the library fer is. The tables go to -o
+as Markdown, with the counts as JSON beside them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ YALE = {"normal": "neutral", "happy": "happy", "sad": "sad", "surprised": "surpr
 FER = {"angry": "anger"}
 #: One answer per line of standard input, for the Python that has fer.
 _FER_PROGRAM = """
-import sys, cv2
+import sys
+import numpy as np
+from PIL import Image
 from fer.fer import FER
 detector = FER()
 for path in sys.stdin.read().splitlines():
-    found = detector.detect_emotions(cv2.imread(path))
+    picture = np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]
+    found = detector.detect_emotions(np.ascontiguousarray(picture))
     best = max(found, key=lambda face: face["box"][2], default=None)
     print(max(best["emotions"], key=best["emotions"].get) if best else "no face")
 """
@@ -82,7 +85,10 @@ def main() -> None:
         tables[f"London, {_reference(own)}"] = _joined(parts)
     tables["rendered people held out"] = _joined(map(_rendered, sorted(nets.glob("fold*/seed1"))))
     yale = list(_yale(args.yale)) if args.yale else []
+    before = Recognizer.load(args.run / "start/default/S1R1/seed1")
+    tables["London, before it saw photographs"] = _answers(before, london, own=False)
     if yale:
+        tables["Yale 01-09, before it saw photographs"] = _answers(before, yale, own=False)
         shipped = Recognizer.load(args.model or nets / "fold10/seed1")
         for own in (False, True):
             tables[f"Yale 01-09, {_reference(own)}"] = _answers(shipped, yale, own)

@@ -60,12 +60,15 @@ def test_the_python_of_the_page_runs(tmp_path):
     assert_near(run(["-c", code], tmp_path), shown)
 
 
-def test_what_the_page_says_of_the_model_is_so():
+def test_what_the_page_says_of_the_network_is_so():
     """What is said of the network that comes with the package stands in its model.json, too."""
+    page = " ".join((ROOT / "docs/photographs.md").read_text().split())
     facts = open_model().facts
-    training = facts["training"]
-    assert training["synthetic"] is True and training["iterations"] == 3000
-    held_out = training["held_out"]
-    told = f"{held_out['images']} images, landmarks as drawn: accuracy {held_out['accuracy']:.3f}"
-    assert told in " ".join(PAGE.split())
-    assert f"rounded to {facts['mantissa_bits']} bits" in " ".join(PAGE.split())
+    training, calibration = facts["training"], facts["calibration"]
+    assert training["synthetic"] is False and facts["classes"][-1] == "neutral"
+    assert f"({training['iterations']} iterations of 64)" in page
+    assert f"weights rounded to {facts['mantissa_bits']} bits" in page
+    assert f"temperature of {calibration['temperature']:.2f}" in page
+    assert f"fitted to {calibration['images']} answers" in page
+    assert f"threshold is {calibration['threshold']}" in page
+    assert "doi:10.6084/m9.figshare.5047666" in page

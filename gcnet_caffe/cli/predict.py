@@ -1,7 +1,7 @@
 """Recognise the expressions of faces in pictures, videos, folders of both, or standard input (-).
 
-The small network that comes with this package was trained on synthetic faces. It is a
-demonstration and is often wrong on photographs. Give your own with --model. A picture without a
+The small network that comes with this package was trained on rendered people and on photographs;
+docs/photographs.md tells how often it is right. Give your own with --model. A picture without a
 face is reported as "no face found". A picture that cannot be read is reported on standard error,
 the others follow, and the exit status is 1.
 """

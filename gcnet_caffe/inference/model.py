@@ -30,7 +30,7 @@ NET, WEIGHTS, FACTS, SUMS = "deploy.prototxt", "weights.caffemodel", "model.json
 FORMAT = 1
 _SUMMED = (NET, WEIGHTS, FACTS)
 
-#: The model folder that comes with this package: trained on synthetic faces.
+#: The model folder that comes with this package, made by experiments/photographs.yaml.
 SHIPPED = Path(__file__).with_name("shipped_model")
 
 #: The blobs that are of use, by Caffe's names, in the order of the network.

@@ -76,8 +76,8 @@ class Recognizer:
         ----------
         folder : path, optional
             A model folder (`gcnet package`), or the folder of a training of a run. By default the
-            small network that comes with this package. It was trained on synthetic faces only: it
-            shows how things work, and is often wrong on photographs.
+            small network that comes with this package (docs/photographs.md tells how often it is
+            right about photographs).
         engine : str
             What runs the network: one of `inference.network.ENGINES`.
         detector : path, optional

@@ -31,8 +31,8 @@ Blobs = dict[str, NDArray[np.float32]]
 def faces(tmp_path_factory):
     """200 rendered faces of 20 people as the network sees them."""
     folder = tmp_path_factory.mktemp("faces") / "stills"
-    words = ["--identities", "20", "--images-per-identity", "10", "--workers", "2", "--seed", "5"]
-    assert main(["make-faces", "--kind", "2d", "-o", str(folder), *words]) == 0
+    words = ["--identities", "20", "--images-per-identity", "10", "--workers", "1", "--seed", "5"]
+    assert main(["make-faces", "--kind", "3d", "-o", str(folder), *words]) == 0
     rows = read_manifest(folder / "manifest.csv")
     crops = [face_crop(cv2.imread(row.path, cv2.IMREAD_GRAYSCALE), row.landmarks) for row in rows]
     return as_tested(np.stack(crops)[:, None])

@@ -50,8 +50,8 @@ def table(recognizer, clip):
 @pytest.fixture(scope="module")
 def with_neutral(tmp_path_factory):
     """The network that comes with the package; happy, as the left person is, is called neutral."""
-    model = open_model()
-    names = ["neutral" if name == "happy" else name for name in model.classes]
+    model, other = open_model(), {"happy": "neutral", "neutral": "happy"}
+    names = [other.get(name, name) for name in model.classes]
     folder = tmp_path_factory.mktemp("neutral") / "model"
     package(model._replace(facts={**model.facts, "classes": names, "training": {}}), folder)
     return folder

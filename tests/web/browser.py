@@ -103,7 +103,7 @@ def write_video(path, faces=2):
 
     The squares in the lower left corner are the number of the frame in binary, lowest bit first.
     """
-    pictures = [rendered(3), rendered(4, "surprise")][:faces]
+    pictures = [rendered(3), rendered(7, "surprise")][:faces]
     with open(path, "wb") as file:
         for number in range(FRAMES):
             frame = np.full((HEIGHT, WIDTH), 128, np.uint8)

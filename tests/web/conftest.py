@@ -25,10 +25,11 @@ def driver():
 
 @pytest.fixture(scope="session")
 def unsure_model(model_folder, tmp_path_factory):
-    """A model folder with a threshold that no answer reaches."""
+    """A model folder of synthetic faces with a threshold that no answer reaches."""
     folder = tmp_path_factory.mktemp("unsure") / "model"
-    calibration = {"temperature": 1, "threshold": 0.99}
-    package(read_model_folder(model_folder), folder, calibration=calibration)
+    model = read_model_folder(model_folder)
+    model.facts["training"]["synthetic"] = True
+    package(model, folder, calibration={"temperature": 1, "threshold": 0.99})
     return folder
 
 
