@@ -1,9 +1,9 @@
 """Write a trained network as one ONNX file, for ONNX Runtime and whatever else reads such files.
 
 By default it writes the small network that comes with this package. --model gives another trained
-network; the file's metadata has its classes, preprocessing and
-origin. --net and --weights give any other deploy net; its file has no such metadata. The batch may
-have any size, blobs keep Caffe's names, and ONNX's own checker checks the file.
+network; the file's metadata has its classes, preprocessing and origin. --net and --weights give any
+other deploy net; its file has no such metadata. The batch may have any size, blobs keep Caffe's
+names, and ONNX's own checker checks the file.
 """
 
 from __future__ import annotations
