@@ -51,7 +51,7 @@ def main() -> None:
 
 def _write(folder: Path, names: list[str]) -> dict[str, str]:
     """Write the nets `names`, or all; return {name: solver file}."""
-    from benchmarks.training_step import _make_tree
+    from benchmarks.training_step import make_tree
     from tests.engine.classic_nets import RULES, write_net
 
     nets = {f"LeNet {rule}": ("lenet", rule) for rule in RULES}
@@ -62,7 +62,7 @@ def _write(folder: Path, names: list[str]) -> dict[str, str]:
         sys.exit(f"no net {min(unknown)!r}; wanted some of {', '.join([_S1R1, *nets])}")
     found = {}
     if not names or _S1R1 in names:
-        _make_tree(folder)
+        make_tree(folder)
         found[_S1R1] = "solvers/ck_fold0.prototxt"
     for name, (net, rule) in nets.items():
         if not names or name in names:
