@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SOURCE",
         help="this data set, the column source of the manifest, has some of the classes only: the "
-        "network compares its faces with these alone; may be repeated",
+        "network compares its faces with these alone; may be repeated for others with these",
     )
     pairs.add_argument(
         "--people",

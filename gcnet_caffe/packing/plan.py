@@ -190,9 +190,9 @@ def plan_pairs(
     photometric : bool
         Whether light, sharpness and noise of the augmented copies vary too.
     partial : collection of str
-        The `source` of each data set that has some of the classes only. The labels of its train
-        records are raised by the number of labels; a net with `partial_labels` compares them with
-        its classes alone.
+        The `source` of each data set that has some of the classes only, all the same ones. The
+        labels of its train records are raised by the number of labels; a net with `partial_labels`
+        compares them with its classes alone.
 
     Returns
     -------
@@ -221,7 +221,15 @@ def plan_pairs(
     _check_references(rows, kept, manifest)
     per_row = np.array([(copies_of or {}).get(row.source, copies) for row in rows])
     some = [i for i in kept if rows[i].source in partial]
-    labels_of_some = sorted({labels[i] for i in some if labels[i] < len(classes)})
+    own = {
+        source: sorted({labels[i] for i in some if rows[i].source == source} - {len(classes)})
+        for source in sorted(partial)
+    }
+    if len({*map(tuple, own.values())}) > 1:
+        raise UsageError(
+            "--partial: wanted data sets with the same classes, found "
+            + "; ".join(f"{s}: {', '.join(classes[k] for k in own[s])}" for s in own)
+        )
     raised = dict.fromkeys(some, len(classes) + (NEUTRAL not in classes))
     shuffled = np.random.default_rng(seed).permutation(ordered_subjects(subjects)).tolist()
     targets = list[Target]()
@@ -263,7 +271,7 @@ def plan_pairs(
             **({"detect": True} if detect else {}),
             **({"people": list(people)} if people else {}),
             **({"test_only": True} if test_only else {}),
-            **({"partial": sorted(partial), "partial_labels": labels_of_some} if partial else {}),
+            **({"partial": [*own], "partial_labels": min(own.values())} if own else {}),
         },
         fold_table=fold_table_text(dealt),
     )

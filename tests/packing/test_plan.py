@@ -104,6 +104,11 @@ def test_labels_of_data_sets_with_some_classes_are_raised_in_the_train_records(t
     plain, partial = (plan.options for plan in plans)
     own = {"partial": ["London"], "partial_labels": [0, 2] if "neutral" in classes else [0]}
     assert partial == {**plain, **own}
+    wanted = (
+        "--partial: wanted data sets with the same classes, found London: happy.*; all: happy, sad"
+    )
+    with pytest.raises(UsageError, match=wanted):
+        plan_pairs(manifest, classes, fold_table=table, partial=["all", "London"])
     with pytest.raises(UsageError, match="--partial Paris: found no such source in .*m.csv"):
         plan_pairs(manifest, classes, partial=["Paris"])
 
